@@ -1,0 +1,78 @@
+"""THE attribute model: what is said about a person, by whom and until when. Used by every room; knows no wire format."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+# Attributes whose values are "left@scope" (eduPerson 202208, SAML Subject Identifier Attributes 1.0).
+SCOPED = frozenset(
+    {
+        "eduPersonScopedAffiliation",
+        "eduPersonPrincipalName",
+        "eduPersonUniqueId",
+        "eduPersonPrincipalNamePrior",
+        "subject-id",
+        "pairwise-id",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value. ``scope`` is the part after the last ``@`` of a scoped attribute, None for every other attribute."""
+
+    text: str
+    scope: str | None = None
+
+    def __str__(self) -> str:
+        return self.text if self.scope is None else f"{self.text}@{self.scope}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A named set of values asserted by one issuer.
+
+    ``name`` is the friendly name of the standard's own schema (``eduPersonScopedAffiliation``, ``mail``); ``issuer`` the
+    entityID or VO that asserts it; ``issued_at`` when it was asserted; ``valid_until`` (exclusive) until when it may be used;
+    ``assurance`` the assurance profile under which it was vetted, where known.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    issuer: str | None = None
+    issued_at: datetime | None = None
+    valid_until: datetime | None = None
+    assurance: str | None = None
+
+    def texts(self) -> tuple[str, ...]:
+        """The values as written, scope included."""
+        return tuple(str(value) for value in self.values)
+
+    def keeping(self, values: Iterable[Value]) -> "Attribute":
+        """The same attribute with only these values."""
+        return replace(self, values=tuple(values))
+
+
+Attributes = tuple[Attribute, ...]
+
+
+def make_attribute(name: str, texts: Iterable[str], *, issuer: str | None = None) -> Attribute:
+    """An attribute from plain strings; the scope of a scoped attribute is split off at the last ``@``.
+
+    A value of a scoped attribute without ``@`` keeps ``scope=None``: acceptance policies refuse it.
+    """
+    return Attribute(name, tuple(make_value(name, text) for text in texts), issuer=issuer)
+
+
+def make_value(name: str, text: str) -> Value:
+    """One value of the attribute ``name``, its scope split off where the attribute is scoped."""
+    if name in SCOPED and "@" in text:
+        left, _, scope = text.rpartition("@")
+        return Value(left, scope)
+    return Value(text)
+
+
+def texts_of(attributes: Iterable[Attribute], name: str) -> tuple[str, ...]:
+    """All values of ``name`` from all issuers, as written, in order, without repetition."""
+    found = (text for attribute in attributes if attribute.name == name for text in attribute.texts())
+    return tuple(dict.fromkeys(found))

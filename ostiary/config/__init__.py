@@ -1,0 +1,49 @@
+"""Configuration: reads YAML files into frozen models, names every problem by file, line and key, reloads while running."""
+
+from ostiary.config.document import Document, load_document, parse_document
+from ostiary.config.holder import Holder
+from ostiary.config.private_files import read_private_file, write_private_file
+from ostiary.config.problems import DocumentError, WrongSetting, dotted, nearest_key
+from ostiary.config.settings import DatabaseSettings, ListenSettings, Settings, load_settings, settings_from
+from ostiary.config.sources import Sources
+from ostiary.config.values import (
+    DatabaseUrl,
+    DirectoryFromHere,
+    Duration,
+    DurationOrZero,
+    FileFromHere,
+    PathFromHere,
+    PublicUrl,
+    is_loopback,
+    parse_duration,
+    parse_public_url,
+)
+
+__all__ = [
+    "DatabaseSettings",
+    "DatabaseUrl",
+    "DirectoryFromHere",
+    "Document",
+    "DocumentError",
+    "Duration",
+    "DurationOrZero",
+    "FileFromHere",
+    "Holder",
+    "ListenSettings",
+    "PathFromHere",
+    "PublicUrl",
+    "Settings",
+    "Sources",
+    "WrongSetting",
+    "dotted",
+    "is_loopback",
+    "load_document",
+    "load_settings",
+    "nearest_key",
+    "parse_document",
+    "parse_duration",
+    "parse_public_url",
+    "read_private_file",
+    "settings_from",
+    "write_private_file",
+]

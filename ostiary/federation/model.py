@@ -1,0 +1,201 @@
+"""An entity of a federation as its metadata describes it: roles, endpoints, keys, names. Data only; nobody is trusted here.
+
+Terms are those of SAML metadata 2.0, MDUI 1.0, MDRPI 1.0 and the Identity Provider Discovery profile.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ostiary.saml import names
+from ostiary.saml.keys import TrustedKey
+
+
+@dataclass(frozen=True, slots=True)
+class LocalizedText:
+    """A text or URL with its ``xml:lang``."""
+
+    text: str
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """SAML metadata 2.2.2 and 2.2.3. ``index`` is None for endpoints that are not indexed."""
+
+    binding: str
+    location: str
+    response_location: str | None = None
+    index: int | None = None
+    is_default: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityKey:
+    """SAML metadata 2.4.1.1. ``use`` None serves for signing and encryption. ``certificate`` is DER, None for a bare KeyValue."""
+
+    key: TrustedKey
+    use: Literal["signing", "encryption"] | None = None
+    certificate: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """shibmd:Scope: a scope that the role may assert; ``is_pattern`` where it is a regular expression."""
+
+    value: str
+    is_pattern: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """mdui:Logo; width and height in pixels."""
+
+    url: str
+    width: int
+    height: int
+    lang: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """mdui:UIInfo and mdui:DiscoHints: what a person is shown."""
+
+    names: tuple[LocalizedText, ...] = ()
+    descriptions: tuple[LocalizedText, ...] = ()
+    keywords: tuple[LocalizedText, ...] = ()
+    logos: tuple[Logo, ...] = ()
+    information_urls: tuple[LocalizedText, ...] = ()
+    privacy_statement_urls: tuple[LocalizedText, ...] = ()
+    domain_hints: tuple[str, ...] = ()
+
+    def name(self, *languages: str) -> str | None:
+        """The display name in the first of these languages that has one, then English, then any."""
+        for wanted in (*languages, "en"):
+            for text in self.names:
+                if text.lang.lower().split("-")[0] == wanted.lower().split("-")[0]:
+                    return text.text
+        return self.names[0].text if self.names else None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedAttribute:
+    """SAML metadata 2.4.4.2, by its name on the wire."""
+
+    name: str
+    name_format: str = names.URI_NAME
+    friendly_name: str | None = None
+    required: bool = False
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeConsumingService:
+    """SAML metadata 2.4.4.1."""
+
+    index: int
+    names: tuple[LocalizedText, ...]
+    requested: tuple[RequestedAttribute, ...]
+    is_default: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """SAML metadata 2.3.2.2; ``kind`` is the contactType, ``emails`` without ``mailto:``."""
+
+    kind: str
+    name: str = ""
+    emails: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What all roles share (SAML metadata 2.4.1). ``valid_until`` is the role's own, None where it sets none."""
+
+    keys: tuple[EntityKey, ...] = ()
+    display: Display = Display()
+    error_url: str | None = None
+    valid_until: datetime | None = None
+    nameid_formats: tuple[str, ...] = ()
+
+    def signing_keys(self) -> tuple[TrustedKey, ...]:
+        """The keys that may have signed what this role says."""
+        return tuple(entry.key for entry in self.keys if entry.use in (None, "signing"))
+
+
+@dataclass(frozen=True, slots=True)
+class IdpRole(Role):
+    """IDPSSODescriptor (2.4.3)."""
+
+    single_sign_on: tuple[Endpoint, ...] = ()
+    scopes: tuple[Scope, ...] = ()
+    want_authn_requests_signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AaRole(Role):
+    """AttributeAuthorityDescriptor (2.4.7)."""
+
+    attribute_services: tuple[Endpoint, ...] = ()
+    scopes: tuple[Scope, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpRole(Role):
+    """SPSSODescriptor (2.4.4)."""
+
+    assertion_consumers: tuple[Endpoint, ...] = ()
+    attribute_consuming: tuple[AttributeConsumingService, ...] = ()
+    discovery_responses: tuple[Endpoint, ...] = ()
+    authn_requests_signed: bool = False
+    want_assertions_signed: bool = False
+
+    def assertion_consumer(self, index: int | None = None) -> Endpoint | None:
+        """The endpoint with this index, or the default one (SAML metadata 2.2.3): isDefault, else the first that is not
+        marked as no default, else the first."""
+        if index is not None:
+            return next((endpoint for endpoint in self.assertion_consumers if endpoint.index == index), None)
+        return default_endpoint(self.assertion_consumers)
+
+
+def default_endpoint(endpoints: tuple[Endpoint, ...]) -> Endpoint | None:
+    """SAML metadata 2.2.3: the one marked isDefault, else the first not marked false, else the first."""
+    marked = next((endpoint for endpoint in endpoints if endpoint.is_default), None)
+    unmarked = next((endpoint for endpoint in endpoints if endpoint.is_default is None), None)
+    return marked or unmarked or (endpoints[0] if endpoints else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """EntityDescriptor. ``valid_until`` is the effective one: the earliest of the entity's own and those of all that enclose it.
+
+    ``source`` is the descriptor as it was read, a self-contained document without signatures; what we do not understand is in there.
+    """
+
+    entity_id: str
+    idp: IdpRole | None = None
+    sp: SpRole | None = None
+    aa: AaRole | None = None
+    valid_until: datetime | None = None
+    registration_authority: str | None = None
+    entity_attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    organization_names: tuple[LocalizedText, ...] = ()
+    organization_urls: tuple[LocalizedText, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    source: bytes = b""
+
+    @property
+    def entity_categories(self) -> tuple[str, ...]:
+        """Values of the entity attribute http://macedir.org/entity-category."""
+        return tuple(
+            value for name, values in self.entity_attributes if name == names.ENTITY_CATEGORY for value in values
+        )
+
+    def name(self, *languages: str) -> str:
+        """What to call this entity in front of a person: display name, organisation's name, else the entityID."""
+        for role in (self.idp, self.sp, self.aa):
+            shown = role.display.name(*languages) if role else None
+            if shown:
+                return shown
+        organization = Display(names=self.organization_names).name(*languages)
+        return organization or self.entity_id

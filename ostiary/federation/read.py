@@ -1,0 +1,343 @@
+"""Metadata from bytes to entities (SAML metadata 2.0). Verifies the signature first; what it does not understand stays in ``source``."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from lxml import etree
+
+from ostiary.errors import Refusal
+from ostiary.federation.model import (
+    AaRole,
+    AttributeConsumingService,
+    Contact,
+    Display,
+    Endpoint,
+    Entity,
+    EntityKey,
+    IdpRole,
+    LocalizedText,
+    Logo,
+    RequestedAttribute,
+    Role,
+    Scope,
+    SpRole,
+)
+from ostiary.saml import names
+from ostiary.saml.keys import TrustedKey
+from ostiary.saml.schema import check_schema
+from ostiary.saml.signature import verify_element
+from ostiary.saml.xml import (
+    METADATA,
+    Element,
+    child,
+    children,
+    parse_xml,
+    qname,
+    read_boolean,
+    read_instant,
+    text_of,
+    to_bytes,
+)
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def read_signed_metadata(data: bytes, trusted: Sequence[TrustedKey], *, now: datetime) -> tuple[Entity, ...]:
+    """The entities of a signed EntityDescriptor or EntitiesDescriptor.
+
+    The root must carry ``validUntil`` and be signed by one of ``trusted``. Raises `Refusal`: ``signature.*``, ``xml.*``,
+    ``metadata.no_valid_until``, ``metadata.expired``, ``metadata.endpoint``.
+    """
+    root = parse_xml(data, METADATA)
+    verify_element(root, trusted)
+    valid_until = _own_valid_until(root)
+    if valid_until is None:
+        raise Refusal("metadata.no_valid_until", expected="validUntil on the signed root", found="none")
+    if now >= valid_until:
+        raise Refusal("metadata.expired", expected=f"validUntil after {now.isoformat()}", found=valid_until.isoformat())
+    check_schema(root, "metadata")
+    return tuple(_entities(root, None))
+
+
+def read_unsigned_local_metadata(data: bytes) -> tuple[Entity, ...]:
+    """The entities of a file that an administrator put in place: the file system, not a signature, vouches for it."""
+    root = parse_xml(data, METADATA)
+    check_schema(root, "metadata")
+    return tuple(_entities(root, None))
+
+
+def _entities(element: Element, enclosing: datetime | None) -> Iterator[Entity]:
+    """Each entity with its effective validUntil, the earliest of its own and those of all that enclose it (metadata 2.3.1)."""
+    valid_until = _earliest(enclosing, _own_valid_until(element))
+    if element.tag == qname(names.MD, "EntitiesDescriptor"):
+        for nested in element.iterchildren(qname(names.MD, "EntitiesDescriptor"), qname(names.MD, "EntityDescriptor")):
+            yield from _entities(nested, valid_until)
+    elif element.tag == qname(names.MD, "EntityDescriptor"):
+        yield _read_entity(element, valid_until)
+    else:
+        raise Refusal("metadata.root", expected="EntityDescriptor or EntitiesDescriptor", found=str(element.tag)[:200])
+
+
+def _read_entity(element: Element, valid_until: datetime | None) -> Entity:
+    extensions = child(element, names.MD, "Extensions")
+    registration = child(extensions, names.MDRPI, "RegistrationInfo") if extensions is not None else None
+    organization = child(element, names.MD, "Organization")
+    entity_scopes = _scopes(extensions)
+    idp = _saml2_role(element, "IDPSSODescriptor")
+    sp = _saml2_role(element, "SPSSODescriptor")
+    aa = _saml2_role(element, "AttributeAuthorityDescriptor")
+    return Entity(
+        entity_id=element.get("entityID", ""),
+        idp=replace(read, scopes=read.scopes + entity_scopes) if idp is not None and (read := _read_idp(idp)) else None,
+        sp=_read_sp(sp) if sp is not None else None,
+        aa=replace(found, scopes=found.scopes + entity_scopes) if aa is not None and (found := _read_aa(aa)) else None,
+        valid_until=valid_until,
+        registration_authority=registration.get("registrationAuthority") if registration is not None else None,
+        entity_attributes=_entity_attributes(extensions),
+        organization_names=_localized(organization, names.MD, "OrganizationDisplayName"),
+        organization_urls=_localized(organization, names.MD, "OrganizationURL"),
+        contacts=tuple(_read_contact(contact) for contact in children(element, names.MD, "ContactPerson")),
+        source=_source(element),
+    )
+
+
+def _source(element: Element) -> bytes:
+    """The descriptor as a document of its own, its signature left out: it covered another document."""
+    copied = parse_xml(to_bytes(element), METADATA)
+    for signature in list(children(copied, names.DS, "Signature")):
+        copied.remove(signature)
+    etree.strip_tags(copied, etree.ProcessingInstruction)
+    return to_bytes(copied)
+
+
+def _saml2_role(entity: Element, kind: str) -> Element | None:
+    """The first role descriptor of that kind which supports SAML 2.0."""
+    for role in children(entity, names.MD, kind):
+        if names.SAMLP in role.get("protocolSupportEnumeration", "").split():
+            return role
+    return None
+
+
+def _read_idp(element: Element) -> IdpRole:
+    extensions = child(element, names.MD, "Extensions")
+    common = _common(element, extensions)
+    return IdpRole(
+        keys=common.keys,
+        display=common.display,
+        error_url=common.error_url,
+        valid_until=common.valid_until,
+        nameid_formats=common.nameid_formats,
+        single_sign_on=_endpoints(element, names.MD, "SingleSignOnService"),
+        scopes=_scopes(extensions),
+        want_authn_requests_signed=bool(read_boolean(element.get("WantAuthnRequestsSigned"))),
+    )
+
+
+def _read_aa(element: Element) -> AaRole:
+    extensions = child(element, names.MD, "Extensions")
+    common = _common(element, extensions)
+    return AaRole(
+        keys=common.keys,
+        display=common.display,
+        error_url=common.error_url,
+        valid_until=common.valid_until,
+        nameid_formats=common.nameid_formats,
+        attribute_services=_endpoints(element, names.MD, "AttributeService"),
+        scopes=_scopes(extensions),
+    )
+
+
+def _read_sp(element: Element) -> SpRole:
+    extensions = child(element, names.MD, "Extensions")
+    common = _common(element, extensions)
+    return SpRole(
+        keys=common.keys,
+        display=common.display,
+        error_url=common.error_url,
+        valid_until=common.valid_until,
+        nameid_formats=common.nameid_formats,
+        assertion_consumers=_endpoints(element, names.MD, "AssertionConsumerService"),
+        attribute_consuming=tuple(
+            _read_consuming(service) for service in children(element, names.MD, "AttributeConsumingService")
+        ),
+        discovery_responses=_endpoints(extensions, names.IDPDISC, "DiscoveryResponse")
+        if extensions is not None
+        else (),
+        authn_requests_signed=bool(read_boolean(element.get("AuthnRequestsSigned"))),
+        want_assertions_signed=bool(read_boolean(element.get("WantAssertionsSigned"))),
+    )
+
+
+def _common(element: Element, extensions: Element | None) -> Role:
+    return Role(
+        keys=tuple(
+            key for descriptor in children(element, names.MD, "KeyDescriptor") for key in _read_keys(descriptor)
+        ),
+        display=_read_display(extensions),
+        error_url=element.get("errorURL"),
+        valid_until=_own_valid_until(element),
+        nameid_formats=tuple(text_of(found) for found in children(element, names.MD, "NameIDFormat")),
+    )
+
+
+def _read_keys(descriptor: Element) -> Iterator[EntityKey]:
+    """Each certificate and bare RSA KeyValue of a KeyDescriptor. A key that is too weak or of an unknown kind is left out: nothing
+    that it signs will verify."""
+    use: Literal["signing", "encryption"] | None
+    match descriptor.get("use"):
+        case None:
+            use = None
+        case "signing":
+            use = "signing"
+        case "encryption":
+            use = "encryption"
+        case other:
+            raise Refusal("metadata.key_use", expected="signing or encryption", found=other[:40])
+    for certificate in descriptor.iter(qname(names.DS, "X509Certificate")):
+        try:
+            der = base64.b64decode("".join(text_of(certificate).split()), validate=True)
+            yield EntityKey(TrustedKey.from_certificate(der), use, der)
+        except (Refusal, binascii.Error):
+            continue
+    for value in descriptor.iter(qname(names.DS, "RSAKeyValue")):
+        try:
+            modulus, exponent = (
+                int.from_bytes(base64.b64decode(value.findtext(qname(names.DS, name)) or "", validate=True))
+                for name in ("Modulus", "Exponent")
+            )
+            yield EntityKey(TrustedKey.from_public_key(rsa.RSAPublicNumbers(exponent, modulus).public_key()), use)
+        except (Refusal, binascii.Error, ValueError):
+            continue
+
+
+def _endpoints(parent: Element, namespace: str, name: str) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(
+            binding=found.get("Binding", ""),
+            location=_location(found.get("Location", "")),
+            response_location=_location(found.get("ResponseLocation", "")) if found.get("ResponseLocation") else None,
+            index=int(found.get("index", "0")) if found.get("index") is not None else None,
+            is_default=read_boolean(found.get("isDefault")),
+        )
+        for found in children(parent, namespace, name)
+    )
+
+
+def _location(url: str) -> str:
+    """Endpoints are https, or http on loopback; anything else (``javascript:`` among it) is refused (``metadata.endpoint``)."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    loopback = host in _LOOPBACK or host.startswith("127.")
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and loopback)) or parts.username is not None:
+        raise Refusal("metadata.endpoint", expected="an https URL (http on loopback)", found=url[:200])
+    return url
+
+
+def _read_display(extensions: Element | None) -> Display:
+    if extensions is None:
+        return Display()
+    info = child(extensions, names.MDUI, "UIInfo")
+    hints = child(extensions, names.MDUI, "DiscoHints")
+    return Display(
+        names=_localized(info, names.MDUI, "DisplayName"),
+        descriptions=_localized(info, names.MDUI, "Description"),
+        keywords=_localized(info, names.MDUI, "Keywords"),
+        logos=_logos(info),
+        information_urls=_localized(info, names.MDUI, "InformationURL"),
+        privacy_statement_urls=_localized(info, names.MDUI, "PrivacyStatementURL"),
+        domain_hints=tuple(text_of(hint) for hint in children(hints, names.MDUI, "DomainHint"))
+        if hints is not None
+        else (),
+    )
+
+
+def _logos(info: Element | None) -> tuple[Logo, ...]:
+    if info is None:
+        return ()
+    return tuple(
+        Logo(text_of(logo), _pixels(logo, "width"), _pixels(logo, "height"), logo.get(qname(names.XML, "lang")))
+        for logo in children(info, names.MDUI, "Logo")
+    )
+
+
+def _pixels(logo: Element, name: str) -> int:
+    text = logo.get(name, "0")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
+
+
+def _localized(parent: Element | None, namespace: str, name: str) -> tuple[LocalizedText, ...]:
+    if parent is None:
+        return ()
+    return tuple(
+        LocalizedText(" ".join(text_of(found).split()), found.get(qname(names.XML, "lang"), ""))
+        for found in children(parent, namespace, name)
+    )
+
+
+def _scopes(extensions: Element | None) -> tuple[Scope, ...]:
+    if extensions is None:
+        return ()
+    return tuple(
+        Scope(text_of(scope), bool(read_boolean(scope.get("regexp"))))
+        for scope in children(extensions, names.SHIBMD, "Scope")
+    )
+
+
+def _entity_attributes(extensions: Element | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    holder = child(extensions, names.MDATTR, "EntityAttributes") if extensions is not None else None
+    if holder is None:
+        return ()
+    return tuple(
+        (
+            attribute.get("Name", ""),
+            tuple(text_of(value) for value in children(attribute, names.SAML, "AttributeValue") if not len(value)),
+        )
+        for attribute in children(holder, names.SAML, "Attribute")
+    )
+
+
+def _read_consuming(element: Element) -> AttributeConsumingService:
+    return AttributeConsumingService(
+        index=int(element.get("index", "0")),
+        names=_localized(element, names.MD, "ServiceName"),
+        requested=tuple(
+            RequestedAttribute(
+                name=found.get("Name", ""),
+                name_format=found.get("NameFormat", names.UNSPECIFIED_NAME),
+                friendly_name=found.get("FriendlyName"),
+                required=bool(read_boolean(found.get("isRequired"))),
+                values=tuple(
+                    text_of(value) for value in children(found, names.SAML, "AttributeValue") if not len(value)
+                ),
+            )
+            for found in children(element, names.MD, "RequestedAttribute")
+        ),
+        is_default=read_boolean(element.get("isDefault")),
+    )
+
+
+def _read_contact(element: Element) -> Contact:
+    parts = [element.findtext(qname(names.MD, name)) or "" for name in ("GivenName", "SurName")]
+    return Contact(
+        kind=element.get("contactType", "other"),
+        name=" ".join(part.strip() for part in parts if part.strip()),
+        emails=tuple(text_of(mail).removeprefix("mailto:") for mail in children(element, names.MD, "EmailAddress")),
+    )
+
+
+def _own_valid_until(element: Element) -> datetime | None:
+    text = element.get("validUntil")
+    return read_instant(text) if text is not None else None
+
+
+def _earliest(first: datetime | None, second: datetime | None) -> datetime | None:
+    return min(first, second) if first is not None and second is not None else first or second

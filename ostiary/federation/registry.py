@@ -1,0 +1,54 @@
+"""Entities by their entityID, each only as long as its metadata is valid. A registry is a frozen snapshot; a reload makes a new one."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import TypeVar
+
+from ostiary.errors import Refusal
+from ostiary.federation.model import AaRole, Entity, IdpRole, Role, SpRole
+
+_RoleT = TypeVar("_RoleT", bound=Role)
+
+
+class Registry:
+    """A snapshot of all known entities. Expired metadata is never trusted: each look-up is told the time."""
+
+    def __init__(self, entities: Iterable[Entity]) -> None:
+        self._entities: dict[str, Entity] = {}
+        for entity in entities:
+            if entity.entity_id in self._entities:
+                raise Refusal("metadata.duplicate_entity", expected="each entityID once", found=entity.entity_id)
+            self._entities[entity.entity_id] = entity
+
+    def __len__(self) -> int:
+        return len(self._entities)
+
+    def get(self, entity_id: str, now: datetime) -> Entity | None:
+        """The entity, or None when it is unknown or its metadata has expired (``valid_until`` is exclusive)."""
+        entity = self._entities.get(entity_id)
+        return entity if entity is not None and not _expired(entity.valid_until, now) else None
+
+    def all(self, now: datetime) -> Iterator[Entity]:
+        """Every entity whose metadata is valid now."""
+        return (entity for entity in self._entities.values() if not _expired(entity.valid_until, now))
+
+    def idp(self, entity_id: str, now: datetime) -> IdpRole | None:
+        """The entity's IdP role while it is valid."""
+        return self._role(entity_id, now, lambda entity: entity.idp)
+
+    def sp(self, entity_id: str, now: datetime) -> SpRole | None:
+        """The entity's SP role while it is valid."""
+        return self._role(entity_id, now, lambda entity: entity.sp)
+
+    def aa(self, entity_id: str, now: datetime) -> AaRole | None:
+        """The entity's Attribute Authority role while it is valid."""
+        return self._role(entity_id, now, lambda entity: entity.aa)
+
+    def _role(self, entity_id: str, now: datetime, choose: Callable[[Entity], _RoleT | None]) -> _RoleT | None:
+        entity = self.get(entity_id, now)
+        role = choose(entity) if entity is not None else None
+        return role if role is not None and not _expired(role.valid_until, now) else None
+
+
+def _expired(valid_until: datetime | None, now: datetime) -> bool:
+    return valid_until is not None and now >= valid_until

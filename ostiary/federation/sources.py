@@ -1,0 +1,63 @@
+"""Where metadata comes from: files on disk, signed ones and ones that the administrator vouches for, joined into a `Registry`.
+
+A source that is broken refuses the whole new snapshot, so the last good one stays in force. Precedence is the order of the list.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ostiary.config import Sources
+from ostiary.errors import ConfigurationError, OstiaryError
+from ostiary.federation.keys import load_certificate
+from ostiary.federation.model import Entity
+from ostiary.federation.read import read_signed_metadata, read_unsigned_local_metadata
+from ostiary.federation.registry import Registry
+from ostiary.saml.keys import TrustedKey
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFile:
+    """A file with metadata. ``trusted``: certificates (PEM files) of the keys that may have signed it; empty only together with
+    ``allow_unsigned_local_file``."""
+
+    path: Path
+    trusted: tuple[Path, ...] = ()
+    allow_unsigned_local_file: bool = False
+
+
+def load_registry(files: Sequence[MetadataFile], *, now: datetime, sources: Sources | None = None) -> Registry:
+    """Reads every file. Where an entity stands in several, the first file wins.
+
+    Raises `ConfigurationError` (``metadata.file``) that names the file and what was wrong with it.
+    """
+    entities: dict[str, Entity] = {}
+    for file in files:
+        for entity in _read(file, now, sources):
+            entities.setdefault(entity.entity_id, entity)
+    return Registry(entities.values())
+
+
+def _read(file: MetadataFile, now: datetime, sources: Sources | None) -> tuple[Entity, ...]:
+    if sources is not None:
+        sources.note(file.path)
+        for certificate in file.trusted:
+            sources.note(certificate)
+    if not file.trusted and not file.allow_unsigned_local_file:
+        raise ConfigurationError(
+            "metadata.untrusted_file",
+            file=file.path,
+            expected="trusted certificates, or allow_unsigned_local_file",
+            found="neither",
+        )
+    keys = [TrustedKey.from_certificate(load_certificate(path)) for path in file.trusted]
+    try:
+        data = file.path.read_bytes()
+        return read_signed_metadata(data, keys, now=now) if keys else read_unsigned_local_metadata(data)
+    except OSError as error:
+        raise ConfigurationError(
+            "metadata.file", file=file.path, expected="a readable file", found=error.strerror
+        ) from None
+    except OstiaryError as error:
+        raise ConfigurationError("metadata.file", file=file.path, expected="usable metadata", found=error) from error

@@ -1,0 +1,217 @@
+"""Decides which asserted values are believed (attribute acceptance policy, AAP): may this issuer assert this value?
+
+Everything that no rule names is thrown out. Never verifies signatures and never reads metadata: the issuer is handed
+in as proven, with the scopes that its metadata registers.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from ostiary.attributes import SCOPED, Attribute, Attributes, Value
+from ostiary.errors import Refusal
+from ostiary.policy.patterns import Pattern, compile_pattern
+from ostiary.policy.values import EVERY_VALUE, ValueTest
+
+NO_RULE = "no rule"
+MAX_SCOPE_LENGTH = 255
+
+AcceptanceReason = Literal[
+    "accepted",
+    "no_rule",
+    "issuer",
+    "value",
+    "scope",
+    "scope_missing",
+    "scope_unexpected",
+    "expired",
+    "other_issuer",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A scope registered for an issuer (``shibmd:Scope``), literal or a regular expression.
+
+    An expression outside the language of `ostiary.policy.patterns` covers nothing: metadata comes from elsewhere, and
+    what it writes wrongly must neither stop the login of others nor open a door.
+    """
+
+    value: str
+    is_pattern: bool = False
+    _pattern: Pattern | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_pattern", _safe_pattern(self.value) if self.is_pattern else None)
+
+    def covers(self, scope: str) -> bool:
+        """Whether ``scope`` (the part after ``@``) is registered by this; the whole of it must match, and case
+        counts.
+        """
+        if not self.is_pattern:
+            return scope == self.value
+        return self._pattern is not None and len(scope) <= MAX_SCOPE_LENGTH and self._pattern.matches(scope)
+
+
+def _safe_pattern(text: str) -> Pattern | None:
+    try:
+        return compile_pattern(text)
+    except Refusal:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who asserts, as proven, with what its metadata says about it."""
+
+    entity_id: str
+    scopes: tuple[Scope, ...] = ()
+    registration_authority: str | None = None
+    entity_categories: tuple[str, ...] = ()
+
+    def may_use(self, scope: str) -> bool:
+        """Whether the scope is registered for this issuer."""
+        return any(registered.covers(scope) for registered in self.scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerTest:
+    """Which issuers a rule believes: each thing that is given must hold; nothing given holds for all."""
+
+    entity_ids: frozenset[str] | None = None
+    pattern: Pattern | None = None
+    authorities: frozenset[str] | None = None
+    categories: frozenset[str] | None = None
+
+    def holds(self, issuer: Issuer) -> bool:
+        """Whether the rule believes this issuer."""
+        return (
+            (self.entity_ids is None or issuer.entity_id in self.entity_ids)
+            and (self.authorities is None or issuer.registration_authority in self.authorities)
+            and (self.categories is None or not self.categories.isdisjoint(issuer.entity_categories))
+            and (self.pattern is None or self.pattern.matches(issuer.entity_id))
+        )
+
+
+ANY_ISSUER = IssuerTest()
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceRule:
+    """Accepts values of one attribute. ``registered_scope``: the value's scope must be registered for the issuer.
+    ``registered_value``: the whole value must be (schacHomeOrganization). ``rename``: the name it goes by from here
+    on.
+    """
+
+    id: str
+    attribute: str
+    issuers: IssuerTest = ANY_ISSUER
+    test: ValueTest = EVERY_VALUE
+    registered_scope: bool = False
+    registered_value: bool = False
+    rename: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptancePolicy:
+    """A compiled acceptance policy. Built by `index_rules`."""
+
+    rules: tuple[AcceptanceRule, ...]
+    _by_attribute: Mapping[str, tuple[AcceptanceRule, ...]]
+
+    def about(self, name: str) -> tuple[AcceptanceRule, ...]:
+        """The rules about one attribute, in their order."""
+        return self._by_attribute.get(name, ())
+
+
+def index_rules(rules: Iterable[AcceptanceRule]) -> AcceptancePolicy:
+    """The rules, indexed by the attribute that they speak of."""
+    kept = tuple(rules)
+    by_attribute: dict[str, tuple[AcceptanceRule, ...]] = {}
+    for rule in kept:
+        by_attribute[rule.attribute] = (*by_attribute.get(rule.attribute, ()), rule)
+    return AcceptancePolicy(kept, by_attribute)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceVerdict:
+    """What was decided about one value. ``rule`` is the rule that accepted it, or the last one that came near (it
+    failed at ``reason``), or ``NO_RULE``; ``name`` is the name under which the value goes on, empty when it does
+    not.
+    """
+
+    attribute: str
+    value: Value
+    accepted: bool
+    rule: str
+    reason: AcceptanceReason
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceDecision:
+    """What is believed, each attribute with its issuer, and one verdict for each value that arrived."""
+
+    attributes: Attributes
+    verdicts: tuple[AcceptanceVerdict, ...]
+
+
+def accept(policy: AcceptancePolicy, issuer: Issuer, attributes: Attributes, *, at: datetime) -> AcceptanceDecision:
+    """Which of ``attributes``, asserted by ``issuer``, are believed at the instant ``at``.
+
+    The first rule about an attribute whose tests all hold accepts a value, under the rule's name for it. A value of a
+    scoped attribute (`ostiary.attributes.SCOPED`) without a scope is refused, as is a scope on any other. What claims
+    to come from another issuer than the proven one is refused.
+    """
+    verdicts: list[AcceptanceVerdict] = []
+    accepted: list[Attribute] = []
+    for attribute in attributes:
+        kept: dict[str, list[Value]] = {}
+        for value in attribute.values:
+            verdict = _verdict(policy, issuer, attribute, value, at)
+            verdicts.append(verdict)
+            if verdict.accepted:
+                kept.setdefault(verdict.name, []).append(value)
+        accepted.extend(
+            replace(attribute, name=name, values=tuple(values), issuer=issuer.entity_id)
+            for name, values in kept.items()
+        )
+    return AcceptanceDecision(tuple(accepted), tuple(verdicts))
+
+
+def _verdict(
+    policy: AcceptancePolicy, issuer: Issuer, attribute: Attribute, value: Value, at: datetime
+) -> AcceptanceVerdict:
+    name = attribute.name
+
+    def refused(reason: AcceptanceReason, rule: str = NO_RULE) -> AcceptanceVerdict:
+        return AcceptanceVerdict(name, value, False, rule, reason)
+
+    if attribute.issuer is not None and attribute.issuer != issuer.entity_id:
+        return refused("other_issuer")
+    if attribute.valid_until is not None and at >= attribute.valid_until:
+        return refused("expired")
+    if name in SCOPED and not value.scope:
+        return refused("scope_missing")
+    if name not in SCOPED and value.scope is not None:
+        return refused("scope_unexpected")
+    nearest = refused("no_rule")
+    for rule in policy.about(name):
+        failed = _failed_test(rule, issuer, value)
+        if failed is None:
+            return AcceptanceVerdict(name, value, True, rule.id, "accepted", rule.rename or name)
+        nearest = refused(failed, rule.id)
+    return nearest
+
+
+def _failed_test(rule: AcceptanceRule, issuer: Issuer, value: Value) -> AcceptanceReason | None:
+    if not rule.issuers.holds(issuer):
+        return "issuer"
+    if rule.registered_scope and not (value.scope is not None and issuer.may_use(value.scope)):
+        return "scope"
+    if rule.registered_value and not issuer.may_use(str(value)):
+        return "scope"
+    if not rule.test.holds(value):
+        return "value"
+    return None

@@ -1,0 +1,26 @@
+"""Writes down the format of the policy documents as JSON Schema (draft 2020-12), from the models that read them."""
+
+import json
+from collections.abc import Mapping
+
+from ostiary.config import Settings
+from ostiary.policy.acceptance_document import AcceptanceDocument
+from ostiary.policy.access_document import AccessDocument
+from ostiary.policy.release_document import ReleaseDocument
+
+_DOCUMENTS: tuple[tuple[str, str, type[Settings]], ...] = (
+    ("release-policy.schema.json", "Attribute release policies", ReleaseDocument),
+    ("acceptance-policy.schema.json", "Attribute acceptance policy", AcceptanceDocument),
+    ("access-policy.schema.json", "Access rules", AccessDocument),
+)
+
+
+def schema_texts() -> Mapping[str, str]:
+    """File name to content of each schema that ships in ``schemas/``."""
+    return {name: _text(title, model) for name, title, model in _DOCUMENTS}
+
+
+def _text(title: str, model: type[Settings]) -> str:
+    schema = model.model_json_schema(by_alias=True)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps({**head, **schema, "title": title}, indent=2) + "\n"

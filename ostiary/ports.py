@@ -1,0 +1,48 @@
+"""The Protocols through which rooms reach each other; the roof fills them in. Nothing else stands here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ostiary.attributes import Attribute, Attributes
+from ostiary.policy.release import ReleaseDecision
+
+
+class People(Protocol):
+    """What the rest of a home organisation may ask about its people. ``principal`` is the immutable opaque id."""
+
+    def is_active(self, principal: str) -> bool:
+        """Whether this person exists and may be spoken of now. Raises `Unavailable` when the directory does not answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequest:
+    """One question to an Attribute Authority.
+
+    ``requester`` is the entityID of the SHAR (proven, never merely claimed); ``target`` the URL whose application domain the
+    attributes are for, None when the requester did not say; ``wanted`` the attributes asked for (an empty ``values`` asks for
+    all values; SAML core 3.3.2.3), None asks for everything that may be released.
+    """
+
+    principal: str
+    requester: str
+    at: datetime
+    target: str | None = None
+    wanted: Attributes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The answer: what may leave, and for each value considered the rule that decided."""
+
+    attributes: tuple[Attribute, ...]
+    decision: ReleaseDecision
+
+
+class AttributeSource(Protocol):
+    """An Attribute Authority, in this process or behind SOAP."""
+
+    def release(self, request: ReleaseRequest) -> Release:
+        """Resolve, apply the release policies and answer. Raises `Unavailable` when a required connector does not answer."""
+        ...

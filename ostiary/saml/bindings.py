@@ -1,0 +1,238 @@
+"""SAML 2.0 bindings: HTTP-Redirect, HTTP-POST and SOAP 1.1, encoding and bounded decoding (SAML bindings 3.2, 3.4, 3.5).
+
+Decoding yields a parsed but unproven message; only `verify_query` turns a Redirect message into a proof.
+"""
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import quote_plus, unquote_to_bytes
+
+from ostiary.errors import OstiaryError, Refusal, TooLarge
+from ostiary.saml import names
+from ostiary.saml.keys import ECDSA_ALGORITHMS, RSA_ALGORITHMS, Signer, TrustedKey
+from ostiary.saml.schema import check_schema
+from ostiary.saml.signature import SignedQuery
+from ostiary.saml.xml import MESSAGE, Element, add, make, parse_xml, qname, to_bytes
+
+Parameter = Literal["SAMLRequest", "SAMLResponse"]
+
+MAXIMUM_QUERY: Final = 65_536
+MAXIMUM_RELAY_STATE: Final = 1_024
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReceivedMessage:
+    """A message as it arrived, schema-checked, proven by nobody. ``signed_octets`` are those a Redirect signature covers."""
+
+    element: Element
+    relay_state: str | None
+    binding: str
+    signed_octets: bytes | None = None
+    signature: bytes | None = None
+    signature_algorithm: str | None = None
+
+
+def encode_redirect(
+    location: str,
+    parameter: Parameter,
+    message: Element,
+    *,
+    relay_state: str | None = None,
+    signer: Signer | None = None,
+) -> str:
+    """The URL that carries ``message`` (SAML bindings 3.4.4.1): raw DEFLATE, base64, signed over the query's octets if asked."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    deflated = compressor.compress(to_bytes(message)) + compressor.flush()
+    query = f"{parameter}={quote_plus(base64.b64encode(deflated))}"
+    if relay_state is not None:
+        query += f"&RelayState={quote_plus(relay_state)}"
+    if signer is not None:
+        query += f"&SigAlg={quote_plus(signer.algorithm)}"
+        query += f"&Signature={quote_plus(base64.b64encode(signer.sign(query.encode('ascii'))))}"
+    return f"{location}{'&' if '?' in location else '?'}{query}"
+
+
+def decode_redirect(query: bytes, parameter: Parameter) -> ReceivedMessage:
+    """A message from the octets of a query string as received.
+
+    Raises `Refusal` (``http.parameter_missing``, ``http.parameter_repeated``, ``binding.encoding``, ``binding.base64``,
+    ``binding.deflate``, ``xml.*``) or `TooLarge`.
+    """
+    if len(query) > MAXIMUM_QUERY:
+        raise TooLarge(
+            "binding.too_large", expected=f"a query of at most {MAXIMUM_QUERY} bytes", found=f"{len(query)} bytes"
+        )
+    raw = _raw_parameters(query)
+    if parameter not in raw:
+        raise Refusal("http.parameter_missing", expected=parameter, found="no such parameter", name=parameter)
+    if "SAMLEncoding" in raw and unquote_to_bytes(raw["SAMLEncoding"]) != names.DEFLATE.encode():
+        raise Refusal("binding.encoding", expected=names.DEFLATE, found="another SAMLEncoding")
+    element = parse_xml(_inflate(_from_base64(_unquote(raw[parameter]))))
+    check_schema(element, "protocol")
+    relay_state = _relay_state(_unquote(raw["RelayState"])) if "RelayState" in raw else None
+    if "Signature" not in raw:
+        return ReceivedMessage(element, relay_state, names.HTTP_REDIRECT)
+    if "SigAlg" not in raw:
+        raise Refusal("http.parameter_missing", expected="SigAlg beside Signature", found="no SigAlg", name="SigAlg")
+    # Bindings 3.4.4.1: the octets are those that were received, in this order, whatever else the query holds.
+    signed = "&".join(f"{name}={raw[name]}" for name in (parameter, "RelayState", "SigAlg") if name in raw)
+    return ReceivedMessage(
+        element,
+        relay_state,
+        names.HTTP_REDIRECT,
+        signed.encode("ascii"),
+        _from_base64(_unquote(raw["Signature"])),
+        _unquote(raw["SigAlg"]).decode("ascii", "replace"),
+    )
+
+
+def verify_query(message: ReceivedMessage, keys: Sequence[TrustedKey]) -> SignedQuery:
+    """The detached signature of a Redirect message. Raises `Refusal` (``signature.*``)."""
+    algorithm = message.signature_algorithm
+    if message.signed_octets is None or message.signature is None or algorithm is None:
+        raise Refusal("signature.missing", expected="a signed query string", found="no Signature parameter")
+    if algorithm not in _SIGNATURE_ALGORITHMS:
+        raise Refusal(
+            "signature.algorithm", expected="a signature algorithm of SHA-256 strength or better", found=algorithm[:200]
+        )
+    if not keys:
+        raise Refusal("signature.no_key", expected="a signing key in the sender's metadata", found="none")
+    for key in keys:
+        if key.verify(algorithm, message.signature, message.signed_octets):
+            return SignedQuery(message.element, key, algorithm, message.relay_state)
+    raise Refusal(
+        "signature.wrong",
+        expected=f"a signature by one of {len(keys)} keys",
+        found="a signature that none of them verifies",
+    )
+
+
+def encode_post(message: Element) -> str:
+    """The value of the form field (SAML bindings 3.5.4)."""
+    return base64.b64encode(to_bytes(message)).decode("ascii")
+
+
+def decode_post(value: str, relay_state: str | None) -> ReceivedMessage:
+    """A message from a form field. Raises `Refusal` (``binding.base64``, ``xml.*``) or `TooLarge` before anything is parsed."""
+    if len(value) > MESSAGE.max_bytes * 4 // 3 + 8192:
+        raise TooLarge(
+            "binding.too_large", expected=f"at most {MESSAGE.max_bytes} bytes", found=f"{len(value)} characters"
+        )
+    element = parse_xml(_from_base64(value.encode("ascii", "replace")))
+    check_schema(element, "protocol")
+    checked = _relay_state(relay_state.encode()) if relay_state is not None else None
+    return ReceivedMessage(element, checked, names.HTTP_POST)
+
+
+def encode_soap(message: Element) -> bytes:
+    """A SOAP 1.1 envelope around the message (SAML bindings 3.2.2)."""
+    envelope = make(names.SOAP11, "Envelope")
+    add(envelope, names.SOAP11, "Body").append(message)
+    return to_bytes(envelope)
+
+
+def decode_soap(data: bytes) -> Element:
+    """The one message in the body of a SOAP 1.1 envelope, in place. Raises `Refusal` (``soap.envelope``, ``soap.fault``, ``xml.*``).
+
+    A header block that must be understood is refused: none is (SOAP 1.1 4.2.3).
+    """
+    envelope = parse_xml(data)
+    if envelope.tag != qname(names.SOAP11, "Envelope"):
+        raise Refusal("soap.envelope", expected="a SOAP 1.1 Envelope", found=str(envelope.tag)[:200])
+    header = envelope.find(qname(names.SOAP11, "Header"))
+    if header is not None and any(
+        block.get(qname(names.SOAP11, "mustUnderstand")) in ("1", "true") for block in header
+    ):
+        raise Refusal("soap.envelope", expected="no header that must be understood", found="mustUnderstand")
+    bodies = envelope.findall(qname(names.SOAP11, "Body"))
+    if len(bodies) != 1 or len(bodies[0]) != 1:
+        raise Refusal("soap.envelope", expected="one Body with one message", found=f"{len(bodies)} bodies")
+    message = bodies[0][0]
+    if message.tag == qname(names.SOAP11, "Fault"):
+        reason = message.findtext("faultstring") or ""
+        raise Refusal("soap.fault", expected="an answer", found=f"SOAP fault: {reason[:200]}")
+    check_schema(message, "protocol")
+    return message
+
+
+def soap_fault(error: OstiaryError, reference: str) -> bytes:
+    """A SOAP 1.1 Fault (4.4): the sender is told the error's code and the reference number, no details."""
+    envelope = make(names.SOAP11, "Envelope")
+    fault = add(add(envelope, names.SOAP11, "Body"), names.SOAP11, "Fault")
+    for name, text in (
+        ("faultcode", "soap11:Client" if error.status < 500 else "soap11:Server"),
+        ("faultstring", f"{error.code} (reference {reference})"),
+    ):
+        element = fault.makeelement(name)
+        element.text = text
+        fault.append(element)
+    return to_bytes(envelope)
+
+
+def _raw_parameters(query: bytes) -> dict[str, str]:
+    """Name (decoded) to value (as received). A name that stands twice, in whatever spelling, is refused."""
+    try:
+        text = query.decode("ascii")
+    except UnicodeDecodeError:
+        raise Refusal("binding.encoding", expected="an ASCII query string", found="other octets") from None
+    found: dict[str, str] = {}
+    for pair in text.split("&")[:100]:
+        raw_name, _, value = pair.partition("=")
+        name = unquote_to_bytes(raw_name.replace("+", " ")).decode("utf-8", "replace")
+        if name in found:
+            raise Refusal("http.parameter_repeated", expected="each parameter once", found=name[:100], name=name[:100])
+        found[name] = value
+    return found
+
+
+def _unquote(raw: str) -> bytes:
+    return unquote_to_bytes(raw.replace("+", " "))
+
+
+def _from_base64(value: bytes) -> bytes:
+    compact = b"".join(value.split())
+    if len(compact) % 4 or _BASE64.fullmatch(compact) is None:
+        raise Refusal("binding.base64", expected="base64", found="other characters or a wrong length")
+    try:
+        return base64.b64decode(compact, validate=True)
+    except binascii.Error as error:
+        raise Refusal("binding.base64", expected="base64", found=error) from None
+
+
+def _inflate(data: bytes) -> bytes:
+    """Raw DEFLATE (RFC 1951) with a cap on what comes out, so that a bomb costs no more than an ordinary message."""
+    decompressor = zlib.decompressobj(-15)
+    try:
+        inflated = decompressor.decompress(data, MESSAGE.max_bytes + 1)
+    except zlib.error as error:
+        raise Refusal("binding.deflate", expected="raw DEFLATE (RFC 1951)", found=error) from None
+    if len(inflated) > MESSAGE.max_bytes:
+        raise TooLarge("binding.too_large", expected=f"at most {MESSAGE.max_bytes} bytes inflated", found="more")
+    if not decompressor.eof or decompressor.unused_data:
+        raise Refusal("binding.deflate", expected="one complete DEFLATE stream", found="a cut or continued one")
+    return inflated
+
+
+def _relay_state(value: bytes) -> str:
+    """Bindings 3.4.3 says 80 bytes; real peers send whole URLs, so the cap is `MAXIMUM_RELAY_STATE`. It is echoed, never followed."""
+    if len(value) > MAXIMUM_RELAY_STATE:
+        raise Refusal(
+            "http.parameter_too_long",
+            expected=f"at most {MAXIMUM_RELAY_STATE} bytes",
+            found=len(value),
+            name="RelayState",
+        )
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refusal("binding.encoding", expected="UTF-8", found="other octets in RelayState") from None
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
+        raise Refusal("binding.encoding", expected="no control characters", found="control characters in RelayState")
+    return text

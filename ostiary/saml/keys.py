@@ -1,0 +1,134 @@
+"""Keys as SAML sees them: a bare public key that metadata vouches for, and a private key that signs. No trust decisions.
+
+Dates, issuer and chain of a certificate are ignored on purpose (SAML Metadata Interoperability Profile 2.6.1): metadata's
+``validUntil`` is what ends trust in a key.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Final
+
+import xmlsec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from ostiary.errors import Refusal
+from ostiary.saml import names
+
+MINIMUM_RSA_BITS: Final = 2048
+CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
+
+RSA_ALGORITHMS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
+    names.RSA_SHA256: hashes.SHA256,
+    names.RSA_SHA384: hashes.SHA384,
+    names.RSA_SHA512: hashes.SHA512,
+}
+ECDSA_ALGORITHMS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
+    names.ECDSA_SHA256: hashes.SHA256,
+    names.ECDSA_SHA384: hashes.SHA384,
+    names.ECDSA_SHA512: hashes.SHA512,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A public key as DER SubjectPublicKeyInfo. Whoever makes one says: this key is vouched for."""
+
+    spki: bytes
+
+    @classmethod
+    def from_certificate(cls, der: bytes) -> "TrustedKey":
+        """The key that a DER certificate carries. Raises `Refusal` (``key.unusable``) for keys too weak or of another kind."""
+        try:
+            public = x509.load_der_x509_certificate(der).public_key()
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise Refusal("key.unusable", expected="an X.509 certificate with an RSA or EC key", found=error) from None
+        return cls.from_public_key(public)
+
+    @classmethod
+    def from_public_key(cls, public: object) -> "TrustedKey":
+        """Checks kind and size: RSA of 2048 bits and up, NIST P-256, P-384 and P-521."""
+        if isinstance(public, rsa.RSAPublicKey):
+            if public.key_size < MINIMUM_RSA_BITS:
+                raise Refusal(
+                    "key.unusable", expected=f"RSA of at least {MINIMUM_RSA_BITS} bits", found=f"{public.key_size} bits"
+                )
+        elif not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name not in CURVES:
+            raise Refusal("key.unusable", expected="RSA or EC on " + ", ".join(CURVES), found=type(public).__name__)
+        return cls(public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
+
+    def allows(self, algorithm: str) -> bool:
+        """Whether a signature algorithm (URI) fits this kind of key."""
+        return algorithm in (
+            RSA_ALGORITHMS if isinstance(_public_key(self.spki), rsa.RSAPublicKey) else ECDSA_ALGORITHMS
+        )
+
+    def verify(self, algorithm: str, signature: bytes, data: bytes) -> bool:
+        """A detached signature over octets; ECDSA values are r||s (RFC 6931 2.3.6). False for anything that does not verify."""
+        public = _public_key(self.spki)
+        try:
+            if isinstance(public, rsa.RSAPublicKey) and algorithm in RSA_ALGORITHMS:
+                public.verify(signature, data, padding.PKCS1v15(), RSA_ALGORITHMS[algorithm]())
+                return True
+            if isinstance(public, ec.EllipticCurvePublicKey) and algorithm in ECDSA_ALGORITHMS:
+                size = (public.curve.key_size + 7) // 8
+                if len(signature) != 2 * size:
+                    return False
+                dss = encode_dss_signature(int.from_bytes(signature[:size]), int.from_bytes(signature[size:]))
+                public.verify(dss, data, ec.ECDSA(ECDSA_ALGORITHMS[algorithm]()))
+                return True
+        except InvalidSignature:
+            return False
+        return False
+
+    def for_xmlsec(self) -> xmlsec.Key:
+        """The same key in the form that xmlsec takes."""
+        return _xmlsec_key(self.spki)
+
+
+@functools.lru_cache(maxsize=1024)
+def _public_key(spki: bytes) -> object:
+    return serialization.load_der_public_key(spki)
+
+
+@functools.lru_cache(maxsize=1024)
+def _xmlsec_key(spki: bytes) -> xmlsec.Key:
+    return xmlsec.Key.from_memory(spki, xmlsec.constants.KeyDataFormatDer, None)
+
+
+class Signer:
+    """A private key that signs, with the certificate that is published for it (DER).
+
+    ``algorithm`` is the signature algorithm URI: RSA-SHA256 or ECDSA with the digest that fits the curve, unless named.
+    """
+
+    def __init__(
+        self, private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, certificate: bytes, algorithm: str = ""
+    ) -> None:
+        self.certificate = certificate
+        self.public = TrustedKey.from_public_key(private_key.public_key())
+        if TrustedKey.from_certificate(certificate) != self.public:
+            raise Refusal(
+                "key.certificate_mismatch", expected="a certificate for this private key", found="another public key"
+            )
+        self._key = private_key
+        self.algorithm = algorithm or _default_algorithm(private_key)
+        if not self.public.allows(self.algorithm):
+            raise Refusal("key.algorithm", expected="a signature algorithm for this kind of key", found=self.algorithm)
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature value as XML Signature wants it (ECDSA as r||s)."""
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            return self._key.sign(data, padding.PKCS1v15(), RSA_ALGORITHMS[self.algorithm]())
+        size = (self._key.curve.key_size + 7) // 8
+        r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(ECDSA_ALGORITHMS[self.algorithm]())))
+        return r.to_bytes(size) + s.to_bytes(size)
+
+
+def _default_algorithm(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return names.RSA_SHA256
+    return {"secp256r1": names.ECDSA_SHA256, "secp384r1": names.ECDSA_SHA384}.get(key.curve.name, names.ECDSA_SHA512)

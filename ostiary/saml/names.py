@@ -1,0 +1,96 @@
+"""URNs, namespaces and algorithm identifiers of SAML 2.0 and XML Signature, by the names the standards give them."""
+
+from typing import Final
+
+# Namespaces
+SAML: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
+SAMLP: Final = "urn:oasis:names:tc:SAML:2.0:protocol"
+MD: Final = "urn:oasis:names:tc:SAML:2.0:metadata"
+DS: Final = "http://www.w3.org/2000/09/xmldsig#"
+XENC: Final = "http://www.w3.org/2001/04/xmlenc#"
+EC: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
+XS: Final = "http://www.w3.org/2001/XMLSchema"
+XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+XML: Final = "http://www.w3.org/XML/1998/namespace"
+SOAP11: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+MDUI: Final = "urn:oasis:names:tc:SAML:metadata:ui"
+MDRPI: Final = "urn:oasis:names:tc:SAML:metadata:rpi"
+MDATTR: Final = "urn:oasis:names:tc:SAML:metadata:attribute"
+SHIBMD: Final = "urn:mace:shibboleth:metadata:1.0"
+IDPDISC: Final = "urn:oasis:names:tc:SAML:profiles:SSO:idp-discovery-protocol"
+# Our own request extension: the URL whose application domain the requested attributes are for.
+OSTIARY_TARGET: Final = "urn:x-ostiary:target:1.0"
+
+# Bindings (SAML bindings 3)
+HTTP_REDIRECT: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
+HTTP_POST: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+SOAP: Final = "urn:oasis:names:tc:SAML:2.0:bindings:SOAP"
+DEFLATE: Final = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
+
+# Name identifier formats (SAML core 8.3)
+TRANSIENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+PERSISTENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+EMAIL_ADDRESS: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
+UNSPECIFIED_NAMEID: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
+ENTITY: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
+
+# Attribute name formats (SAML core 8.2)
+URI_NAME: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
+BASIC_NAME: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
+UNSPECIFIED_NAME: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified"
+
+# Subject confirmation (SAML profiles 3)
+BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+SENDER_VOUCHES: Final = "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches"
+
+# Status codes (SAML core 3.2.2.2)
+SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
+REQUESTER: Final = "urn:oasis:names:tc:SAML:2.0:status:Requester"
+RESPONDER: Final = "urn:oasis:names:tc:SAML:2.0:status:Responder"
+VERSION_MISMATCH: Final = "urn:oasis:names:tc:SAML:2.0:status:VersionMismatch"
+AUTHN_FAILED: Final = "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"
+INVALID_NAMEID_POLICY: Final = "urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy"
+INVALID_ATTR_NAME_OR_VALUE: Final = "urn:oasis:names:tc:SAML:2.0:status:InvalidAttrNameOrValue"
+NO_AUTHN_CONTEXT: Final = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext"
+NO_PASSIVE: Final = "urn:oasis:names:tc:SAML:2.0:status:NoPassive"
+REQUEST_DENIED: Final = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
+UNKNOWN_PRINCIPAL: Final = "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal"
+
+# Authentication contexts (SAML authn context 3.4)
+PASSWORD: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"  # noqa: S105
+PASSWORD_PROTECTED_TRANSPORT: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"  # noqa: S105
+
+# XML Signature algorithms
+EXCLUSIVE_C14N: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
+EXCLUSIVE_C14N_WITH_COMMENTS: Final = "http://www.w3.org/2001/10/xml-exc-c14n#WithComments"
+ENVELOPED_SIGNATURE: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
+SHA384: Final = "http://www.w3.org/2001/04/xmldsig-more#sha384"
+SHA512: Final = "http://www.w3.org/2001/04/xmlenc#sha512"
+RSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+RSA_SHA384: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384"
+RSA_SHA512: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512"
+ECDSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+ECDSA_SHA384: Final = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384"
+ECDSA_SHA512: Final = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512"
+
+# Entity categories
+ENTITY_CATEGORY: Final = "http://macedir.org/entity-category"
+HIDE_FROM_DISCOVERY: Final = "http://refeds.org/category/hide-from-discovery"
+
+# Prefixes used when this software writes XML
+PREFIXES: Final[dict[str, str]] = {
+    "saml": SAML,
+    "samlp": SAMLP,
+    "md": MD,
+    "ds": DS,
+    "xs": XS,
+    "xsi": XSI,
+    "mdui": MDUI,
+    "mdrpi": MDRPI,
+    "mdattr": MDATTR,
+    "shibmd": SHIBMD,
+    "idpdisc": IDPDISC,
+    "soap11": SOAP11,
+    "ostiary": OSTIARY_TARGET,
+}

@@ -1,0 +1,279 @@
+"""The messages of SAML 2.0 as frozen dataclasses, and their XML both ways (SAML core 3). Reads only from a proof; checks no rules."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from ostiary.attributes import Attributes
+from ostiary.errors import Refusal
+from ostiary.saml import names
+from ostiary.saml.assertion import (
+    Assertion,
+    NameId,
+    read_assertion,
+    read_issuer,
+    read_name_id,
+    require_version,
+    write_name_id,
+)
+from ostiary.saml.attribute_names import read_attributes, write_attributes
+from ostiary.saml.signature import Proof, SignedElement
+from ostiary.saml.xml import (
+    Element,
+    add,
+    child,
+    children,
+    make,
+    qname,
+    read_boolean,
+    read_instant,
+    required_child,
+    text_of,
+    write_instant,
+)
+
+
+def new_id() -> str:
+    """A message or assertion ID: 160 random bits, an xs:ID (SAML core 1.3.4)."""
+    return f"_{secrets.token_hex(20)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedAuthnContext:
+    """SAML core 3.3.2.2.1."""
+
+    classes: tuple[str, ...]
+    comparison: str = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthnRequest:
+    """SAML core 3.4.1. ``target`` is our own extension: the URL that the person wants to reach."""
+
+    id: str
+    issuer: str
+    issue_instant: datetime
+    destination: str | None = None
+    acs_url: str | None = None
+    acs_index: int | None = None
+    protocol_binding: str | None = None
+    nameid_format: str | None = None
+    force_authn: bool = False
+    is_passive: bool = False
+    requested_context: RequestedAuthnContext | None = None
+    target: str | None = None
+
+    def to_xml(self) -> Element:
+        """The element, unsigned."""
+        element = _message("AuthnRequest", self.id, self.issue_instant, self.destination, self.issuer)
+        if self.force_authn:
+            element.set("ForceAuthn", "true")
+        if self.is_passive:
+            element.set("IsPassive", "true")
+        if self.acs_url is not None:
+            element.set("AssertionConsumerServiceURL", self.acs_url)
+        if self.acs_index is not None:
+            element.set("AssertionConsumerServiceIndex", str(self.acs_index))
+        if self.protocol_binding is not None:
+            element.set("ProtocolBinding", self.protocol_binding)
+        _write_target(element, self.target)
+        policy = add(element, names.SAMLP, "NameIDPolicy", AllowCreate="true")
+        if self.nameid_format is not None:
+            policy.set("Format", self.nameid_format)
+        if self.requested_context is not None:
+            context = add(element, names.SAMLP, "RequestedAuthnContext", Comparison=self.requested_context.comparison)
+            for class_ref in self.requested_context.classes:
+                add(context, names.SAML, "AuthnContextClassRef", class_ref)
+        return element
+
+    @classmethod
+    def from_proof(cls, proof: Proof) -> "AuthnRequest":
+        """The request that was proven."""
+        element = _expect(proof.element, "AuthnRequest")
+        index = element.get("AssertionConsumerServiceIndex")
+        policy = child(element, names.SAMLP, "NameIDPolicy")
+        context = child(element, names.SAMLP, "RequestedAuthnContext")
+        return cls(
+            id=element.get("ID", ""),
+            issuer=read_issuer(required_child(element, names.SAML, "Issuer")),
+            issue_instant=read_instant(element.get("IssueInstant", "")),
+            destination=element.get("Destination"),
+            acs_url=element.get("AssertionConsumerServiceURL"),
+            acs_index=_read_index(index) if index is not None else None,
+            protocol_binding=element.get("ProtocolBinding"),
+            nameid_format=policy.get("Format") if policy is not None else None,
+            force_authn=bool(read_boolean(element.get("ForceAuthn"))),
+            is_passive=bool(read_boolean(element.get("IsPassive"))),
+            requested_context=_read_requested_context(context) if context is not None else None,
+            target=_read_target(element),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeQuery:
+    """SAML core 3.3.2.3. ``attributes`` None asks for everything; ``target`` is our own extension."""
+
+    id: str
+    issuer: str
+    issue_instant: datetime
+    name_id: NameId
+    destination: str | None = None
+    attributes: Attributes | None = None
+    target: str | None = None
+
+    def to_xml(self) -> Element:
+        """The element, unsigned."""
+        element = _message("AttributeQuery", self.id, self.issue_instant, self.destination, self.issuer)
+        _write_target(element, self.target)
+        write_name_id(add(element, names.SAML, "Subject"), self.name_id)
+        write_attributes(element, self.attributes or ())
+        return element
+
+    @classmethod
+    def from_proof(cls, proof: Proof) -> "AttributeQuery":
+        """The query that was proven. Raises `Refusal` when its subject has no NameID."""
+        element = _expect(proof.element, "AttributeQuery")
+        name_id = read_name_id(required_child(element, names.SAML, "Subject"))
+        if name_id is None:
+            raise Refusal("xml.missing_element", expected="NameID", found="a Subject without NameID")
+        return cls(
+            id=element.get("ID", ""),
+            issuer=read_issuer(required_child(element, names.SAML, "Issuer")),
+            issue_instant=read_instant(element.get("IssueInstant", "")),
+            name_id=name_id,
+            destination=element.get("Destination"),
+            attributes=read_attributes(element, None) or None,
+            target=_read_target(element),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """SAML core 3.2.2.1. ``code`` is one of the four top-level codes, ``detail`` the second-level one."""
+
+    code: str = names.SUCCESS
+    detail: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """SAML core 3.2.2 and 3.3.3."""
+
+    id: str
+    issuer: str | None
+    issue_instant: datetime
+    status: Status = Status()
+    destination: str | None = None
+    in_response_to: str | None = None
+    assertions: tuple[Assertion, ...] = ()
+
+    def to_xml(self, *assertions: Element) -> Element:
+        """The element, unsigned; ``assertions`` are given as elements because they may be signed already."""
+        element = _message("Response", self.id, self.issue_instant, self.destination, self.issuer)
+        if self.in_response_to is not None:
+            element.set("InResponseTo", self.in_response_to)
+        status = add(element, names.SAMLP, "Status")
+        code = add(status, names.SAMLP, "StatusCode", Value=self.status.code)
+        if self.status.detail is not None:
+            add(code, names.SAMLP, "StatusCode", Value=self.status.detail)
+        if self.status.message is not None:
+            add(status, names.SAMLP, "StatusMessage", self.status.message)
+        for assertion in assertions:
+            element.append(assertion)
+        return element
+
+    @classmethod
+    def from_proof(cls, proof: SignedElement) -> "Response":
+        """A response that was signed as a whole: its assertions are covered by that signature."""
+        element = _expect(proof.element, "Response")
+        _refuse_encrypted(element)
+        return _read_response(
+            element, tuple(read_assertion(found) for found in children(element, names.SAML, "Assertion"))
+        )
+
+
+def unproven_envelope(element: Element) -> Response:
+    """What an unsigned samlp:Response claims about itself, without its assertions: good for refusing and for finding the key,
+    for nothing else."""
+    return _read_response(_expect(element, "Response"), ())
+
+
+def claimed_issuer(element: Element) -> str | None:
+    """Whose key to look for; not proven."""
+    issuer = child(element, names.SAML, "Issuer")
+    return read_issuer(issuer) if issuer is not None else None
+
+
+def sole_assertion(response: Element) -> Element | None:
+    """The one assertion of a response, None if there is none. Several, or encrypted ones, are refused."""
+    _refuse_encrypted(response)
+    found = list(children(response, names.SAML, "Assertion"))
+    if len(found) > 1:
+        raise Refusal("saml.several_assertions", expected="one assertion", found=len(found))
+    return found[0] if found else None
+
+
+def _refuse_encrypted(response: Element) -> None:
+    if next(children(response, names.SAML, "EncryptedAssertion"), None) is not None:
+        raise Refusal("saml.encrypted", expected="an assertion in the clear", found="EncryptedAssertion")
+
+
+def _message(kind: str, identifier: str, at: datetime, destination: str | None, issuer: str | None) -> Element:
+    element = make(names.SAMLP, kind, "saml", ID=identifier, Version="2.0", IssueInstant=write_instant(at))
+    if destination is not None:
+        element.set("Destination", destination)
+    if issuer is not None:
+        add(element, names.SAML, "Issuer", issuer)
+    return element
+
+
+def _expect(element: Element, kind: str) -> Element:
+    if element.tag != qname(names.SAMLP, kind):
+        raise Refusal("saml.other_message", expected=f"samlp:{kind}", found=element.tag)
+    require_version(element)
+    return element
+
+
+def _read_response(element: Element, assertions: tuple[Assertion, ...]) -> Response:
+    status = required_child(element, names.SAMLP, "Status")
+    code = required_child(status, names.SAMLP, "StatusCode")
+    detail = child(code, names.SAMLP, "StatusCode")
+    message = child(status, names.SAMLP, "StatusMessage")
+    return Response(
+        id=element.get("ID", ""),
+        issuer=claimed_issuer(element),
+        issue_instant=read_instant(element.get("IssueInstant", "")),
+        status=Status(
+            code.get("Value", ""),
+            detail.get("Value") if detail is not None else None,
+            text_of(message)[:500] if message is not None else None,
+        ),
+        destination=element.get("Destination"),
+        in_response_to=element.get("InResponseTo"),
+        assertions=assertions,
+    )
+
+
+def _read_index(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > 65535:
+        raise Refusal("xml.schema", expected="an index from 0 to 65535", found=text[:20])
+    return int(text)
+
+
+def _read_requested_context(element: Element) -> RequestedAuthnContext:
+    classes = tuple(text_of(found) for found in children(element, names.SAML, "AuthnContextClassRef"))
+    return RequestedAuthnContext(classes, element.get("Comparison", "exact"))
+
+
+def _write_target(element: Element, target: str | None) -> None:
+    if target is not None:
+        extensions = add(element, names.SAMLP, "Extensions")
+        extensions.append(make(names.OSTIARY_TARGET, "Target"))
+        extensions[0].text = target
+
+
+def _read_target(element: Element) -> str | None:
+    extensions = child(element, names.SAMLP, "Extensions")
+    target = child(extensions, names.OSTIARY_TARGET, "Target") if extensions is not None else None
+    return text_of(target) if target is not None else None

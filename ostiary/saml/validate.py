@@ -1,0 +1,301 @@
+"""The rules of the SAML 2.0 profiles as pure functions: what a proven message must say to be acceptable. No I/O, no clock, no keys.
+
+The Web Browser SSO profile (SAML profiles 4.1.4) at the service provider goes through these states, each a function:
+
+    received --verify_response--> ProvenResponse --accept_response--> AcceptedResponse --(caller)--> session
+
+`verify_response` finds out who speaks: the Response, its assertion, or both are signed by a key of the IdP. `accept_response`
+checks issuer, destination, status, audience, recipient, time and InResponseTo, and names the replay key, which the caller uses up,
+and the request answered, which the caller binds to the browser. The attribute query (profiles 6) has `check_query` and
+`accept_query_response`, an authentication request `check_authn_request`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from ostiary.errors import Denied, Refusal
+from ostiary.saml import names
+from ostiary.saml.assertion import Assertion, AuthnStatement, Confirmation, NameId
+from ostiary.saml.keys import TrustedKey
+from ostiary.saml.protocol import (
+    AttributeQuery,
+    AuthnRequest,
+    Response,
+    Status,
+    claimed_issuer,
+    sole_assertion,
+    unproven_envelope,
+)
+from ostiary.saml.signature import has_signature, verify_element
+from ostiary.saml.xml import Element, write_instant
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """``skew``: how far two clocks may differ; ``max_age``: how old a message may be when it arrives."""
+
+    skew: timedelta = timedelta(minutes=3)
+    max_age: timedelta = timedelta(minutes=5)
+
+
+DEFAULT_TIMING: Final = Timing()
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenResponse:
+    """``envelope``: what the Response says, proven only if ``signed_response``; ``assertion``: always proven, None in an error answer."""
+
+    envelope: Response
+    signed_response: bool
+    assertion: Assertion | None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedResponse:
+    """A Response that follows every rule. ``replay_key`` must be used up until ``replay_until``; ``in_response_to`` None: unsolicited."""
+
+    issuer: str
+    assertion: Assertion
+    name_id: NameId
+    authn: AuthnStatement
+    in_response_to: str | None
+    replay_key: str
+    replay_until: datetime
+
+
+def response_issuer(element: Element) -> str:
+    """The entityID whose keys to try, from the Response or else from its only assertion. Raises `Refusal` (``saml.issuer_missing``)."""
+    issuer = claimed_issuer(element)
+    if issuer is None:
+        assertion = sole_assertion(element)
+        issuer = claimed_issuer(assertion) if assertion is not None else None
+    if not issuer:
+        raise Refusal("saml.issuer_missing", expected="an Issuer", found="none")
+    return issuer
+
+
+def verify_response(element: Element, keys: Sequence[TrustedKey]) -> ProvenResponse:
+    """Verifies each signature that is there; the Response or its assertion must carry one (SAML profiles 4.1.3.5).
+
+    A signature that does not verify is never passed over. Raises `Refusal` (``signature.*``, ``saml.encrypted``,
+    ``saml.several_assertions``).
+    """
+    assertion = sole_assertion(element)
+    if has_signature(element):
+        proof = verify_element(element, keys)
+        if assertion is not None and has_signature(assertion):
+            verify_element(assertion, keys)
+        response = Response.from_proof(proof)
+        return ProvenResponse(response, True, response.assertions[0] if response.assertions else None)
+    envelope = unproven_envelope(element)
+    if assertion is None:
+        # An unsigned error answer: it can only lead to a refusal.
+        return ProvenResponse(envelope, False, None)
+    if not has_signature(assertion):
+        raise Refusal("signature.missing", expected="a signature on the Response or on its assertion", found="none")
+    proof = verify_element(assertion, keys)
+    return ProvenResponse(envelope, False, Assertion.from_proof(proof))
+
+
+def accept_response(
+    proven: ProvenResponse,
+    *,
+    issuer: str,
+    audience: str,
+    recipient: str,
+    now: datetime,
+    timing: Timing = DEFAULT_TIMING,
+) -> AcceptedResponse:
+    """SAML profiles 4.1.4.2 and 4.1.4.3. ``issuer``: the IdP whose keys verified; ``audience``: our entityID; ``recipient``: the URL of
+    the assertion consumer service that the browser posted to.
+
+    Raises `Denied` (``saml.status``) for an error answer, `Refusal` (``saml.*``) for a broken rule.
+    """
+    envelope = proven.envelope
+    _same("saml.issuer", issuer, envelope.issuer, optional=True)
+    if envelope.destination is not None or proven.signed_response:
+        _same("saml.destination", recipient, envelope.destination)
+    _check_issue_instant(envelope.issue_instant, now, timing)
+    _require_success(envelope.status)
+    assertion = proven.assertion
+    if assertion is None:
+        raise Refusal("saml.no_assertion", expected="one assertion", found="none")
+    _same("saml.issuer", issuer, assertion.issuer)
+    _check_issue_instant(assertion.issue_instant, now, timing)
+    conditions_end = _check_conditions(assertion, audience, now, timing)
+    confirmation, confirmed_until = _bearer(assertion, recipient, now, timing)
+    if envelope.in_response_to != confirmation.in_response_to:
+        raise Refusal(
+            "saml.in_response_to",
+            expected="the same InResponseTo in Response and subject confirmation",
+            found=f"{envelope.in_response_to} and {confirmation.in_response_to}",
+        )
+    if assertion.name_id is None or not assertion.name_id.value:
+        raise Refusal("saml.no_name_id", expected="a NameID", found="none")
+    return AcceptedResponse(
+        issuer=issuer,
+        assertion=assertion,
+        name_id=assertion.name_id,
+        authn=_authn_statement(assertion, now, timing),
+        in_response_to=confirmation.in_response_to,
+        replay_key=f"{issuer} {assertion.id}",
+        replay_until=max(confirmed_until, conditions_end) + timing.skew,
+    )
+
+
+def check_authn_request(
+    request: AuthnRequest, *, location: str, signed: bool, now: datetime, timing: Timing = DEFAULT_TIMING
+) -> None:
+    """Destination (must be there when the message is signed: bindings 3.4.5.2, 3.5.5.2) and age. Raises `Refusal`."""
+    if request.destination is not None or signed:
+        _same("saml.destination", location, request.destination)
+    _check_issue_instant(request.issue_instant, now, timing)
+
+
+def check_query(query: AttributeQuery, *, location: str, now: datetime, timing: Timing = DEFAULT_TIMING) -> None:
+    """Destination where given, and age. Raises `Refusal`."""
+    if query.destination is not None:
+        _same("saml.destination", location, query.destination)
+    _check_issue_instant(query.issue_instant, now, timing)
+
+
+def accept_query_response(
+    proven: ProvenResponse,
+    query: AttributeQuery,
+    *,
+    authority: str,
+    audience: str,
+    now: datetime,
+    timing: Timing = DEFAULT_TIMING,
+) -> Assertion | None:
+    """The answer to our own query (SAML profiles 6.4.2): its assertion, None when the authority releases nothing.
+
+    Raises `Denied` (``saml.status``) when the authority refuses, `Refusal` when the answer is not one to this query.
+    """
+    envelope = proven.envelope
+    _same("saml.issuer", authority, envelope.issuer, optional=True)
+    _same("saml.in_response_to", query.id, envelope.in_response_to)
+    _check_issue_instant(envelope.issue_instant, now, timing)
+    _require_success(envelope.status)
+    assertion = proven.assertion
+    if assertion is None:
+        return None
+    _same("saml.issuer", authority, assertion.issuer)
+    _check_issue_instant(assertion.issue_instant, now, timing)
+    _check_conditions(assertion, audience, now, timing)
+    if assertion.name_id is None or (assertion.name_id.format, assertion.name_id.value) != (
+        query.name_id.format,
+        query.name_id.value,
+    ):
+        raise Refusal(
+            "saml.other_subject", expected="an answer about the subject that was asked for", found="another subject"
+        )
+    return assertion
+
+
+def _same(code: str, expected: str, found: str | None, *, optional: bool = False) -> None:
+    if found != expected and not (optional and found is None):
+        raise Refusal(code, expected=expected, found="none" if found is None else found[:300])
+
+
+def _require_success(status: Status) -> None:
+    if status.code != names.SUCCESS:
+        code = (status.detail or status.code).rpartition(":")[2]
+        raise Denied(
+            "saml.status",
+            expected="Success",
+            found=f"{status.code} {status.detail or ''} {status.message or ''}",
+            status=code,
+        )
+
+
+def _check_issue_instant(at: datetime, now: datetime, timing: Timing) -> None:
+    """A clock complaint states both times."""
+    theirs, ours = write_instant(at), write_instant(now)
+    if at > now + timing.skew:
+        raise Refusal("saml.from_the_future", expected=f"issued before {ours}", found=theirs, theirs=theirs, ours=ours)
+    if at < now - timing.max_age - timing.skew:
+        raise Refusal(
+            "saml.too_old",
+            expected=f"issued within {timing.max_age} before {ours}",
+            found=theirs,
+            theirs=theirs,
+            ours=ours,
+        )
+
+
+def _check_conditions(assertion: Assertion, audience: str, now: datetime, timing: Timing) -> datetime:
+    """Time and audience (SAML core 2.5.1); returns until when the assertion is valid. No audience at all is refused."""
+    conditions = assertion.conditions
+    if conditions is None or not conditions.audiences:
+        raise Refusal("saml.audience", expected=audience, found="no AudienceRestriction")
+    for audiences in conditions.audiences:
+        if audience not in audiences:
+            raise Refusal("saml.audience", expected=audience, found=", ".join(audiences)[:300])
+    ours = write_instant(now)
+    if conditions.not_before is not None and now < conditions.not_before - timing.skew:
+        theirs = write_instant(conditions.not_before)
+        raise Refusal(
+            "saml.from_the_future", expected=f"valid at {ours}", found=f"NotBefore {theirs}", theirs=theirs, ours=ours
+        )
+    if conditions.not_on_or_after is None:
+        raise Refusal("saml.no_expiry", expected="Conditions NotOnOrAfter", found="none")
+    if now >= conditions.not_on_or_after + timing.skew:
+        theirs = write_instant(conditions.not_on_or_after)
+        raise Refusal(
+            "saml.expired", expected=f"valid at {ours}", found=f"NotOnOrAfter {theirs}", theirs=theirs, ours=ours
+        )
+    return conditions.not_on_or_after
+
+
+def _bearer(assertion: Assertion, recipient: str, now: datetime, timing: Timing) -> tuple[Confirmation, datetime]:
+    """The bearer confirmation that holds here, and its end (SAML profiles 4.1.4.2). The first one's complaint is reported."""
+    bearers = [confirmation for confirmation in assertion.confirmations if confirmation.method == names.BEARER]
+    if not bearers:
+        raise Refusal("saml.no_bearer", expected="a bearer SubjectConfirmation", found="none")
+    complaints: list[Refusal] = []
+    for confirmation in bearers:
+        try:
+            return confirmation, _check_bearer(confirmation, recipient, now, timing)
+        except Refusal as complaint:
+            complaints.append(complaint)
+    raise complaints[0]
+
+
+def _check_bearer(confirmation: Confirmation, recipient: str, now: datetime, timing: Timing) -> datetime:
+    _same("saml.recipient", recipient, confirmation.recipient)
+    if confirmation.not_before is not None:
+        raise Refusal(
+            "saml.bearer_not_before",
+            expected="no NotBefore in a bearer confirmation",
+            found=write_instant(confirmation.not_before),
+        )
+    if confirmation.not_on_or_after is None:
+        raise Refusal("saml.no_expiry", expected="SubjectConfirmationData NotOnOrAfter", found="none")
+    if now >= confirmation.not_on_or_after + timing.skew:
+        theirs, ours = write_instant(confirmation.not_on_or_after), write_instant(now)
+        raise Refusal(
+            "saml.expired", expected=f"valid at {ours}", found=f"NotOnOrAfter {theirs}", theirs=theirs, ours=ours
+        )
+    return confirmation.not_on_or_after
+
+
+def _authn_statement(assertion: Assertion, now: datetime, timing: Timing) -> AuthnStatement:
+    if not assertion.authn_statements:
+        raise Refusal("saml.no_authn_statement", expected="an AuthnStatement", found="none")
+    statement = assertion.authn_statements[0]
+    ours = write_instant(now)
+    if statement.authn_instant > now + timing.skew:
+        theirs = write_instant(statement.authn_instant)
+        raise Refusal(
+            "saml.from_the_future", expected=f"before {ours}", found=f"AuthnInstant {theirs}", theirs=theirs, ours=ours
+        )
+    end = statement.session_not_on_or_after
+    if end is not None and now >= end + timing.skew:
+        theirs = write_instant(end)
+        raise Refusal(
+            "saml.expired", expected=f"valid at {ours}", found=f"SessionNotOnOrAfter {theirs}", theirs=theirs, ours=ours
+        )
+    return statement

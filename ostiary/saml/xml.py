@@ -1,0 +1,195 @@
+"""THE XML parser: bytes to one lxml tree, hardened and bounded. Everything that speaks XML comes through here, and only once.
+
+Refused before or right after parsing: anything but UTF-8, DOCTYPE (so no entities), too many bytes, too deep, processing
+instructions in protocol messages. Comments are dropped while parsing, so a value never breaks in two at a comment.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from lxml import etree
+
+from ostiary.errors import Refusal, TooLarge
+from ostiary.saml import names
+
+Element = etree._Element
+
+_DECLARED_ENCODING: Final = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_INSTANT: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes of the document, nesting depth, number of elements; ``huge`` lifts libxml2's own limits (metadata sources only)."""
+
+    max_bytes: int
+    max_depth: int = 50
+    max_elements: int = 20_000
+    huge: bool = False
+    processing_instructions: bool = False
+
+
+MESSAGE: Final = Limits(max_bytes=262_144)
+METADATA: Final = Limits(max_bytes=1_073_741_824, max_elements=50_000_000, huge=True, processing_instructions=True)
+
+
+def parse_xml(data: bytes, limits: Limits = MESSAGE) -> Element:
+    """The root element of ``data``. Raises `TooLarge` (``xml.too_large``) or `Refusal` (``xml.*``)."""
+    if len(data) > limits.max_bytes:
+        raise TooLarge("xml.too_large", expected=f"at most {limits.max_bytes} bytes", found=f"{len(data)} bytes")
+    _refuse_other_encodings(data)
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise Refusal("xml.doctype", expected="no document type declaration", found="<!DOCTYPE")
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        remove_comments=True,
+        remove_pis=False,
+        huge_tree=limits.huge,
+        encoding="utf-8",
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise Refusal("xml.not_well_formed", expected="well-formed XML", found=error) from None
+    if root.getroottree().docinfo.doctype:
+        raise Refusal("xml.doctype", expected="no document type declaration", found="a document type")
+    _measure(root, limits)
+    return root
+
+
+def _refuse_other_encodings(data: bytes) -> None:
+    declared = _DECLARED_ENCODING.match(data.removeprefix(b"\xef\xbb\xbf"))
+    encoding = declared.group(1).decode("ascii").lower() if declared else "utf-8"
+    if encoding not in ("utf-8", "us-ascii", "ascii") or b"\x00" in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Refusal("xml.encoding", expected="UTF-8", found=encoding if declared else "UTF-16 or UTF-32")
+
+
+def _measure(root: Element, limits: Limits) -> None:
+    """Depth, number of elements and processing instructions, in one pass over the whole document."""
+    if not limits.processing_instructions:
+        beside = [*root.itersiblings(preceding=True), *root.itersiblings()]
+        if beside or next(root.iter(etree.ProcessingInstruction), None) is not None:
+            raise Refusal("xml.processing_instruction", expected="no processing instruction", found="one or more")
+    if next(root.iter(etree.Entity), None) is not None:
+        raise Refusal("xml.doctype", expected="no entity reference", found="an entity reference")
+    depth = 0
+    elements = 0
+    # libxml2 itself stops at a depth of 256 unless `huge` is set, so this pass is bounded before it starts.
+    for event, _ in etree.iterwalk(root, events=("start", "end")):
+        if event == "end":
+            depth -= 1
+            continue
+        depth += 1
+        elements += 1
+        if depth > limits.max_depth:
+            raise Refusal(
+                "xml.too_deep", expected=f"at most {limits.max_depth} levels", found=f"more than {limits.max_depth}"
+            )
+        if elements > limits.max_elements:
+            raise TooLarge(
+                "xml.too_many_elements",
+                expected=f"at most {limits.max_elements}",
+                found=f"more than {limits.max_elements}",
+            )
+
+
+def qname(namespace: str, name: str) -> str:
+    """The name in lxml's notation."""
+    return f"{{{namespace}}}{name}"
+
+
+def children(element: Element, namespace: str, name: str) -> Iterator[Element]:
+    """Direct children of that name, in document order."""
+    return (child for child in element.iterchildren(qname(namespace, name)))
+
+
+def child(element: Element, namespace: str, name: str) -> Element | None:
+    """The only direct child of that name, None if there is none. Two are refused (``xml.repeated_element``)."""
+    found = list(children(element, namespace, name))
+    if len(found) > 1:
+        raise Refusal("xml.repeated_element", expected=f"at most one {name}", found=len(found))
+    return found[0] if found else None
+
+
+def required_child(element: Element, namespace: str, name: str) -> Element:
+    """The only direct child of that name; refused (``xml.missing_element``) when there is none."""
+    found = child(element, namespace, name)
+    if found is None:
+        raise Refusal("xml.missing_element", expected=name, found=f"no {name} in {etree.QName(element).localname}")
+    return found
+
+
+def text_of(element: Element) -> str:
+    """The whole text of an element without child elements, white space at both ends removed (values as people write them).
+
+    An element that has children where text is expected is refused (``xml.unexpected_element``).
+    """
+    if len(element):
+        raise Refusal(
+            "xml.unexpected_element", expected="text only", found=f"an element inside {etree.QName(element).localname}"
+        )
+    return (element.text or "").strip()
+
+
+def read_instant(text: str) -> datetime:
+    """An xs:dateTime in UTC with ``Z`` (SAML core 1.3.3). Digits beyond microseconds are cut. Raises `Refusal` (``xml.instant``)."""
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise Refusal("xml.instant", expected="a UTC time such as 2026-01-31T12:00:00Z", found=text[:60])
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    fraction = (match.group(7) or "")[:6].ljust(6, "0")
+    try:
+        return datetime(year, month, day, hour, minute, second, int(fraction), tzinfo=UTC)
+    except ValueError as error:
+        raise Refusal("xml.instant", expected="a time that exists", found=f"{text[:60]} ({error})") from None
+
+
+def write_instant(at: datetime) -> str:
+    """SAML core 1.3.3: UTC, milliseconds, ``Z``."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_boolean(text: str | None) -> bool | None:
+    """xs:boolean, None where the attribute is absent."""
+    if text is None:
+        return None
+    if text in ("true", "1"):
+        return True
+    if text in ("false", "0"):
+        return False
+    raise Refusal("xml.boolean", expected="true or false", found=text[:20])
+
+
+def make(namespace: str, name: str, /, *prefixes: str, **attributes: str) -> Element:
+    """A new element that declares its own prefix and the further ``prefixes`` (keys of `names.PREFIXES`)."""
+    own = next(prefix for prefix, uri in names.PREFIXES.items() if uri == namespace)
+    element = etree.Element(
+        qname(namespace, name), nsmap={prefix: names.PREFIXES[prefix] for prefix in (own, *prefixes)}
+    )
+    for key, value in attributes.items():
+        element.set(key, value)
+    return element
+
+
+def add(parent: Element, namespace: str, name: str, text: str | None = None, /, **attributes: str) -> Element:
+    """A new child element. Text that XML cannot hold is refused (``xml.unwritable``)."""
+    element = etree.SubElement(parent, qname(namespace, name))
+    try:
+        if text is not None:
+            element.text = text
+        for key, value in attributes.items():
+            element.set(key, value)
+    except ValueError:
+        raise Refusal("xml.unwritable", expected="characters that XML 1.0 can hold", found=name) from None
+    return element
+
+
+def to_bytes(element: Element) -> bytes:
+    """The element as a document of its own, UTF-8, without declaration."""
+    return etree.tostring(element, encoding="utf-8", xml_declaration=False, with_tail=False)

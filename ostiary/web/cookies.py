@@ -1,0 +1,59 @@
+"""Cookies: their names, how they are set, and how one is read from a header. Never chooses between two of the same name."""
+
+import re
+from datetime import timedelta
+from hashlib import sha256
+from typing import Final
+
+MAX_VALUE: Final = 4000
+MAX_HEADER: Final = 64 * 1024
+
+# RFC 6265 4.1.1: cookie-octet without the quotes that some libraries strip.
+_VALUE: Final = re.compile(r"[!#-+\--:<-\[\]-~]*")
+_PURPOSE: Final = re.compile(r"[a-z]+")
+
+
+def cookie_name(purpose: str, entity_id: str, *, https: bool) -> str:
+    """``ost-<purpose>-<8 hex digits of SHA-256(entityID)>``, with ``__Host-`` before it when the public URL is https.
+
+    The hash keeps services on one host apart, because cookies ignore ports. ``purpose`` is lower-case letters.
+    """
+    if not _PURPOSE.fullmatch(purpose):
+        raise ValueError(f"a cookie's purpose is lower-case letters, not {purpose!r}")
+    name = f"ost-{purpose}-{sha256(entity_id.encode()).hexdigest()[:8]}"
+    return f"__Host-{name}" if https else name
+
+
+def set_cookie(name: str, value: str, *, https: bool, max_age: timedelta | None = None) -> str:
+    """The value of a ``Set-Cookie`` header: HttpOnly, SameSite=Lax, the whole host, ``Secure`` when https.
+
+    Without ``max_age`` the cookie ends with the browser. Raises `ValueError` for a value that a cookie cannot hold.
+    """
+    if not _VALUE.fullmatch(value) or len(value) > MAX_VALUE:
+        raise ValueError(f"the value of cookie {name} does not fit in a cookie")
+    parts = [f"{name}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
+    if https:
+        parts.append("Secure")
+    if max_age is not None:
+        parts.append(f"Max-Age={int(max_age.total_seconds())}")
+    return "; ".join(parts)
+
+
+def clear_cookie(name: str, *, https: bool) -> str:
+    """The value of a ``Set-Cookie`` header that ends this cookie."""
+    return set_cookie(name, "", https=https, max_age=timedelta(0))
+
+
+def read_cookie(header: str | None, name: str) -> str | None:
+    """The cookie's value from a ``Cookie`` header.
+
+    None when it is absent, longer than we ever set, holds what we never set, or stands there twice: a second cookie of the
+    same name may have been planted by another host of this domain, and nothing tells which one is ours.
+    """
+    if header is None or len(header) > MAX_HEADER:
+        return None
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    found = [value.strip() for key, separator, value in pairs if separator and key.strip() == name]
+    if len(found) != 1 or len(found[0]) > MAX_VALUE or not _VALUE.fullmatch(found[0]):
+        return None
+    return found[0]

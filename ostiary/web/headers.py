@@ -1,0 +1,75 @@
+"""The security headers of every page (DESIGN.md rules 13 and 14). Knows no page and no cookie."""
+
+from typing import Final
+
+Headers = list[tuple[str, str]]
+
+_HSTS: Final = "max-age=31536000"
+
+
+def page_headers(
+    *, https: bool, nonce: str | None = None, form_action: bool = True, own_scripts: bool = False, no_store: bool = True
+) -> Headers:
+    """Headers of an ordinary HTML page.
+
+    ``https``: the public URL is https. ``nonce``: allow the inline script that carries it. ``form_action``: False where a form's
+    answer may redirect to another site, because browsers apply the directive to the whole chain of redirects. ``own_scripts``:
+    allow script files of this origin. ``no_store``: False only for pages that are the same for everybody.
+
+    The referrer policy is ``same-origin``: with ``no-referrer`` a browser sends ``Origin: null`` even with a form's POST to its own
+    origin (Fetch 3.1), and the CSRF check needs it.
+    """
+    return [
+        ("Content-Security-Policy", _policy(nonce=nonce, own_scripts=own_scripts, form_action=form_action)),
+        ("Referrer-Policy", "same-origin"),
+        ("Cache-Control", "no-store" if no_store else "no-cache"),
+        *_everywhere(https),
+    ]
+
+
+def auto_post_headers(nonce: str, *, https: bool) -> Headers:
+    """Headers of a page whose form carries a SAML message to another site and submits itself (SAML bindings 3.5.5.1).
+
+    No ``form-action``: the receiver redirects, and browsers would check each hop. Never stored, no referrer.
+    """
+    return [
+        ("Content-Security-Policy", _policy(nonce=nonce, own_scripts=False, form_action=False)),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cache-Control", "no-store"),
+        ("Pragma", "no-cache"),
+        *_everywhere(https),
+    ]
+
+
+def asset_headers(*, https: bool, fingerprint: str, forever: bool) -> Headers:
+    """Headers of a style sheet or script. ``forever`` where the URL itself carries the fingerprint of the content."""
+    return [
+        ("Cache-Control", "public, max-age=31536000, immutable" if forever else "public, max-age=3600"),
+        ("ETag", f'"{fingerprint}"'),
+        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+        *_everywhere(https),
+    ]
+
+
+def _everywhere(https: bool) -> Headers:
+    headers = [
+        ("X-Content-Type-Options", "nosniff"),
+        ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+    ]
+    return [*headers, ("Strict-Transport-Security", _HSTS)] if https else headers
+
+
+def _policy(*, nonce: str | None, own_scripts: bool, form_action: bool) -> str:
+    scripts = [
+        source for source, wanted in (("'self'", own_scripts), (f"'nonce-{nonce}'", nonce is not None)) if wanted
+    ]
+    directives = [
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        *(["script-src " + " ".join(scripts)] if scripts else []),
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        *(["form-action 'self'"] if form_action else []),
+    ]
+    return "; ".join(directives)

@@ -1,0 +1,36 @@
+"""The request at hand as the pages may see it: its query, its form, its language. Reads Flask's request and nothing else."""
+
+from typing import Final
+
+from flask import g, request
+
+from ostiary.web.forms import Fields, FormLimits, parse_form, parse_query
+from ostiary.web.texts import Catalogue
+
+LANGUAGE_PARAMETER: Final = "ui_locales"
+_QUERY_LIMITS: Final = FormLimits()
+
+
+def query() -> Fields:
+    """The query string, strictly parsed once per request. Raises as `ostiary.web.forms.parse_query`."""
+    if "query_fields" not in g:
+        g.query_fields = parse_query(request.query_string, _QUERY_LIMITS)
+    fields: Fields = g.query_fields
+    return fields
+
+
+def form() -> Fields:
+    """The body of a form's POST, strictly parsed once per request, bounded by the service's body limit.
+
+    Raises as `ostiary.web.forms.parse_form`.
+    """
+    if "form_fields" not in g:
+        limits = FormLimits(total=request.max_content_length or _QUERY_LIMITS.total)
+        g.form_fields = parse_form(request.content_type, request.get_data(cache=True), limits)
+    fields: Fields = g.form_fields
+    return fields
+
+
+def language(catalogue: Catalogue) -> str:
+    """The language of the answer: ``ui_locales`` in the query, else ``Accept-Language``, else English."""
+    return catalogue.choose(wanted=request.args.get(LANGUAGE_PARAMETER), accept=request.headers.get("Accept-Language"))

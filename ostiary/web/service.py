@@ -1,0 +1,302 @@
+"""What every service's Flask application shares: pages, error pages, security headers, limits, health. Knows no SAML.
+
+A room makes its application with `make_service`, adds its routes, and answers with `page`, `auto_post` or a response of its own.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, jsonify, request, url_for
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from ostiary.clock import Clock
+from ostiary.errors import ConfigurationError, Missing, OstiaryError, Refusal, TooLarge, TooMany, WrongMethod
+from ostiary.web import csrf, incoming
+from ostiary.web.assets import STATIC, Asset, load_asset
+from ostiary.web.headers import Headers, asset_headers, auto_post_headers, page_headers
+from ostiary.web.log import Log, reference
+from ostiary.web.pages import Pages
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+DEFAULT_MAX_BODY: Final = 256 * 1024
+MINIMUM_SECRET: Final = 32
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_SHELL: Final = "ostiary"
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the pages of one service share. ``public_url`` has no trailing slash; ``origin`` is as browsers write it."""
+
+    pages: Pages
+    service_name: str
+    public_url: str
+    origin: str
+    log: Log
+    clock: Clock
+    stylesheet: Asset
+    assets: tuple[Asset, ...]
+
+    @property
+    def https(self) -> bool:
+        """Whether the public URL is https: then cookies are ``Secure`` and ``__Host-``, and HSTS is sent."""
+        return self.origin.startswith("https:")
+
+
+def make_service(
+    import_name: str,
+    *,
+    service_name: str,
+    pages: Pages,
+    public_url: str,
+    log: Log,
+    clock: Clock,
+    secret: bytes,
+    entity_id: str | None = None,
+    max_body: int = DEFAULT_MAX_BODY,
+    trusted_proxies: int = 0,
+    assets: Sequence[Asset] = (),
+    check_health: Callable[[], None] | None = None,
+) -> Flask:
+    """A Flask application with the shell around it.
+
+    ``service_name`` stands in the header of each page. ``public_url`` is where browsers find the service: requests for another
+    host are refused, and a path in it is the prefix of every route. ``secret`` (at least 32 bytes) binds CSRF tokens. ``max_body``
+    in bytes. ``trusted_proxies`` is the number of reverse proxies whose ``X-Forwarded-For`` names the client; 0 trusts none.
+    ``assets`` are further files for `asset_url`. ``check_health`` raises `OstiaryError` while the service can't work.
+
+    Raises `ConfigurationError` (``web.public_url``, ``web.secret``).
+    """
+    origin, prefix = _parts(public_url)
+    if len(secret) < MINIMUM_SECRET:
+        raise ConfigurationError(
+            "web.secret", file=import_name, key="secret", expected=f"{MINIMUM_SECRET} bytes", found=len(secret)
+        )
+    app = Flask(import_name, static_folder=None, template_folder=None)
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = max_body
+    stylesheet = load_asset(STATIC / "style.css")
+    shell = Shell(pages, service_name, origin + prefix, origin, log, clock, stylesheet, (stylesheet, *assets))
+    app.extensions[_SHELL] = shell
+
+    app.before_request(_check_host)
+    app.before_request(_check_size)
+    csrf.protect(app, secret=secret, own_origin=origin, entity_id=entity_id or shell.public_url)
+    app.after_request(_with_security_headers)
+    app.register_error_handler(OstiaryError, _refused)
+    app.register_error_handler(HTTPException, _refused_by_http)
+    app.register_error_handler(Exception, _crashed)
+
+    @app.get("/health")
+    def health() -> Response:
+        if check_health is not None:
+            check_health()
+        return jsonify({"status": "ok"})
+
+    @app.get("/assets/<name>")
+    def asset(name: str) -> Response:
+        for candidate in shell.assets:
+            if name in (candidate.file_name, candidate.stem + candidate.suffix):
+                return _asset_response(candidate, forever=name == candidate.file_name)
+        raise Missing("http.not_found", expected="a file of the pages", found=name)
+
+    if prefix:
+        app.wsgi_app = _UnderPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
+    if trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
+        )
+    return app
+
+
+def shell() -> Shell:
+    """The shell of the service that answers the request at hand."""
+    found: Shell = current_app.extensions[_SHELL]
+    return found
+
+
+def page(
+    template: str,
+    *,
+    status: int = 200,
+    form_action: bool = True,
+    own_scripts: bool = False,
+    headers: Headers | None = None,
+    **values: object,
+) -> Response:
+    """An HTML page in the person's language. ``form_action`` and ``own_scripts`` as in `ostiary.web.headers.page_headers`."""
+    around = shell()
+    response = _html(template, status, nonce=None, values={"csrf_field": csrf.csrf_field, **values})
+    for name, value in (
+        *page_headers(https=around.https, form_action=form_action, own_scripts=own_scripts),
+        *(headers or ()),
+    ):
+        response.headers[name] = value
+    return response
+
+
+def auto_post(action: str, fields: Iterable[tuple[str, str]], *, destination: str) -> Response:
+    """A page whose form carries ``fields`` to ``action`` (an http or https URL) and submits itself, or by its button.
+
+    ``destination`` is what to call the other side in front of a person.
+    """
+    nonce = secrets.token_urlsafe(18)
+    values = {"action": action, "fields": tuple(fields), "destination": destination}
+    response = _html("auto_post.html", 200, nonce=nonce, values=values)
+    response.headers.extend(auto_post_headers(nonce, https=shell().https))
+    return response
+
+
+def public_url_for(endpoint: str, **values: str) -> str:
+    """The absolute URL of a route as the world sees it: from the configured public URL, never from the request."""
+    return shell().origin + url_for(endpoint, _external=False, **values)
+
+
+def asset_url(asset: Asset) -> str:
+    """Where a file of the pages is served; the address changes with its content."""
+    return url_for("asset", name=asset.file_name)
+
+
+def _parts(public_url: str) -> tuple[str, str]:
+    """(origin, path prefix) of a public URL; origin in lower case and without a default port."""
+    try:
+        parts = urlsplit(public_url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "web.public_url", file="", key="public_url", expected="an absolute http or https URL", found=public_url
+        )
+    shown = f"[{host}]" if ":" in host else host
+    suffix = "" if port is None or port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
+    return f"{parts.scheme}://{shown}{suffix}", parts.path.rstrip("/")
+
+
+def _html(template: str, status: int, *, nonce: str | None, values: Mapping[str, object]) -> Response:
+    around = shell()
+    lang = incoming.language(around.pages.catalogue)
+    shared = {"stylesheet": asset_url(around.stylesheet), "service_name": around.service_name}
+    html = around.pages.render(template, lang, nonce=nonce, **{**shared, **values})
+    response = Response(html, status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Language"] = lang
+    response.headers["Vary"] = "Accept-Language"
+    return response
+
+
+def _asset_response(asset: Asset, *, forever: bool) -> Response:
+    response = Response(asset.content, content_type=asset.media_type)
+    response.headers.extend(asset_headers(https=shell().https, fingerprint=asset.fingerprint, forever=forever))
+    response.make_conditional(request)
+    return response
+
+
+def _check_host() -> None:
+    """Links, cookies and the CSRF check trust the host name, so only the public one is served. Health checks come by address."""
+    if request.endpoint == "health":
+        return
+    own = urlsplit(shell().origin)
+    given = request.environ.get("HTTP_HOST", "").lower().removesuffix(f":{_DEFAULT_PORTS[own.scheme]}")
+    if given != own.netloc:
+        raise Refusal("http.host", expected=own.netloc, found=given or "no Host header")
+
+
+def _check_size() -> None:
+    """Before a byte of the body is read. A body of unknown length is stopped by the same limit while it is read."""
+    limit, length = request.max_content_length, request.content_length
+    if limit is not None and length is not None and length > limit:
+        raise TooLarge("http.too_large", expected=f"at most {limit} bytes", found=length)
+
+
+def _with_security_headers(response: Response) -> Response:
+    for name, value in page_headers(https=shell().https):
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _refused(error: OstiaryError) -> Response:
+    number = reference()
+    level = "error" if error.status >= 500 else "info"
+    facts = {"code": error.code, "expected": error.expected, "found": error.found, "params": dict(error.params)}
+    getattr(shell().log, level)("refused", reference=number, status=error.status, **facts, **_request_facts())
+    response = _error_page(error, number)
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _refused_by_http(error: HTTPException) -> Response:
+    code = error.code or 500
+    if code < 400:
+        # Routing's own redirect (a missing trailing slash).
+        return Response(error.get_body(), code, error.get_headers())
+    found = f"{request.method} {request.path}"
+    match code:
+        case 404:
+            return _refused(Missing("http.not_found", found=found))
+        case 405:
+            allowed = ", ".join(sorted(error.valid_methods or ())) if isinstance(error, MethodNotAllowed) else ""
+            response = _refused(WrongMethod("http.method", expected=allowed, found=found))
+            response.headers["Allow"] = allowed
+            return response
+        case 413:
+            return _refused(TooLarge("http.too_large", expected=f"at most {request.max_content_length} bytes"))
+        case 400:
+            return _refused(Refusal("http.bad_request", found=error.description or ""))
+    if code >= 500:
+        return _refused(OstiaryError("internal", found=f"{code} {error.name}"))
+    response = _refused(Refusal("http.other", found=f"{code} {error.name}"))
+    response.status_code = code
+    return response
+
+
+def _crashed(error: Exception) -> Response:
+    number = reference()
+    shell().log.error("crashed", reference=number, status=500, exc_info=error, **_request_facts())
+    return _error_page(OstiaryError("internal"), number)
+
+
+def _error_page(error: OstiaryError, number: str) -> Response:
+    """What a stranger sees. A plain 500 shows nothing of its own: paths and settings are for the log."""
+    around = shell()
+    shown = OstiaryError("internal") if error.status == 500 else error
+    message, remedy = around.pages.catalogue.error(incoming.language(around.pages.catalogue), shown)
+    if _prefers_json():
+        body = {"code": shown.code, "message": message, "remedy": remedy, "reference": number}
+        response = jsonify({"error": body})
+        response.status_code = error.status
+        return response
+    return page(
+        "error.html", status=error.status, message=message, remedy=remedy, reference=number, at=around.clock.now()
+    )
+
+
+def _prefers_json() -> bool:
+    accepted = request.accept_mimetypes
+    return accepted["application/json"] > accepted["text/html"]
+
+
+def _request_facts() -> dict[str, object]:
+    return {"method": request.method, "path": request.path, "client": request.remote_addr}
+
+
+class _UnderPrefix:
+    """The path of the public URL as the application's root, whether or not the reverse proxy in front removes it."""
+
+    def __init__(self, application: "WSGIApplication", prefix: str) -> None:
+        self._application = application
+        self._prefix = prefix
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        environ["SCRIPT_NAME"] = self._prefix
+        if path == self._prefix or path.startswith(self._prefix + "/"):
+            environ["PATH_INFO"] = path[len(self._prefix) :] or "/"
+        return self._application(environ, start_response)

@@ -1,0 +1,198 @@
+"""All sentences that people read, by language and key. Holds no logic of any page; a missing text is a defect, never a blank."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from string import Formatter
+from typing import Final
+
+import yaml
+
+from ostiary.errors import ConfigurationError, OstiaryError, TooMany
+
+SOURCE_LANGUAGE: Final = "en"
+GROUND_FLOOR: Final = Path(__file__).parent / "texts"
+
+_PLACEHOLDER: Final = re.compile(r"[a-z_]+")
+_TAG: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_MAX_LANGUAGE_RANGES: Final = 20
+
+
+class Catalogue:
+    """A frozen set of texts. English is the source: it has every key, other languages may lack some."""
+
+    def __init__(self, texts: Mapping[str, Mapping[str, str]]) -> None:
+        self._texts = {language: dict(table) for language, table in texts.items()}
+
+    @classmethod
+    def load(cls, *directories: Path) -> "Catalogue":
+        """Merge ``<directory>/<language>/*.yaml`` of the ground floor and of these directories.
+
+        A file has ``errors`` (code -> message, remedy) and ``pages`` (key -> text; nested keys are joined by dots).
+        Raises `ConfigurationError` for a text given twice, a translation of a text that English does not have, and a translation
+        with another placeholder than English has.
+        """
+        texts: dict[str, dict[str, str]] = {}
+        origin: dict[tuple[str, str], Path] = {}
+        for directory in dict.fromkeys((GROUND_FLOOR, *directories)):
+            for path in sorted(directory.glob("*/*.yaml")):
+                language = path.parent.name
+                for key, text in _read(path):
+                    if (language, key) in origin:
+                        raise ConfigurationError(
+                            "texts.duplicate",
+                            file=path,
+                            key=key,
+                            expected="each text once",
+                            found=origin[language, key],
+                        )
+                    origin[language, key] = path
+                    texts.setdefault(language, {})[key] = text
+        english = texts.get(SOURCE_LANGUAGE, {})
+        for (language, key), path in origin.items():
+            if key not in english:
+                raise ConfigurationError("texts.not_in_english", file=path, key=key, expected="a key that English has")
+            if not placeholders(texts[language][key]) <= placeholders(english[key]):
+                found = ", ".join(sorted(placeholders(texts[language][key])))
+                expected = ", ".join(sorted(placeholders(english[key]))) or "no placeholder"
+                raise ConfigurationError("texts.placeholder", file=path, key=key, expected=expected, found=found)
+        return cls(texts)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages there are, English first."""
+        return (SOURCE_LANGUAGE, *sorted(set(self._texts) - {SOURCE_LANGUAGE}))
+
+    @property
+    def error_codes(self) -> tuple[str, ...]:
+        """Every error code that has a text, sorted."""
+        suffix = ".message"
+        keys = self._texts.get(SOURCE_LANGUAGE, {})
+        return tuple(
+            sorted(key[7 : -len(suffix)] for key in keys if key.startswith("errors.") and key.endswith(suffix))
+        )
+
+    def has(self, key: str) -> bool:
+        """Whether there is a text under ``key`` (a plural counts under its common key)."""
+        english = self._texts.get(SOURCE_LANGUAGE, {})
+        return f"pages.{key}" in english or f"pages.{key}.other" in english
+
+    def text(self, lang: str, key: str, **params: object) -> str:
+        """The page text under ``key`` in ``lang``, else in English, its placeholders filled.
+
+        With ``count``, a text that has the forms ``one`` and ``other`` is chosen by it. Raises `KeyError` when the key or a
+        placeholder's value is missing: that is a defect in the program.
+        """
+        full = f"pages.{key}"
+        if "count" in params and f"{full}.other" in self._texts[SOURCE_LANGUAGE]:
+            full += ".one" if params["count"] == 1 else ".other"
+        return self._find(lang, full).format_map({name: str(value) for name, value in params.items()})
+
+    def error(self, lang: str, error: OstiaryError) -> tuple[str, str]:
+        """What to tell a person about ``error``: (message, remedy). Never fails, and shows nothing but the error's ``params``."""
+        code = error.code if f"errors.{error.code}.message" in self._texts.get(SOURCE_LANGUAGE, {}) else "unlisted"
+        params = _Blanks(error.params)
+        if isinstance(error, TooMany):
+            params["retry_after"] = str(error.retry_after)
+        message = self._find(lang, f"errors.{code}.message").format_map(params)
+        return message, self._find(lang, f"errors.{code}.remedy").format_map(params)
+
+    def error_template(self, code: str, lang: str = SOURCE_LANGUAGE) -> tuple[str, str]:
+        """(message, remedy) of a listed code with the placeholders still in them. Raises `KeyError` for an unlisted code."""
+        return self._find(lang, f"errors.{code}.message"), self._find(lang, f"errors.{code}.remedy")
+
+    def choose(self, *, wanted: str | None = None, accept: str | None = None) -> str:
+        """The language to answer in.
+
+        ``wanted`` is an explicit choice, a space-separated list of language tags (as ``ui_locales`` of OpenID Connect Core
+        3.1.2.1); ``accept`` an ``Accept-Language`` header (RFC 9110 12.5.4). English when neither fits.
+        """
+        for tag in (*(wanted or "").split()[:_MAX_LANGUAGE_RANGES], *_accepted(accept or "")):
+            known = self._known(tag)
+            if known is not None:
+                return known
+        return SOURCE_LANGUAGE
+
+    def _known(self, tag: str) -> str | None:
+        by_lower = {language.lower(): language for language in self._texts}
+        return by_lower.get(tag.lower()) or by_lower.get(tag.lower().split("-")[0])
+
+    def _find(self, lang: str, key: str) -> str:
+        table = self._texts.get(self._known(lang) or SOURCE_LANGUAGE, {})
+        return table[key] if key in table else self._texts[SOURCE_LANGUAGE][key]
+
+
+def placeholders(text: str) -> frozenset[str]:
+    """The names in braces of a text."""
+    return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+
+
+class _Blanks(dict[str, str]):
+    """Parameters of which a missing one is an ellipsis: an error page must not fail over its own text."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def _read(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        data = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigurationError("texts.not_yaml", file=path, expected="YAML in UTF-8", found=error) from None
+    if not isinstance(data, dict) or not set(data) <= {"errors", "pages"}:
+        raise ConfigurationError("texts.shape", file=path, expected="the keys errors and pages")
+    for code, entry in (data.get("errors") or {}).items():
+        if not isinstance(entry, dict) or set(entry) != {"message", "remedy"}:
+            raise ConfigurationError("texts.shape", file=path, key=str(code), expected="message and remedy")
+    yield from _flat(path, "errors", data.get("errors") or {})
+    yield from _flat(path, "pages", data.get("pages") or {})
+
+
+def _flat(path: Path, prefix: str, node: object) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield from _flat(path, f"{prefix}.{key}", child)
+    elif isinstance(node, str) and node.strip():
+        yield prefix, _checked(path, prefix, node.strip())
+    else:
+        raise ConfigurationError("texts.shape", file=path, key=prefix, expected="a text", found=node)
+
+
+def _checked(path: Path, key: str, text: str) -> str:
+    """A text whose placeholders are plain names: ``{a.b}``, ``{a[0]}`` and ``{a!r:>9}`` could reach into objects."""
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError as error:
+        raise ConfigurationError("texts.placeholder", file=path, key=key, expected="{name}", found=error) from None
+    for _, name, format_spec, conversion in parts:
+        if name is not None and (format_spec or conversion or not _PLACEHOLDER.fullmatch(name)):
+            raise ConfigurationError("texts.placeholder", file=path, key=key, expected="{name}", found=f"{{{name}}}")
+    return text
+
+
+def _accepted(header: str) -> Iterator[str]:
+    ranges: list[tuple[float, int, str]] = []
+    for position, part in enumerate(header.split(",")[:_MAX_LANGUAGE_RANGES]):
+        tag, _, weight = part.strip().partition(";")
+        try:
+            quality = float(weight.strip().removeprefix("q=")) if weight else 1.0
+        except ValueError:
+            continue
+        if _TAG.fullmatch(tag.strip()) and 0 < quality <= 1:
+            ranges.append((-quality, position, tag.strip()))
+    return (tag for _, _, tag in sorted(ranges))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error; PyYAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key} stands here twice", key_node.start_mark
+                )
+            seen.add(key)
+        return dict(super().construct_mapping(node, deep))
