@@ -1,6 +1,4 @@
-"""Finds the documents that ship with Ostiary, ``policies/`` and ``schemas/``, in a wheel or in a checkout. Reads none
-of them.
-"""
+"""Finds the documents that ship with Ostiary, in a wheel or in a checkout. Reads none of them."""
 
 from pathlib import Path
 
@@ -13,9 +11,7 @@ def policies() -> Path:
 
 
 def schemas() -> Path:
-    """The directory of the shipped JSON Schemas and ASN.1 modules. Raises `ConfigurationError` when this installation
-    lacks it.
-    """
+    """The directory of the shipped schema documents. Raises `ConfigurationError` when this installation lacks it."""
     return find("schemas", Path(__file__).parent)
 
 

@@ -83,15 +83,13 @@ def parse_document(data: bytes, path: Path) -> Document:
 
 def _read(path: Path, max_bytes: int) -> bytes:
     try:
-        # O_NONBLOCK: opening a FIFO must not hang the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _file_error("config.file_unreadable", path, "not a regular file")
+            data = file.read(max_bytes + 1)
     except OSError as error:
         code = "config.file_missing" if isinstance(error, FileNotFoundError) else "config.file_unreadable"
         raise _file_error(code, path, error.strerror) from error
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _file_error("config.file_unreadable", path, "not a regular file")
-        data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise DocumentError(
             "config.file_too_large",
@@ -100,6 +98,11 @@ def _read(path: Path, max_bytes: int) -> bytes:
             found=f"more than {max_bytes} bytes",
         )
     return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # Opening a FIFO must not hang the start.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _file_error(code: str, path: Path, found: object) -> DocumentError:

@@ -18,20 +18,23 @@ def read_private_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     was opened. Raises `ConfigurationError`, which never holds any of the content.
     """
     try:
-        # O_NONBLOCK: opening a FIFO must not hang the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            _check(os.fstat(file.fileno()), path)
+            data = file.read(max_bytes + 1)
     except FileNotFoundError as error:
         raise ConfigurationError("config.private_file_missing", file=path, expected="a file") from error
     except OSError as error:
         raise ConfigurationError(
             "config.private_file_unreadable", file=path, expected="a readable file", found=error.strerror
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check(os.fstat(descriptor), path)
-        data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ConfigurationError("config.private_file_too_large", file=path, expected=f"at most {max_bytes} bytes")
     return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # Opening a FIFO must not hang the start.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _check(status: os.stat_result, path: str | Path) -> None:

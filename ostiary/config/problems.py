@@ -45,7 +45,7 @@ class DocumentError(ConfigurationError):
         self.problems: tuple[ConfigurationError, ...] = (self,)
 
 
-class WrongSetting(ValueError):  # noqa: N818 - pydantic wants a ValueError; it never leaves ostiary.config
+class WrongSetting(ValueError):
     """What a validator of a settings model raises; `settings_from` adds file, line and key.
 
     ``code`` is a dotted code with its text in the catalogue, ``expected`` a short phrase. ``found`` is filled in from
@@ -74,9 +74,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def nearest_key(key: str, valid: Iterable[str]) -> str:
-    """The one of ``valid`` that ``key`` was probably meant to be; empty when none is close. Case and ``-`` do not
-    matter.
-    """
+    """The one of ``valid`` that ``key`` was probably meant to be, whatever its case or hyphens; empty when none is close."""
     by_plain = {_plain(name): name for name in valid}
     close = difflib.get_close_matches(_plain(key), by_plain, n=1, cutoff=0.6)
     return by_plain[close[0]] if close else ""

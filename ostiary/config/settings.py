@@ -21,9 +21,7 @@ _SECRET_KEY = re.compile(r"passw|secret|token|credential|private|(?:^|_)pin$", r
 
 
 class Settings(BaseModel):
-    """Base of every settings model: frozen, and a key that it does not know is an error. Use tuples, not lists, in
-    fields.
-    """
+    """Base of every settings model: frozen; a key that it does not know is an error. Its fields are tuples, not lists."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
@@ -37,9 +35,7 @@ class ListenSettings(Settings):
 
 
 class DatabaseSettings(Settings):
-    """Which database; `ostiary.storage.engine.open_database` opens it. The password is a file of its own (DESIGN rule
-    6).
-    """
+    """Which database (`ostiary.storage.engine.open_database` opens it). A password is a file of its own: DESIGN rule 6."""
 
     url: DatabaseUrl
     password_file: FileFromHere | None = None

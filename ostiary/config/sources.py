@@ -1,6 +1,4 @@
-"""Notes which files a piece of configuration was read from, and in which state, so that a change can be noticed
-cheaply.
-"""
+"""Notes which files a piece of configuration was read from, and in which state: a change is then noticed cheaply."""
 
 import os
 from dataclasses import dataclass

@@ -81,6 +81,7 @@ def parse_public_url(text: str, *, allow_http_beyond_loopback: bool = False) -> 
         and _is_host(host)
         and port != 0
         and "@" not in parts.netloc
+        and ("[" in parts.netloc) == (":" in host)
         and not parts.netloc.endswith(":")
         and _is_plain_path(parts)
     )
@@ -119,7 +120,7 @@ def _is_host(host: str) -> bool:
             return False
         return "%" not in host
     # What looks like an address must be one: 127.1 and 0177.0.0.1 mean different hosts to different programs.
-    if re.fullmatch(r"[0-9.]+|.*\.?0x[0-9a-f]*", host):
+    if re.fullmatch(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", host):
         try:
             ipaddress.IPv4Address(host)
         except ValueError:
@@ -203,9 +204,7 @@ def _database_url(value: str, info: ValidationInfo) -> str:
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
-"""An SQLAlchemy URL without password. A relative SQLite file starts from the directory of the file that it is written
-in.
-"""
+"""An SQLAlchemy URL without password. A relative SQLite file starts from the directory of the configuration file."""
 
 
 def _quoted(text: str) -> str:

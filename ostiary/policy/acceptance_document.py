@@ -5,18 +5,19 @@ The format is the schema acceptance-policy.schema.json.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from ostiary.attributes import SCOPED
-from ostiary.config import Settings, Sources, WrongSetting, settings_from
+from ostiary.config import Sources, WrongSetting, settings_from
 from ostiary.policy.acceptance import ANY_ISSUER, AcceptancePolicy, AcceptanceRule, IssuerTest, index_rules
 from ostiary.policy.fields import (
     AttributeName,
     AttributeNames,
     Id,
     PatternText,
+    PolicyFields,
     Text,
     Texts,
     UniqueIds,
@@ -27,7 +28,7 @@ from ostiary.policy.fields import (
 )
 
 
-class IssuerFields(Settings):
+class IssuerFields(PolicyFields):
     """Whom a rule believes. Each key given must hold; within a list one is enough."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -39,7 +40,7 @@ class IssuerFields(Settings):
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
-        if not self.model_fields_set or not any(getattr(self, name) for name in self.model_fields_set):
+        if not self.model_fields_set:
             raise WrongSetting("policy.issuers", expected="one or more of " + ", ".join(type(self).model_fields))
         return self
 
@@ -61,7 +62,7 @@ class AcceptanceRuleFields(ValueTestFields):
     issuers: IssuerFields | None = Field(
         default=None, alias="from", description="Whom to believe; every issuer by default."
     )
-    scope: Literal["metadata", "any"] | tuple[Text, ...] | None = Field(
+    scope: Literal["metadata", "any"] | Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
         default=None,
         description="For scoped attributes. metadata (the default): registered in the issuer's metadata. any: not looked at. "
         "A list: one of these.",
@@ -76,12 +77,10 @@ class AcceptanceRuleFields(ValueTestFields):
         unscoped = [name for name in self.attribute if name not in SCOPED]
         if unscoped and (self.scope is not None or self.left is not None):
             raise WrongSetting("policy.not_scoped", expected="scope and left for scoped attributes", found=unscoped[0])
-        if self.scope == ():
-            raise WrongSetting("policy.no_scope", expected="metadata, any or a list of scopes", found="an empty list")
         return self
 
 
-class AcceptanceDocument(Settings):
+class AcceptanceDocument(PolicyFields):
     """Attribute acceptance policy: who is believed about what. What no rule names is thrown out."""
 
     rules: tuple[AcceptanceRuleFields, ...] = Field(default=())

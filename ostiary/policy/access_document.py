@@ -3,13 +3,13 @@
 The format is the schema access-policy.schema.json.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
-from ostiary.config import Duration, Settings, Sources, WrongSetting, settings_from
+from ostiary.config import Duration, Sources, WrongSetting, settings_from
 from ostiary.policy.access import (
     AccessPolicy,
     AccessRule,
@@ -27,47 +27,45 @@ from ostiary.policy.fields import (
     AttributeName,
     Id,
     PathPrefixes,
+    PolicyFields,
     Text,
     Texts,
     UniqueIds,
     ValueTestFields,
     as_set,
+    listed,
     load_documents,
+    one_or_many,
 )
 from ostiary.policy.urltree import make_prefix
 
 _CONDITION_KEYS = ("all", "any", "not", "attribute", "authn_context", "authenticated_within", "authenticated")
 
 
-def _upper(value: Any) -> Any:
-    listed = (value,) if isinstance(value, str) else value
-    return tuple(item.upper() if isinstance(item, str) else item for item in listed) if _is_listed(listed) else listed
+def _each(change: Callable[[str], str]) -> BeforeValidator:
+    def changed(value: Any) -> Any:
+        items = listed(value)
+        if not isinstance(items, list | tuple):
+            return items
+        return tuple(change(item) if isinstance(item, str) else item for item in items)
 
-
-def _lower(value: Any) -> Any:
-    listed = (value,) if isinstance(value, str) else value
-    return tuple(item.lower() if isinstance(item, str) else item for item in listed) if _is_listed(listed) else listed
-
-
-def _is_listed(value: Any) -> bool:
-    return isinstance(value, list | tuple)
+    return BeforeValidator(changed)
 
 
 def _many(pattern: str, maximum: int) -> WithJsonSchema:
-    item = {"type": "string", "pattern": pattern, "maxLength": maximum}
-    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+    return WithJsonSchema(one_or_many({"type": "string", "pattern": pattern, "maxLength": maximum}))
 
 
 Methods = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]+$", max_length=32)], ...],
     Field(min_length=1),
-    BeforeValidator(_upper),
+    _each(str.upper),
     _many("^[A-Za-z]+$", 32),
 ]
 Hosts = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]*[a-z0-9]$|^\[[0-9a-f:.]+\]$", max_length=253)], ...],
     Field(min_length=1),
-    BeforeValidator(_lower),
+    _each(str.lower),
     _many(r"^[A-Za-z0-9_.-]*[A-Za-z0-9]$|^\[[0-9A-Fa-f:.]+\]$", 253),
 ]
 
@@ -114,7 +112,7 @@ class ConditionFields(ValueTestFields):
         return self
 
 
-class AccessRuleFields(Settings):
+class AccessRuleFields(PolicyFields):
     """Who may enter below these paths. Of the rules for the deepest path that holds the request, the first that names
     its method (or none) decides.
     """
@@ -128,7 +126,7 @@ class AccessRuleFields(Settings):
     because: Text | None = Field(default=None, description="For people: what this rule asks for, and why.")
 
 
-class AccessDocument(Settings):
+class AccessDocument(PolicyFields):
     """Access rules. What no rule permits is denied."""
 
     rules: tuple[AccessRuleFields, ...] = Field(default=())

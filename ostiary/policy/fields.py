@@ -1,10 +1,18 @@
 """What the policy documents have in common: their field types, the tests on values, and where their files lie."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+)
 
 from ostiary.config import Document, DocumentError, Settings, Sources, WrongSetting, load_document
 from ostiary.errors import Refusal
@@ -24,28 +32,34 @@ def _checked_by(compiler: Callable[[str], object]) -> Callable[[str], str]:
     return check
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """A text alone as the list of it; everything else as it is."""
     return (value,) if isinstance(value, str) else value
 
 
-def _one_or_many(item: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+def one_or_many(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of an item or a list of them."""
+    return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
 
 
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 4096}
-_NAME = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9:._-]*$", "maxLength": 256}
-_ID = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]*$", "maxLength": 128}
+TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 4096}
+NAME_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9:._-]*$", "maxLength": 256}
+ID_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]*$", "maxLength": 128}
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_listed), _one_or_many(_TEXT)]
+Texts = Annotated[
+    tuple[Text, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(TEXT_SCHEMA))
+]
 """One text or a list of them; the same for the other plurals below."""
 
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9:._-]*$", max_length=256)]
 AttributeNames = Annotated[
-    tuple[AttributeName, ...], Field(min_length=1), BeforeValidator(_listed), _one_or_many(_NAME)
+    tuple[AttributeName, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(NAME_SCHEMA))
 ]
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]*$", max_length=128), WithJsonSchema(_ID)]
+Id = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]*$", max_length=128), WithJsonSchema(ID_SCHEMA)
+]
 
 PatternText = Annotated[
     str,
@@ -55,14 +69,31 @@ PatternText = Annotated[
 
 _TARGET = {"type": "string", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^/@?#\s]+[^@?#\s\\]*$", "maxLength": 4096}
 Target = Annotated[str, AfterValidator(_checked_by(make_tree))]
-Targets = Annotated[tuple[Target, ...], Field(min_length=1), BeforeValidator(_listed), _one_or_many(_TARGET)]
+Targets = Annotated[
+    tuple[Target, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(_TARGET))
+]
 
 _PATH = {"type": "string", "pattern": r"^/[^?#%\\;]*$", "maxLength": 4096}
 PathPrefix = Annotated[str, AfterValidator(_checked_by(make_prefix))]
-PathPrefixes = Annotated[tuple[PathPrefix, ...], Field(min_length=1), BeforeValidator(_listed), _one_or_many(_PATH)]
+PathPrefixes = Annotated[
+    tuple[PathPrefix, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(_PATH))
+]
 
 
-class ValueTestFields(Settings):
+class PolicyFields(Settings):
+    """Base of the models of policy documents. A key without a value is refused: it would silently widen a rule."""
+
+    model_config = ConfigDict(validate_default=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_a_value(cls, value: Any) -> Any:
+        if value is None:
+            raise WrongSetting("policy.no_value", expected="a value, or no such key", found="nothing")
+        return value
+
+
+class ValueTestFields(PolicyFields):
     """The keys that test a value; all that are given must hold."""
 
     value: Texts | None = Field(default=None, description="The value as written, scope included, is one of these.")

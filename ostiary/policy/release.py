@@ -169,7 +169,13 @@ def index_policies(policies: Iterable[ReleasePolicy]) -> ReleasePolicies:
                 break
         else:
             for_others.append(position)
-    return ReleasePolicies(kept, by_entity_id, by_category, by_authority, for_others)
+    return ReleasePolicies(
+        kept,
+        {name: tuple(positions) for name, positions in by_entity_id.items()},
+        {name: tuple(positions) for name, positions in by_category.items()},
+        {name: tuple(positions) for name, positions in by_authority.items()},
+        tuple(for_others),
+    )
 
 
 NO_POLICIES = index_policies(())

@@ -5,15 +5,19 @@ The format is the schema release-policy.schema.json.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from ostiary.config import Document, DocumentError, Settings, Sources, WrongSetting, nearest_key, settings_from
+from ostiary.config import Document, DocumentError, Sources, WrongSetting, nearest_key, settings_from
 from ostiary.policy.fields import (
+    ID_SCHEMA,
+    NAME_SCHEMA,
+    TEXT_SCHEMA,
     AttributeNames,
     Id,
     PatternText,
+    PolicyFields,
     Targets,
     Text,
     Texts,
@@ -22,6 +26,7 @@ from ostiary.policy.fields import (
     as_pattern,
     as_set,
     load_documents,
+    one_or_many,
 )
 from ostiary.policy.release import Audience, ReleasePolicies, ReleasePolicy, ReleaseRule, index_policies
 from ostiary.policy.urltree import make_tree
@@ -29,19 +34,12 @@ from ostiary.policy.urltree import make_tree
 EVERY_ATTRIBUTE = "*"
 
 _AUDIENCE_KEYS = ("requesters", "group", "requester_pattern", "entity_category", "registration_authority", "anyone")
-_ATTRIBUTES_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"type": "string", "pattern": r"^([A-Za-z][A-Za-z0-9:._-]*|\*)$", "maxLength": 256},
-        {
-            "type": "array",
-            "items": {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9:._-]*$", "maxLength": 256},
-            "minItems": 1,
-        },
-    ]
-}
+_ATTRIBUTES_SCHEMA: dict[str, Any] = {"anyOf": [{"const": EVERY_ATTRIBUTE}, *one_or_many(NAME_SCHEMA)["anyOf"]]}
+_Attributes = Annotated[Literal["*"] | AttributeNames, WithJsonSchema(_ATTRIBUTES_SCHEMA)]
+_GROUPS_SCHEMA = {"type": "object", "propertyNames": ID_SCHEMA, "additionalProperties": one_or_many(TEXT_SCHEMA)}
 
 
-class AudienceFields(Settings):
+class AudienceFields(PolicyFields):
     """Who asks. Each key given must hold; within a list one is enough. ``anyone: true`` stands alone."""
 
     model_config = ConfigDict(
@@ -77,12 +75,8 @@ class ReleaseRuleFields(ValueTestFields):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["permit"]}, {"required": ["deny"]}]})
 
     id: Id | None = Field(default=None, description='What explanations call this rule; "rule 1" and so on by default.')
-    permit: Literal["*"] | AttributeNames | None = Field(
-        default=None, description="Attributes to permit.", json_schema_extra=_ATTRIBUTES_SCHEMA
-    )
-    deny: Literal["*"] | AttributeNames | None = Field(
-        default=None, description="Attributes to deny; wins over every permit.", json_schema_extra=_ATTRIBUTES_SCHEMA
-    )
+    permit: _Attributes | None = Field(default=None, description="Attributes to permit.")
+    deny: _Attributes | None = Field(default=None, description="Attributes to deny; wins over every permit.")
     scope: Texts | None = Field(default=None, description="The scope of the value is one of these.")
 
     @model_validator(mode="after")
@@ -94,7 +88,7 @@ class ReleaseRuleFields(ValueTestFields):
         return self
 
 
-class ReleasePolicyFields(Settings):
+class ReleasePolicyFields(PolicyFields):
     """One policy: for whom, optionally for which application domains, and what."""
 
     id: Id = Field(description="What explanations and the log call this policy; unique.")
@@ -109,10 +103,12 @@ class ReleasePolicyFields(Settings):
     rules: tuple[ReleaseRuleFields, ...] = Field(min_length=1)
 
 
-class ReleaseDocument(Settings):
+class ReleaseDocument(PolicyFields):
     """Attribute release policies: what may leave, for whom. What no rule permits stays; deny wins over permit."""
 
-    groups: dict[Id, Texts] = Field(default={}, description="Named groups of requesters: lists of entityIDs.")
+    groups: Annotated[dict[Id, Texts], WithJsonSchema(_GROUPS_SCHEMA)] = Field(
+        default={}, description="Named groups of requesters: lists of entityIDs."
+    )
     policies: tuple[ReleasePolicyFields, ...] = Field(default=())
 
 

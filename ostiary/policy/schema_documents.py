@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 
-from ostiary.config import Settings
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
 from ostiary.policy.acceptance_document import AcceptanceDocument
 from ostiary.policy.access_document import AccessDocument
 from ostiary.policy.release_document import ReleaseDocument
 
-_DOCUMENTS: tuple[tuple[str, str, type[Settings]], ...] = (
+_DOCUMENTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("release-policy.schema.json", "Attribute release policies", ReleaseDocument),
     ("acceptance-policy.schema.json", "Attribute acceptance policy", AcceptanceDocument),
     ("access-policy.schema.json", "Access rules", AccessDocument),
@@ -20,7 +23,20 @@ def schema_texts() -> Mapping[str, str]:
     return {name: _text(title, model) for name, title, model in _DOCUMENTS}
 
 
-def _text(title: str, model: type[Settings]) -> str:
-    schema = model.model_json_schema(by_alias=True)
+def _text(title: str, model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(by_alias=True, schema_generator=_WithoutNull)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return json.dumps({**head, **schema, "title": title}, indent=2) + "\n"
+
+
+class _WithoutNull(GenerateJsonSchema):
+    """None is how a model says that a key is absent; a document never says it."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False

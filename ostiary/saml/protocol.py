@@ -123,7 +123,9 @@ class AttributeQuery:
 
     def to_xml(self) -> Element:
         """The element, unsigned."""
-        element = _message("AttributeQuery", self.id, self.issue_instant, self.destination, self.issuer)
+        # Values that are asked for carry xsi:type="xs:string".
+        prefixes = ("xs", "xsi") if self.attributes else ()
+        element = _message("AttributeQuery", self.id, self.issue_instant, self.destination, self.issuer, *prefixes)
         _write_target(element, self.target)
         write_name_id(add(element, names.SAML, "Subject"), self.name_id)
         write_attributes(element, self.attributes or ())
@@ -219,8 +221,10 @@ def _refuse_encrypted(response: Element) -> None:
         raise Refusal("saml.encrypted", expected="an assertion in the clear", found="EncryptedAssertion")
 
 
-def _message(kind: str, identifier: str, at: datetime, destination: str | None, issuer: str | None) -> Element:
-    element = make(names.SAMLP, kind, "saml", ID=identifier, Version="2.0", IssueInstant=write_instant(at))
+def _message(
+    kind: str, identifier: str, at: datetime, destination: str | None, issuer: str | None, *prefixes: str
+) -> Element:
+    element = make(names.SAMLP, kind, "saml", *prefixes, ID=identifier, Version="2.0", IssueInstant=write_instant(at))
     if destination is not None:
         element.set("Destination", destination)
     if issuer is not None:

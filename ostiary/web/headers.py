@@ -14,7 +14,8 @@ def page_headers(
 
     ``https``: the public URL is https. ``nonce``: allow the inline script that carries it. ``form_action``: False where a form's
     answer may redirect to another site, because browsers apply the directive to the whole chain of redirects. ``own_scripts``:
-    allow script files of this origin. ``no_store``: False only for pages that are the same for everybody.
+    allow script files of this origin, which may ask this origin for more. ``no_store``: False only for pages that are the same
+    for everybody.
 
     The referrer policy is ``same-origin``: with ``no-referrer`` a browser sends ``Origin: null`` even with a form's POST to its own
     origin (Fetch 3.1), and the CSRF check needs it.
@@ -68,6 +69,7 @@ def _policy(*, nonce: str | None, own_scripts: bool, form_action: bool) -> str:
         "style-src 'self'",
         "img-src 'self' data:",
         *(["script-src " + " ".join(scripts)] if scripts else []),
+        *(["connect-src 'self'"] if own_scripts else []),
         "base-uri 'none'",
         "frame-ancestors 'none'",
         *(["form-action 'self'"] if form_action else []),

@@ -4,6 +4,7 @@ from typing import Final
 
 from flask import g, request
 
+from ostiary.errors import TooLarge
 from ostiary.web.forms import Fields, FormLimits, parse_form, parse_query
 from ostiary.web.texts import Catalogue
 
@@ -19,6 +20,18 @@ def query() -> Fields:
     return fields
 
 
+def body() -> bytes:
+    """The octets of the body, read once. Raises `TooLarge` (``http.too_large``) when it does not end within the service's limit.
+
+    A body that tells its length was measured before it got here; one that does not is silently cut by Werkzeug at the limit.
+    """
+    octets: bytes = request.get_data(cache=True)
+    limit = request.max_content_length
+    if limit is not None and len(octets) >= limit and request.content_length != len(octets):
+        raise TooLarge("http.too_large", expected=f"less than {limit} bytes", found="more")
+    return octets
+
+
 def form() -> Fields:
     """The body of a form's POST, strictly parsed once per request, bounded by the service's body limit.
 
@@ -26,7 +39,7 @@ def form() -> Fields:
     """
     if "form_fields" not in g:
         limits = FormLimits(total=request.max_content_length or _QUERY_LIMITS.total)
-        g.form_fields = parse_form(request.content_type, request.get_data(cache=True), limits)
+        g.form_fields = parse_form(request.content_type, body(), limits)
     fields: Fields = g.form_fields
     return fields
 

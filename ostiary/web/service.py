@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ostiary.clock import Clock
+from ostiary.config import WrongSetting, parse_public_url
 from ostiary.errors import ConfigurationError, Missing, OstiaryError, Refusal, TooLarge, TooMany, WrongMethod
 from ostiary.web import csrf, incoming
 from ostiary.web.assets import STATIC, Asset, load_asset
@@ -167,17 +168,12 @@ def asset_url(asset: Asset) -> str:
 def _parts(public_url: str) -> tuple[str, str]:
     """(origin, path prefix) of a public URL; origin in lower case and without a default port."""
     try:
-        parts = urlsplit(public_url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None or parts.query or parts.fragment:
+        parts = urlsplit(parse_public_url(public_url, allow_http_beyond_loopback=True))
+    except WrongSetting as error:
         raise ConfigurationError(
-            "web.public_url", file="", key="public_url", expected="an absolute http or https URL", found=public_url
-        )
-    shown = f"[{host}]" if ":" in host else host
-    suffix = "" if port is None or port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
-    return f"{parts.scheme}://{shown}{suffix}", parts.path.rstrip("/")
+            "web.public_url", file="", key="public_url", expected=error.expected, found=error.found
+        ) from None
+    return f"{parts.scheme}://{parts.netloc}", parts.path
 
 
 def _html(template: str, status: int, *, nonce: str | None, values: Mapping[str, object]) -> Response:
@@ -199,8 +195,11 @@ def _asset_response(asset: Asset, *, forever: bool) -> Response:
 
 
 def _check_host() -> None:
-    """Links, cookies and the CSRF check trust the host name, so only the public one is served. Health checks come by address."""
-    if request.endpoint == "health":
+    """Links, cookies and the CSRF check trust the host name, so only the public one is served.
+
+    Health checks come by address; the files of the pages are the same for everybody, and the refusal itself needs its style.
+    """
+    if request.endpoint in ("health", "asset"):
         return
     own = urlsplit(shell().origin)
     given = request.environ.get("HTTP_HOST", "").lower().removesuffix(f":{_DEFAULT_PORTS[own.scheme]}")

@@ -6,8 +6,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Final
 
-import yaml
-
+from ostiary.config import Document, load_document
 from ostiary.errors import ConfigurationError, OstiaryError, TooMany
 
 SOURCE_LANGUAGE: Final = "en"
@@ -34,27 +33,25 @@ class Catalogue:
         """
         texts: dict[str, dict[str, str]] = {}
         origin: dict[tuple[str, str], Path] = {}
-        for directory in dict.fromkeys((GROUND_FLOOR, *directories)):
+        for directory in dict.fromkeys(path.resolve() for path in (GROUND_FLOOR, *directories)):
             for path in sorted(directory.glob("*/*.yaml")):
-                language = path.parent.name
-                for key, text in _read(path):
-                    if (language, key) in origin:
+                table = texts.setdefault(path.parent.name, {})
+                for key, text in _read(load_document(path)):
+                    if key in table:
+                        first = origin[path.parent.name, key]
                         raise ConfigurationError(
-                            "texts.duplicate",
-                            file=path,
-                            key=key,
-                            expected="each text once",
-                            found=origin[language, key],
+                            "texts.duplicate", file=path, key=key, expected="a new key", found=first
                         )
-                    origin[language, key] = path
-                    texts.setdefault(language, {})[key] = text
+                    table[key] = text
+                    origin[path.parent.name, key] = path
         english = texts.get(SOURCE_LANGUAGE, {})
         for (language, key), path in origin.items():
             if key not in english:
                 raise ConfigurationError("texts.not_in_english", file=path, key=key, expected="a key that English has")
-            if not placeholders(texts[language][key]) <= placeholders(english[key]):
-                found = ", ".join(sorted(placeholders(texts[language][key])))
-                expected = ", ".join(sorted(placeholders(english[key]))) or "no placeholder"
+            names, allowed = placeholders(texts[language][key]), placeholders(english[key])
+            if not names <= allowed:
+                expected = ", ".join(sorted(allowed)) or "no placeholder"
+                found = ", ".join(sorted(names))
                 raise ConfigurationError("texts.placeholder", file=path, key=key, expected=expected, found=found)
         return cls(texts)
 
@@ -134,39 +131,41 @@ class _Blanks(dict[str, str]):
         return "…"
 
 
-def _read(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        data = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigurationError("texts.not_yaml", file=path, expected="YAML in UTF-8", found=error) from None
-    if not isinstance(data, dict) or not set(data) <= {"errors", "pages"}:
-        raise ConfigurationError("texts.shape", file=path, expected="the keys errors and pages")
-    for code, entry in (data.get("errors") or {}).items():
+def _read(document: Document) -> Iterator[tuple[str, str]]:
+    for area in document.data:
+        if area not in ("errors", "pages"):
+            raise ConfigurationError("texts.shape", **document.where(area), expected="errors or pages", found=area)
+        if area == "errors":
+            _check_errors(document)
+        yield from _flat(document, (area,), document.data[area])
+
+
+def _check_errors(document: Document) -> None:
+    errors = document.data["errors"]
+    for code, entry in errors.items() if isinstance(errors, dict) else ():
         if not isinstance(entry, dict) or set(entry) != {"message", "remedy"}:
-            raise ConfigurationError("texts.shape", file=path, key=str(code), expected="message and remedy")
-    yield from _flat(path, "errors", data.get("errors") or {})
-    yield from _flat(path, "pages", data.get("pages") or {})
+            raise ConfigurationError("texts.shape", **document.where("errors", code), expected="message and remedy")
 
 
-def _flat(path: Path, prefix: str, node: object) -> Iterator[tuple[str, str]]:
+def _flat(document: Document, path: tuple[str, ...], node: object) -> Iterator[tuple[str, str]]:
     if isinstance(node, dict):
         for key, child in node.items():
-            yield from _flat(path, f"{prefix}.{key}", child)
+            yield from _flat(document, (*path, key), child)
     elif isinstance(node, str) and node.strip():
-        yield prefix, _checked(path, prefix, node.strip())
+        yield ".".join(path), _checked(document, path, node.strip())
     else:
-        raise ConfigurationError("texts.shape", file=path, key=prefix, expected="a text", found=node)
+        raise ConfigurationError("texts.shape", **document.where(*path), expected="a text", found=node)
 
 
-def _checked(path: Path, key: str, text: str) -> str:
+def _checked(document: Document, path: tuple[str, ...], text: str) -> str:
     """A text whose placeholders are plain names: ``{a.b}``, ``{a[0]}`` and ``{a!r:>9}`` could reach into objects."""
     try:
         parts = list(Formatter().parse(text))
     except ValueError as error:
-        raise ConfigurationError("texts.placeholder", file=path, key=key, expected="{name}", found=error) from None
+        raise ConfigurationError("texts.placeholder", **document.where(*path), expected="{name}", found=error) from None
     for _, name, format_spec, conversion in parts:
         if name is not None and (format_spec or conversion or not _PLACEHOLDER.fullmatch(name)):
-            raise ConfigurationError("texts.placeholder", file=path, key=key, expected="{name}", found=f"{{{name}}}")
+            raise ConfigurationError("texts.placeholder", **document.where(*path), expected="{name}", found=name)
     return text
 
 
@@ -181,18 +180,3 @@ def _accepted(header: str) -> Iterator[str]:
         if _TAG.fullmatch(tag.strip()) and 0 < quality <= 1:
             ranges.append((-quality, position, tag.strip()))
     return (tag for _, _, tag in sorted(ranges))
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key given twice is an error; PyYAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key} stands here twice", key_node.start_mark
-                )
-            seen.add(key)
-        return dict(super().construct_mapping(node, deep))

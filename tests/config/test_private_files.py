@@ -56,7 +56,9 @@ def test_a_file_of_the_service_is_for_the_service_alone(
 
 
 @as_root
-@pytest.mark.parametrize(("mode", "accepted"), [(0o640, True), (0o440, True), (0o660, False), (0o644, False), (0o650, False)])
+@pytest.mark.parametrize(
+    ("mode", "accepted"), [(0o640, True), (0o440, True), (0o660, False), (0o644, False), (0o650, False)]
+)
 def test_a_file_of_root_may_be_read_by_one_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, accepted: bool
 ) -> None:
@@ -131,7 +133,9 @@ def test_writing_replaces_a_file_that_others_could_read(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
-def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = make(tmp_path, 0o600)
 
     def full(descriptor: int) -> None:

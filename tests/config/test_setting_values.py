@@ -105,7 +105,14 @@ def test_what_is_no_public_url_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["http://idp.example.org", "http://localhost.example.org", "http://10.0.0.1", "http://128.0.0.1", "http://[::2]"]
+    "text",
+    [
+        "http://idp.example.org",
+        "http://localhost.example.org",
+        "http://10.0.0.1",
+        "http://128.0.0.1",
+        "http://[::2]",
+    ],
 )
 def test_plain_http_stays_on_this_machine_unless_allowed(text: str) -> None:
     with pytest.raises(WrongSetting) as caught:

@@ -44,7 +44,7 @@ class Service(Settings):
     key: FileFromHere | None = None
     templates: DirectoryFromHere | None = None
     sources: tuple[UrlSource | FileSource, ...] = ()
-    domains: dict[str, Annotated[UrlSource, Field()]] = {}
+    domains: dict[str, Annotated[UrlSource, Field()]] = Field(default_factory=dict)
     database: DatabaseSettings | None = None
     client_secret: int = 1
 
@@ -93,8 +93,10 @@ def test_a_mistyped_key_names_the_one_that_was_meant(tmp_path: Path) -> None:
 
 
 def test_a_mistyped_key_is_found_in_lists_unions_and_mappings(tmp_path: Path) -> None:
-    error = refusal(tmp_path, MINIMAL + "sources:\n  - url: x\n    refesh: 5m\ndomains:\n  a:\n    URL: x\n    url: y\n")
-    named = {(problem.key, problem.line, getattr(problem, "nearest", "")) for problem in error.problems}
+    text = MINIMAL + "sources:\n  - url: x\n    refesh: 5m\ndomains:\n  a:\n    URL: x\n    url: y\n"
+    named = {
+        (problem.key, problem.line, getattr(problem, "nearest", "")) for problem in refusal(tmp_path, text).problems
+    }
     assert ("sources[0].refesh", 6, "refresh") in named
     assert ("domains.a.URL", 9, "url") in named
 
@@ -147,7 +149,8 @@ def test_plain_http_is_allowed_by_the_key_beside_it_in_any_order(tmp_path: Path)
 def test_relative_paths_start_from_the_file(tmp_path: Path) -> None:
     (tmp_path / "k.pem").touch()
     (tmp_path / "pages").mkdir()
-    service = load(tmp_path, MINIMAL + "state: /var/lib/x\nkey: k.pem\ntemplates: ./pages\nsources:\n  - file: ../md.xml\n")
+    text = "state: /var/lib/x\nkey: k.pem\ntemplates: ./pages\nsources:\n  - file: ../md.xml\n"
+    service = load(tmp_path, MINIMAL + text)
     assert service.state == Path("/var/lib/x")
     assert service.key == tmp_path / "k.pem"
     assert service.templates == tmp_path / "pages"

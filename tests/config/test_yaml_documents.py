@@ -119,9 +119,18 @@ def test_nesting_is_bounded_and_the_last_level_is_accepted() -> None:
     assert deepest.line("a") == 1
 
 
-@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system", "!thing", "!!binary", "!!timestamp", "!!set", "!!bool"])
-def test_a_tag_is_refused(tag: str) -> None:
-    value = "{x: ~}" if tag == "!!set" else "[x]" if "apply" in tag else "x"
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [
+        ("!!python/object/apply:os.system", "[x]"),
+        ("!thing", "x"),
+        ("!!binary", "x"),
+        ("!!timestamp", "x"),
+        ("!!set", "{x: ~}"),
+        ("!!bool", "x"),
+    ],
+)
+def test_a_tag_is_refused(tag: str, value: str) -> None:
     error = refusal(f"a: 1\nb: {tag} {value}\n")
     assert (error.code, error.line, error.key) == ("config.tag", 2, "b")
 
@@ -190,9 +199,12 @@ def test_a_file_may_have_the_largest_size_and_no_byte_more(tmp_path: Path) -> No
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="ab:-[]{}&*!<'\"#|>%@?, \n~1", max_size=60))
 def test_any_text_is_read_or_refused_and_never_crashes(text: str) -> None:
+    outcome = ""
     try:
         document = read(text)
     except ConfigurationError as error:
-        assert error.code.startswith("config.")
-    else:
+        outcome = error.code
+    if not outcome:
         assert isinstance(document.data, dict)
+    else:
+        assert outcome.startswith("config.")

@@ -1,0 +1,68 @@
+# Every task of the project. `make` alone lists them. Needs python3 (3.11 or later) and make; installs the rest into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test e2e interop bench check format locks screenshots clean ready-run ready-dev ready-browser
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: ready-run ## start a whole federation on loopback; ARGS='--ready FILE --base-port N ...'
+	@exec $(BIN)/ostiary demo $(ARGS)
+
+test: ready-dev ## everything that needs Python packages only; ARGS='-k login'
+	@$(BIN)/python -m tests.run $(ARGS)
+
+e2e: ready-dev ready-browser ## Chromium drives the demo federation (installs Debian's chromium)
+	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(ARGS)
+
+interop: ready-dev ## real peers against this code (installs Debian's packages)
+	@tools/install-debian-packages xmlsec1 libxml2-utils
+	@$(BIN)/python -m pytest -q -m interop tests/interop $(ARGS)
+
+bench: ready-dev ## every benchmark beside its limit and its peers; ARGS=--quick for a short run
+	@$(BIN)/python -m bench $(ARGS)
+
+check: ready-dev ## format, lint, types, import contracts, schemas and lists in sync, links
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.documents_in_sync
+
+format: ready-dev ## put the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+screenshots: ready-dev ready-browser ## make the pictures that the README shows
+	@$(BIN)/python -m tests.e2e.screenshots $(ARGS)
+
+locks: ready-dev ## resolve the dependencies anew (needs network)
+	@cd requirements && ../$(BIN)/python make_locks.py
+
+clean: ## remove the environment and what the demo keeps
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+ready-run: $(VENV)/.ready-run
+ready-dev: $(VENV)/.ready-dev
+ready-browser:
+	@tools/install-debian-packages chromium chromium-driver
+
+# The stamp of the developer's set also serves for running: it holds everything that running needs.
+$(VENV)/.ready-run: requirements/run.lock pyproject.toml | $(VENV)/.made
+	@$(PIP) install --require-hashes --no-deps -r requirements/run.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready-dev: requirements/dev.lock pyproject.toml | $(VENV)/.made
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.ready-run
+
+$(VENV)/.made:
+	@tools/make-environment $(PYTHON) $(VENV)
+	@touch $@

@@ -1,0 +1,91 @@
+"""The Attribute Authority without a wire: is this person active, what is known about her, what may leave for this
+requester.
+
+Implements `ostiary.ports.AttributeSource`, for the IdP in the same process and for the SOAP endpoint alike.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from attribute_authority.resolver import Resolution, Resolver
+from ostiary.config import Holder
+from ostiary.errors import Missing
+from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, release
+from ostiary.ports import People, Release, ReleaseRequest
+from ostiary.web.log import Log
+
+FindRequester = Callable[[str, datetime], Requester | None]
+"""What metadata says now about the entity with this entityID; None when it has none that is valid."""
+
+
+class Authority:
+    """Answers what may leave about a person of this organisation."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        resolver: Resolver,
+        policies: Holder[ReleasePolicies],
+        find_requester: FindRequester,
+        log: Log,
+    ) -> None:
+        self._people = people
+        self._resolver = resolver
+        self._policies = policies
+        self._find_requester = find_requester
+        self._log = log
+
+    def release(self, request: ReleaseRequest) -> Release:
+        """Resolve, apply the release policies, answer, and write one log line.
+
+        Raises `Missing` (``aa.unknown_principal``) when there is no such person or she may not be spoken of now,
+        `Unavailable` when the directory or a required connector does not answer.
+        """
+        if not self._people.is_active(request.principal):
+            self._log.info(
+                "release_refused", principal=request.principal, requester=request.requester, reason="inactive"
+            )
+            raise Missing("aa.unknown_principal", expected="an active person", found="none")
+        resolution = self._resolver.resolve(request.principal, request.at)
+        requester = self._find_requester(request.requester, request.at)
+        if requester is None:
+            requester = Requester(request.requester, known=False)
+        decision = release(
+            self._current_policies(request.at),
+            requester,
+            resolution.attributes,
+            target=request.target,
+            at=request.at,
+            wanted=request.wanted,
+        )
+        self._note(request, requester, resolution, decision)
+        return Release(decision.attributes, decision)
+
+    def _current_policies(self, at: datetime) -> ReleasePolicies:
+        problem = self._policies.poll(at)
+        if problem is not None:
+            # The policies in force stay in force.
+            self._log.error("release_policies_refused", problem=str(problem))
+        return self._policies.value
+
+    def _note(
+        self, request: ReleaseRequest, requester: Requester, resolution: Resolution, decision: ReleaseDecision
+    ) -> None:
+        released = {attribute.name for attribute in decision.attributes}
+        self._log.info(
+            "attributes_released",
+            principal=request.principal,
+            requester=request.requester,
+            requester_known=requester.known,
+            target=request.target,
+            attributes=sorted(released),
+            withheld=sorted({verdict.attribute for verdict in decision.verdicts} - released),
+            rules=rules_that_released(decision),
+            notes=[f"{note.reason} {note.source} {note.detail}".strip() for note in resolution.notes],
+        )
+
+
+def rules_that_released(decision: ReleaseDecision) -> list[str]:
+    """``policy/rule`` of each rule that let a value leave, sorted."""
+    return sorted({f"{verdict.policy}/{verdict.rule}" for verdict in decision.verdicts if verdict.released})

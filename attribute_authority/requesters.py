@@ -1,0 +1,37 @@
+"""What the release policies may know about a requester, taken from its metadata."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from attribute_authority.authority import FindRequester
+from ostiary.federation.model import Entity
+from ostiary.federation.registry import Registry
+from ostiary.policy.release import RequestedAttribute, Requester
+from ostiary.saml.attribute_names import friendly_name
+
+
+def find_requester_in(registry: Callable[[], Registry]) -> FindRequester:
+    """Looks requesters up in the present snapshot of the registry."""
+
+    def find(entity_id: str, at: datetime) -> Requester | None:
+        entity = registry().get(entity_id, at)
+        return requester_of(entity) if entity is not None else None
+
+    return find
+
+
+def requester_of(entity: Entity) -> Requester:
+    """The requester that this entity is. Requested attributes of all its consuming services count, by their friendly
+    names.
+    """
+    asked: dict[str, bool] = {}
+    for service in entity.sp.attribute_consuming if entity.sp is not None else ():
+        for attribute in service.requested:
+            name = friendly_name(attribute.name, attribute.name_format)
+            asked[name] = asked.get(name, False) or attribute.required
+    return Requester(
+        entity.entity_id,
+        entity_categories=entity.entity_categories,
+        registration_authority=entity.registration_authority,
+        requested=tuple(RequestedAttribute(name, required) for name, required in asked.items()),
+    )

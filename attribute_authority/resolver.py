@@ -1,0 +1,106 @@
+"""Finds out what is known about a person: asks the connectors in their order, applies the definitions, remembers for
+a while.
+
+Never decides what may leave.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from attribute_authority.connectors import Connector
+from attribute_authority.definitions import Definition, Note, in_order, make_attributes
+from ostiary.attributes import Attributes
+from ostiary.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A connector under its name. A ``required`` one that fails makes the whole query fail; another one is noted."""
+
+    name: str
+    connector: Connector
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What is known about a person at one moment, and what went wrong on the way."""
+
+    attributes: Attributes
+    notes: tuple[Note, ...] = ()
+
+
+class Resolver:
+    """Resolves people's attributes; ``issuer`` is the entityID that asserts them.
+
+    A complete resolution is remembered for ``cache_age``, for at most ``cache_size`` people; 0 remembers nothing.
+    Safe for use by several threads.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        definitions: Sequence[Definition],
+        *,
+        issuer: str,
+        cache_age: timedelta = timedelta(minutes=1),
+        cache_size: int = 10_000,
+    ) -> None:
+        self._sources = tuple(sources)
+        self._definitions = in_order(definitions)
+        self._issuer = issuer
+        self._age = cache_age
+        self._size = cache_size
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[str, tuple[datetime, Resolution]] = OrderedDict()
+
+    def resolve(self, principal: str, at: datetime) -> Resolution:
+        """What is known about the person at ``at``, by the friendly names of the definitions.
+
+        Raises `Unavailable` when a required connector does not answer.
+        """
+        remembered = self._recall(principal, at)
+        if remembered is not None:
+            return remembered
+        found: list[Mapping[str, Sequence[str]]] = []
+        failed: list[Note] = []
+        for source in self._sources:
+            try:
+                found.append(source.connector.attributes(principal, at))
+            except Unavailable as problem:
+                if source.required:
+                    raise
+                failed.append(Note("connector_failed", source.name, str(problem)))
+        attributes, notes = make_attributes(self._definitions, found, issuer=self._issuer, at=at)
+        resolution = Resolution(attributes, (*failed, *notes))
+        if not failed:
+            self._remember(principal, at, resolution)
+        return resolution
+
+    def forget(self, principal: str) -> None:
+        """Ask the connectors again at the next query about this person."""
+        with self._lock:
+            self._remembered.pop(principal, None)
+
+    def _recall(self, principal: str, at: datetime) -> Resolution | None:
+        with self._lock:
+            entry = self._remembered.get(principal)
+            if entry is None:
+                return None
+            since, resolution = entry
+            if since <= at < since + self._age:
+                return resolution
+            del self._remembered[principal]
+            return None
+
+    def _remember(self, principal: str, at: datetime, resolution: Resolution) -> None:
+        if self._age <= timedelta(0):
+            return
+        with self._lock:
+            self._remembered.pop(principal, None)
+            self._remembered[principal] = (at, resolution)
+            while len(self._remembered) > self._size:
+                self._remembered.popitem(last=False)

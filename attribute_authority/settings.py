@@ -1,0 +1,184 @@
+"""The configuration of the Attribute Authority. Reads nothing but its file; opens nothing."""
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+from sqlalchemy import text
+
+from attribute_authority.connectors import Columns, NameAndValue, SqlConnector, StaticConnector, open_source
+from attribute_authority.definitions import Definition, find_cycle
+from attribute_authority.resolver import Resolver, Source
+from ostiary.config import (
+    DatabaseSettings,
+    Duration,
+    DurationOrZero,
+    FileFromHere,
+    ListenSettings,
+    PathFromHere,
+    PublicUrl,
+    Settings,
+    WrongSetting,
+)
+from ostiary.federation.settings import TrustSettings
+
+QUERY_PATH = "/saml/attribute-query"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9:._-]*$", max_length=256)]
+ScopeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=255)]
+Values = dict[Name, tuple[str, ...]]
+
+
+class StaticConnectorSettings(Settings):
+    """Values written here: for everybody, and for single people by principal."""
+
+    type: Literal["static"]
+    name: Name
+    required: bool = True
+    everybody: Values = Field(default={})
+    people: dict[str, Values] = Field(default={})
+
+    def connector(self) -> StaticConnector:
+        """The connector."""
+        return StaticConnector(self.everybody, self.people)
+
+    def names(self) -> frozenset[str] | None:
+        """What the source calls its attributes; None when only the source knows."""
+        return frozenset(self.everybody).union(*self.people.values())
+
+
+class SqlConnectorSettings(Settings):
+    """A query with the one parameter ``:principal``.
+
+    By default each column is an attribute of its own name. ``columns`` names some of them (column: name).
+    ``name_column`` and ``value_column`` are for rows that hold a name and a value.
+    """
+
+    type: Literal["sql"]
+    name: Name
+    required: bool = True
+    database: DatabaseSettings
+    query: str = Field(min_length=1, max_length=10_000)
+    columns: dict[str, Name] | None = Field(default=None, min_length=1)
+    name_column: str | None = None
+    value_column: str | None = None
+    time_limit: Duration = timedelta(seconds=2)
+    max_rows: int = Field(default=1000, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _is_one_query(self) -> Self:
+        parameters = set(text(self.query).compile().params)
+        if parameters != {"principal"}:
+            found = ", ".join(sorted(parameters)) or "no parameter"
+            raise WrongSetting("aa.query_parameters", expected=":principal and no other parameter", found=found)
+        pair = (self.name_column, self.value_column)
+        if (None in pair and pair != (None, None)) or (pair != (None, None) and self.columns is not None):
+            raise WrongSetting("aa.query_columns", expected="columns, or name_column and value_column, or none of them")
+        return self
+
+    def connector(self) -> SqlConnector:
+        """The connector, its database not yet connected. Raises `ConfigurationError` (``storage.*``)."""
+        shape: Columns | NameAndValue = Columns(self.columns)
+        if self.name_column is not None and self.value_column is not None:
+            shape = NameAndValue(self.name_column, self.value_column)
+        engine = open_source(self.database, time_limit=self.time_limit)
+        return SqlConnector(engine, self.query, shape, max_rows=self.max_rows)
+
+    def names(self) -> frozenset[str] | None:
+        """What the source calls its attributes; None when only the source knows."""
+        return frozenset(self.columns.values()) if self.columns is not None else None
+
+
+ConnectorSettings = Annotated[StaticConnectorSettings | SqlConnectorSettings, Field(discriminator="type")]
+
+
+class DefinitionSettings(Settings):
+    """One attribute: from the values of the same name, or of another name or definition; with a scope where one is
+    given.
+    """
+
+    attribute: Name
+    source: Name | None = Field(default=None, alias="from")
+    scope: ScopeText | None = None
+    merge: Literal["all", "first"] = "all"
+    internal: bool = False
+
+    def definition(self) -> Definition:
+        """The definition."""
+        return Definition(
+            self.attribute, self.source or self.attribute, self.scope, self.merge == "first", self.internal
+        )
+
+
+class ResolverSettings(Settings):
+    """Connectors in the order in which their values are joined, definitions, and the cache."""
+
+    connectors: tuple[ConnectorSettings, ...]
+    definitions: tuple[DefinitionSettings, ...]
+    cache_age: DurationOrZero = timedelta(minutes=1)
+    cache_size: int = Field(default=10_000, ge=1, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _each_once([connector.name for connector in self.connectors], "aa.duplicate_connector")
+        _each_once([definition.attribute for definition in self.definitions], "aa.duplicate_definition")
+        cycle = find_cycle([settings.definition() for settings in self.definitions])
+        if cycle:
+            raise WrongSetting("aa.definition_cycle", expected="no circle", found=" -> ".join(cycle))
+        self._refuse_unknown_sources()
+        return self
+
+    def _refuse_unknown_sources(self) -> None:
+        known = {
+            settings.attribute for settings in self.definitions if settings.source not in (None, settings.attribute)
+        }
+        for connector in self.connectors:
+            names = connector.names()
+            if names is None:
+                return
+            known |= names
+        for settings in self.definitions:
+            source = settings.source or settings.attribute
+            if source not in known:
+                raise WrongSetting("aa.unknown_source", expected=", ".join(sorted(known)) or "a source", found=source)
+
+    def resolver(self, issuer: str) -> Resolver:
+        """The resolver of this configuration. Raises `ConfigurationError` when a connector cannot be set up."""
+        return Resolver(
+            [Source(settings.name, settings.connector(), settings.required) for settings in self.connectors],
+            [settings.definition() for settings in self.definitions],
+            issuer=issuer,
+            cache_age=self.cache_age,
+            cache_size=self.cache_size,
+        )
+
+
+class AttributeAuthoritySettings(Settings):
+    """``entity_id`` is the home organisation's; ``handle_keys`` are the Handle Service's secrets, all of which open a
+    handle.
+    """
+
+    entity_id: str = Field(min_length=1, max_length=1024)
+    display_name: str = Field(min_length=1, max_length=200)
+    allow_http_beyond_loopback: bool = False
+    public_url: PublicUrl
+    listen: ListenSettings
+    database: DatabaseSettings
+    trust: TrustSettings
+    handle_keys: tuple[FileFromHere, ...] = Field(min_length=1)
+    authority_index: int = Field(default=0, ge=0, le=65535)
+    resolver: ResolverSettings
+    release_policies: tuple[PathFromHere, ...] = Field(min_length=1)
+    answer_lifetime: Duration = timedelta(minutes=5)
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+
+    @property
+    def query_location(self) -> str:
+        """Where queries are posted to."""
+        return self.public_url + QUERY_PATH
+
+
+def _each_once(names: list[str], code: str) -> None:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise WrongSetting(code, expected="each name once", found=name)

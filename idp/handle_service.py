@@ -1,0 +1,217 @@
+"""The Handle Service's rules for an authentication request (SAML profiles 4.1.3), as pure functions: no I/O, no clock, no session.
+
+    received --accept_request--> AcceptedRequest --obstacle--> an error answer, or: find out who it is
+    WaitingRequest (what of it outlives the first HTTP request) --resume--> SP and endpoint, by the metadata of that moment
+
+Whoever asks must be known and, where metadata says so, must have signed; the answer goes only to an endpoint that metadata registers.
+Both are settled before a person is asked for anything.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from ostiary.errors import Refusal
+from ostiary.federation.model import Endpoint, Entity, SpRole, default_endpoint
+from ostiary.federation.registry import Registry
+from ostiary.saml import names
+from ostiary.saml.bindings import ReceivedMessage, verify_query
+from ostiary.saml.protocol import AuthnRequest, RequestedAuthnContext, Status, claimed_issuer
+from ostiary.saml.signature import Proof, UnsignedAllowedByMetadata, has_signature, verify_element
+from ostiary.saml.validate import DEFAULT_TIMING, Timing, check_authn_request
+from ostiary.saml.xml import child, qname
+
+# From weak to strong: what `minimum`, `better` and `maximum` compare (SAML core 3.3.2.2.1).
+STRENGTH: Final = (names.PASSWORD, names.PASSWORD_PROTECTED_TRANSPORT)
+
+MAXIMUM_ID: Final = 256
+MAXIMUM_TARGET: Final = 2_048
+
+_NAMEID_FORMATS: Final = (None, names.TRANSIENT, names.UNSPECIFIED_NAMEID)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one Handle Service goes by. ``redirect_url`` and ``post_url`` are its endpoints as its metadata names them, ``context_class``
+    what a login here amounts to, ``assertion_lifetime`` how long an SP may take to pick up an assertion, ``handle_lifetime`` how
+    long a handle opens."""
+
+    entity_id: str
+    redirect_url: str
+    post_url: str
+    context_class: str
+    want_authn_requests_signed: bool = False
+    assertion_lifetime: timedelta = timedelta(minutes=5)
+    handle_lifetime: timedelta = timedelta(hours=4)
+    timing: Timing = DEFAULT_TIMING
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AcceptedRequest:
+    """A request that may be answered: ``sp`` asked for it (``proof`` says how that is known), the answer goes to ``acs``."""
+
+    request: AuthnRequest
+    sp: Entity
+    acs: Endpoint
+    relay_state: str | None
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRequest:
+    """What is kept of an accepted request while a person logs in. ``acs_url`` is where metadata registered it then; ``browser`` the
+    SHA-256 (hex) of the token of the browser that it belongs to, None until that is known."""
+
+    request_id: str
+    sp: str
+    acs_url: str
+    relay_state: str | None
+    force_authn: bool
+    is_passive: bool
+    requested_context: RequestedAuthnContext | None
+    target: str | None
+    browser: str | None = None
+
+
+def accept_request(received: ReceivedMessage, registry: Registry, rules: Rules, now: datetime) -> AcceptedRequest:
+    """Who asks, whether it is allowed, and where the answer goes.
+
+    Raises `Refusal`, which is a page and never an answer to the SP: ``saml.other_message``, ``saml.issuer_missing``,
+    ``sso.unknown_sp``, ``sso.signature_in_redirect``, ``signature.*``, ``saml.destination``, ``saml.too_old``,
+    ``saml.from_the_future``, ``sso.too_long``, ``sso.binding``, ``sso.acs_ambiguous``, ``sso.acs_unregistered``.
+    """
+    issuer = _claimed_requester(received)
+    sp, role = _known_sp(issuer, registry, now)
+    proof = _prove(received, issuer, role, rules)
+    request = AuthnRequest.from_proof(proof)
+    location = rules.redirect_url if received.binding == names.HTTP_REDIRECT else rules.post_url
+    _check_lengths(request)
+    signed = not isinstance(proof, UnsignedAllowedByMetadata)
+    check_authn_request(request, location=location, signed=signed, now=now, timing=rules.timing)
+    return AcceptedRequest(request, sp, _acs(request, role), received.relay_state, proof)
+
+
+def obstacle(accepted: AcceptedRequest, rules: Rules) -> Status | None:
+    """Why this request can't be satisfied whoever logs in, as the Status to answer with (SAML core 3.2.2.2); None if it can."""
+    request, element = accepted.request, accepted.proof.element
+    if child(element, names.SAML, "Subject") is not None:
+        # Core 3.4.1.4: the assertion would have to be about that subject; we name nobody by an identifier that is known beforehand.
+        return Status(names.RESPONDER, names.UNKNOWN_PRINCIPAL)
+    policy = child(element, names.SAMLP, "NameIDPolicy")
+    qualifier = policy.get("SPNameQualifier") if policy is not None else None
+    if request.nameid_format not in _NAMEID_FORMATS or qualifier not in (None, request.issuer):
+        return Status(names.REQUESTER, names.INVALID_NAMEID_POLICY)
+    if not satisfies(request.requested_context, rules.context_class):
+        return Status(names.RESPONDER, names.NO_AUTHN_CONTEXT)
+    return None
+
+
+def satisfies(requested: RequestedAuthnContext | None, context_class: str) -> bool:
+    """Whether a login of this class is what was requested (SAML core 3.3.2.2.1). A class that is not in `STRENGTH` compares with none."""
+    if requested is None:
+        return True
+    if requested.comparison == "exact":
+        return context_class in requested.classes
+    if context_class not in STRENGTH:
+        return False
+    ours = STRENGTH.index(context_class)
+    known = [STRENGTH.index(wanted) for wanted in requested.classes if wanted in STRENGTH]
+    match requested.comparison:
+        case "minimum":
+            return any(ours >= wanted for wanted in known)
+        case "maximum":
+            return any(ours <= wanted for wanted in known)
+        case "better":
+            return len(known) == len(requested.classes) > 0 and all(ours > wanted for wanted in known)
+    return False
+
+
+def waiting(accepted: AcceptedRequest) -> WaitingRequest:
+    """What to keep of an accepted request."""
+    request = accepted.request
+    return WaitingRequest(
+        request_id=request.id,
+        sp=request.issuer,
+        acs_url=accepted.acs.location,
+        relay_state=accepted.relay_state,
+        force_authn=request.force_authn,
+        is_passive=request.is_passive,
+        requested_context=request.requested_context,
+        target=request.target,
+    )
+
+
+def resume(request: WaitingRequest, registry: Registry, now: datetime) -> Entity:
+    """The SP of a request that waited. Raises `Refusal` (``sso.unknown_sp``, ``sso.acs_unregistered``) when metadata no longer
+    vouches for it, or no longer registers where the answer was to go."""
+    sp, role = _known_sp(request.sp, registry, now)
+    if request.acs_url not in (endpoint.location for endpoint in _post_endpoints(role)):
+        raise _unregistered(role, request.acs_url)
+    return sp
+
+
+def _claimed_requester(received: ReceivedMessage) -> str:
+    """Whose keys to try; not proven."""
+    if received.element.tag != qname(names.SAMLP, "AuthnRequest"):
+        raise Refusal("saml.other_message", expected="samlp:AuthnRequest", found=str(received.element.tag)[:200])
+    issuer = claimed_issuer(received.element)
+    if not issuer:
+        raise Refusal("saml.issuer_missing", expected="an Issuer", found="none")
+    return issuer
+
+
+def _known_sp(entity_id: str, registry: Registry, now: datetime) -> tuple[Entity, SpRole]:
+    entity, role = registry.get(entity_id, now), registry.sp(entity_id, now)
+    if entity is None or role is None:
+        raise Refusal("sso.unknown_sp", expected="a resource whose metadata is known and valid", found=entity_id[:300])
+    return entity, role
+
+
+def _prove(received: ReceivedMessage, issuer: str, role: SpRole, rules: Rules) -> Proof:
+    """A signature that is there must verify; one may be absent only if neither side's metadata asks for it."""
+    enveloped = has_signature(received.element)
+    if received.binding == names.HTTP_REDIRECT:
+        if enveloped:
+            # Bindings 3.4.4.1: it must not be there, and one that nobody looks at would pass for a proof.
+            raise Refusal("sso.signature_in_redirect", expected="a signed query string", found="a ds:Signature inside")
+        if received.signature is not None:
+            return verify_query(received, role.signing_keys())
+    elif enveloped:
+        return verify_element(received.element, role.signing_keys())
+    if role.authn_requests_signed or rules.want_authn_requests_signed:
+        raise Refusal("signature.missing", expected="a signed AuthnRequest, as metadata says", found="no signature")
+    return UnsignedAllowedByMetadata(received.element, issuer)
+
+
+def _check_lengths(request: AuthnRequest) -> None:
+    """What is kept, echoed and recorded has bounds that the schema does not set."""
+    for name, value, longest in (("ID", request.id, MAXIMUM_ID), ("Target", request.target or "", MAXIMUM_TARGET)):
+        if len(value) > longest:
+            raise Refusal("sso.too_long", expected=f"at most {longest} characters", found=len(value), name=name)
+
+
+def _acs(request: AuthnRequest, role: SpRole) -> Endpoint:
+    """Where the answer goes (SAML core 3.4.1, profiles 4.1.4.1): only what metadata registers for HTTP-POST."""
+    if request.protocol_binding not in (None, names.HTTP_POST):
+        raise Refusal("sso.binding", expected=names.HTTP_POST, found=request.protocol_binding[:200])
+    if request.acs_url is not None and request.acs_index is not None:
+        raise Refusal("sso.acs_ambiguous", expected="a URL or an index", found=f"both, index {request.acs_index}")
+    endpoints = _post_endpoints(role)
+    if request.acs_url is not None:
+        chosen = next((endpoint for endpoint in endpoints if endpoint.location == request.acs_url), None)
+    elif request.acs_index is not None:
+        chosen = next((endpoint for endpoint in endpoints if endpoint.index == request.acs_index), None)
+    else:
+        chosen = default_endpoint(endpoints)
+    if chosen is None:
+        raise _unregistered(role, request.acs_url if request.acs_url is not None else f"index {request.acs_index}")
+    return chosen
+
+
+def _post_endpoints(role: SpRole) -> tuple[Endpoint, ...]:
+    return tuple(endpoint for endpoint in role.assertion_consumers if endpoint.binding == names.HTTP_POST)
+
+
+def _unregistered(role: SpRole, found: str) -> Refusal:
+    registered = ", ".join(f"{endpoint.location} ({endpoint.index})" for endpoint in _post_endpoints(role)[:5])
+    return Refusal("sso.acs_unregistered", expected=registered or "an HTTP-POST endpoint", found=found[:300])

@@ -1,0 +1,32 @@
+"""This IdP's role as its metadata publishes it. The roof makes the entity of it, and adds the Attribute Authority's role."""
+
+from collections.abc import Mapping
+
+from idp.settings import IdpSettings
+from ostiary.federation.keys import KeyRing
+from ostiary.federation.model import Display, Endpoint, IdpRole, LocalizedText, Scope
+from ostiary.saml import names
+
+
+def idp_role(settings: IdpSettings, key_ring: KeyRing) -> IdpRole:
+    """IDPSSODescriptor (SAML metadata 2.4.3): both endpoints, all published keys, the scopes, what people are shown."""
+    organisation, rules = settings.organisation, settings.rules()
+    return IdpRole(
+        keys=key_ring.published,
+        display=Display(
+            names=_localized(organisation.name),
+            descriptions=_localized(organisation.description),
+            domain_hints=organisation.domains,
+        ),
+        nameid_formats=(names.TRANSIENT,),
+        single_sign_on=(
+            Endpoint(names.HTTP_REDIRECT, rules.redirect_url),
+            Endpoint(names.HTTP_POST, rules.post_url),
+        ),
+        scopes=tuple(Scope(scope) for scope in settings.scopes),
+        want_authn_requests_signed=settings.want_authn_requests_signed,
+    )
+
+
+def _localized(texts: Mapping[str, str]) -> tuple[LocalizedText, ...]:
+    return tuple(LocalizedText(text, lang) for lang, text in texts.items())

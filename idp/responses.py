@@ -1,0 +1,73 @@
+"""The samlp:Response that the Handle Service sends, success or not, as a signed element (SAML profiles 4.1.4.2). Decides nothing."""
+
+from datetime import datetime
+
+from idp.handle_service import Rules, WaitingRequest
+from idp.sessions import SsoSession
+from ostiary.attributes import Attributes
+from ostiary.saml import names
+from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confirmation, NameId
+from ostiary.saml.keys import Signer
+from ostiary.saml.protocol import Response, Status, new_id
+from ostiary.saml.signature import sign
+from ostiary.saml.xml import Element
+
+
+def login_response(
+    request: WaitingRequest,
+    *,
+    rules: Rules,
+    session: SsoSession,
+    handle: str,
+    attributes: Attributes,
+    signer: Signer,
+    now: datetime,
+) -> Element:
+    """Signed Response with a signed assertion: ``handle`` names the person, for this SP, in answer to this request.
+
+    SessionIndex is random, so two SPs can't find out from it that they know the same person.
+    """
+    expires = now + rules.assertion_lifetime
+    assertion = Assertion(
+        id=new_id(),
+        issuer=rules.entity_id,
+        issue_instant=now,
+        name_id=NameId(handle, names.TRANSIENT, name_qualifier=rules.entity_id, sp_name_qualifier=request.sp),
+        confirmations=(
+            Confirmation(
+                names.BEARER, recipient=request.acs_url, not_on_or_after=expires, in_response_to=request.request_id
+            ),
+        ),
+        conditions=Conditions(not_before=now, not_on_or_after=expires, audiences=((request.sp,),)),
+        authn_statements=(
+            AuthnStatement(
+                authn_instant=session.authn_instant,
+                session_index=new_id(),
+                session_not_on_or_after=session.ends,
+                context_class=session.context_class,
+            ),
+        ),
+        attributes=attributes,
+    ).to_xml()
+    sign(assertion, signer)
+    return _response(request, Status(), rules, signer, now, assertion)
+
+
+def status_response(request: WaitingRequest, status: Status, *, rules: Rules, signer: Signer, now: datetime) -> Element:
+    """Signed Response that says why there is no assertion (SAML core 3.2.2.2)."""
+    return _response(request, status, rules, signer, now)
+
+
+def _response(
+    request: WaitingRequest, status: Status, rules: Rules, signer: Signer, now: datetime, *assertions: Element
+) -> Element:
+    element = Response(
+        id=new_id(),
+        issuer=rules.entity_id,
+        issue_instant=now,
+        status=status,
+        destination=request.acs_url,
+        in_response_to=request.request_id,
+    ).to_xml(*assertions)
+    sign(element, signer)
+    return element

@@ -1,0 +1,61 @@
+"""How often somebody may try to log in, by login name and by address. Knows nothing about who exists."""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from idp.directory import login_key
+from ostiary.errors import TooMany
+from ostiary.storage.stores import Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Attempts in one ``window``. It is short, so that somebody whose name others try is not kept out for long."""
+
+    per_name: int = 10
+    per_address: int = 100
+    window: timedelta = timedelta(minutes=1)
+
+
+class Throttle:
+    """Counts attempts in a `Counters` store, which keeps hashes of the names."""
+
+    def __init__(self, counters: Counters, limits: Limits) -> None:
+        self._counters = counters
+        self._limits = limits
+
+    def attempt(self, username: str, address: str, now: datetime) -> None:
+        """Count one attempt. Raises `TooMany` (``login.throttled``), the same for names that exist and names that don't."""
+        # An address that is used up no longer counts against the name: it could keep its owner out alone.
+        self._count(_address_key(address), self._limits.per_address, now)
+        self._count(_name_key(username), self._limits.per_name, now)
+
+    def succeeded(self, username: str) -> None:
+        """A right password clears the name; the address keeps its count, or an own account would buy free attempts at others."""
+        self._counters.forget(_name_key(username))
+
+    def _count(self, key: str, limit: int, now: datetime) -> None:
+        hits = self._counters.hit(key, window=self._limits.window, now=now)
+        if hits > limit:
+            seconds = max(1, int(self._limits.window.total_seconds()))
+            raise TooMany(
+                "login.throttled", retry_after=seconds, expected=f"{limit} attempts in {seconds} seconds", found=hits
+            )
+
+
+def _name_key(username: str) -> str:
+    return f"login name {login_key(username)}"
+
+
+def _address_key(address: str) -> str:
+    """One IPv6 customer holds a whole /64, so that is what counts as one address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return f"login address {address}"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return f"login address {parsed.ipv4_mapped}"
+        return f"login address {ipaddress.IPv6Network((parsed, 64), strict=False)}"
+    return f"login address {parsed}"

@@ -1,0 +1,180 @@
+"""Writes and reads the rows of the audit trail, in the caller's transaction; erases people. Never changes a row."""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from ostiary.audit.tables import audit_event, audit_person, audit_waiting
+
+MAX_FACTS = 16_000
+"""Characters of JSON that the facts of one row may take."""
+
+_ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\Z")
+_NO_FACTS: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row as read. ``subject`` is the commitment to a person, ``person`` who that is, None once erased."""
+
+    serial: int
+    at: datetime
+    writer: str
+    actor: str
+    action: str
+    subject: str | None
+    person: str | None
+    facts: Mapping[str, Any]
+    reference: str | None
+
+
+def record(
+    connection: Connection,
+    *,
+    at: datetime,
+    writer: str,
+    actor: str,
+    action: str,
+    subject: str | None = None,
+    facts: Mapping[str, object] = _NO_FACTS,
+    reference: str | None = None,
+) -> int:
+    """Write one row in the transaction of ``connection``, so that it is kept exactly when what it records is kept.
+
+    ``writer`` is the service or node whose chain the row belongs to (at most 64 characters), ``actor`` who did it: an
+    opaque principal id or a service, never a name, because it can't be erased. ``action`` is dotted
+    (``vo.member_added``), ``subject`` the principal id of the person it was done to, ``facts`` JSON without names or
+    other personal data, ``reference`` the reference number of the request.
+
+    Returns the serial number: one sequence over all writers in this database, drawn inside the transaction. A gap means
+    that a transaction which had drawn a number was rolled back (PostgreSQL, MariaDB), not that a row is missing; a
+    lower number may be committed after a higher one. What is missing `ostiary.audit.chain.verify_chain` tells. Raises
+    ValueError for what does not fit, TypeError for facts that are not JSON.
+    """
+    if _ACTION.match(action) is None or len(action) > 100:
+        raise ValueError("an action is dotted words in lower case, at most 100 characters")
+    for name, value, longest in (("writer", writer, 64), ("actor", actor, 255), ("reference", reference or "-", 32)):
+        if not 0 < len(value) <= longest:
+            raise ValueError(f"{name} takes 1 to {longest} characters")
+    text = json.dumps(dict(facts), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    if len(text) > MAX_FACTS:
+        raise ValueError(f"facts take at most {MAX_FACTS} characters of JSON")
+    row = {
+        "at": at,
+        "writer": writer,
+        "actor": actor,
+        "action": action,
+        "subject": _commitment(connection, subject) if subject is not None else None,
+        "facts": text,
+        "reference": reference,
+    }
+    key = connection.execute(insert(audit_event).values(row)).inserted_primary_key
+    if key is None:
+        raise RuntimeError("the database told no serial number")
+    serial = int(key[0])
+    connection.execute(insert(audit_waiting).values(writer=writer, serial=serial))
+    return serial
+
+
+def events(
+    connection: Connection,
+    *,
+    after: int = 0,
+    limit: int = 100,
+    writer: str | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Event]:
+    """At most ``limit`` rows with a serial above ``after``, in the order of serials, that fit all that is given.
+
+    ``action`` fits itself and what is below it (``vo`` fits ``vo.member_added``). ``subject`` is a principal id; of a
+    person who was erased, nothing is found. Time is ``since <= at < until``.
+    """
+    joined = audit_event.outerjoin(audit_person, audit_event.c.subject == audit_person.c.commitment)
+    query = select(audit_event, audit_person.c.name).select_from(joined).where(audit_event.c.serial > after)
+    if writer is not None:
+        query = query.where(audit_event.c.writer == writer)
+    if actor is not None:
+        query = query.where(audit_event.c.actor == actor)
+    if action is not None:
+        below = audit_event.c.action.startswith(f"{action}.", autoescape=True)
+        query = query.where((audit_event.c.action == action) | below)
+    if subject is not None:
+        query = query.where(audit_person.c.lookup == _lookup(subject))
+    if since is not None:
+        query = query.where(audit_event.c.at >= since)
+    if until is not None:
+        query = query.where(audit_event.c.at < until)
+    return [_event(row) for row in connection.execute(query.order_by(audit_event.c.serial).limit(limit))]
+
+
+def erase_person(
+    connection: Connection, subject: str, *, at: datetime, writer: str, actor: str, reference: str | None = None
+) -> int | None:
+    """Forget who ``subject`` is: name and salt go, the commitments in the rows stay and can't be opened by anybody.
+
+    Writes the row ``audit.person_erased`` (about the commitment) and returns its serial; None when the trail does not
+    know that person. Rows about the same person afterwards carry a new commitment.
+    """
+    known = audit_person.c.lookup == _lookup(subject)
+    if connection.execute(select(audit_person.c.lookup).where(known)).one_or_none() is None:
+        return None
+    serial = record(
+        connection,
+        at=at,
+        writer=writer,
+        actor=actor,
+        action="audit.person_erased",
+        subject=subject,
+        reference=reference,
+    )
+    connection.execute(delete(audit_person).where(known))
+    return serial
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        serial=row.serial,
+        at=row.at,
+        writer=row.writer,
+        actor=row.actor,
+        action=row.action,
+        subject=row.subject,
+        person=row.name,
+        facts=MappingProxyType(json.loads(row.facts)),
+        reference=row.reference,
+    )
+
+
+def _commitment(connection: Connection, subject: str) -> str:
+    """SHA-256(salt || person), with the person's own salt, made when the person first appears."""
+    known = select(audit_person.c.commitment).where(audit_person.c.lookup == _lookup(subject))
+    commitment: str | None = connection.execute(known).scalar_one_or_none()
+    if commitment is not None:
+        return commitment
+    salt = secrets.token_bytes(32)
+    commitment = hashlib.sha256(salt + subject.encode()).hexdigest()
+    row = {"lookup": _lookup(subject), "name": subject, "salt": salt, "commitment": commitment}
+    try:
+        # A savepoint: the caller's transaction survives when another one was first.
+        with connection.begin_nested():
+            connection.execute(insert(audit_person).values(row))
+    except IntegrityError:
+        commitment = str(connection.execute(known).scalar_one())
+    return commitment
+
+
+def _lookup(subject: str) -> str:
+    return hashlib.sha256(subject.encode()).hexdigest()

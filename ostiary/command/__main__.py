@@ -1,0 +1,5 @@
+"""``python -m ostiary.command`` is the same as ``ostiary``."""
+
+from ostiary.command import main
+
+main()

@@ -1,0 +1,210 @@
+"""Writes everything that the demo's services read: keys, configuration, policies, people and the signed metadata. Starts nothing.
+
+What is there already is kept (keys, the directories of people); what follows from the ports is written anew at each start.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+import yaml
+
+from attribute_authority.settings import AttributeAuthoritySettings
+from idp.directory import ATTRIBUTE_QUERY, Directory
+from idp.passwords import Argon2Parameters, Passwords
+from idp.settings import IdpSettings
+from ostiary.command.demo.applications import DemoResource
+from ostiary.command.demo.layout import FEDERATION_NAME, RESOURCES, Layout
+from ostiary.command.demo.people import HOMES, DemoHome
+from ostiary.command.home import home_entity, prepared
+from ostiary.config import load_settings, write_private_file
+from ostiary.documents import policies
+from ostiary.errors import OstiaryError, Refusal
+from ostiary.federation.keys import create_key_ring, load_key_ring
+from ostiary.federation.model import Entity
+from ostiary.federation.publish import signed_aggregate
+from ostiary.federation.read import read_unsigned_local_metadata
+from ostiary.storage.engine import open_database
+from sp_shire.metadata import sp_entity
+from sp_shire.settings import ShireSettings
+
+METADATA_LIFETIME: Final = timedelta(days=28)
+DOCUMENTS: Final = Path(__file__).parent / "documents"
+# Not the strength for real passwords, which are secret: these are printed at each start.
+_HASHING: Final = Argon2Parameters(time_cost=1, memory=8192, parallelism=1)
+
+
+def prepare(layout: Layout, trusted: Sequence[bytes], *, now: datetime) -> None:
+    """Writes the state directory. ``trusted``: metadata documents of further IdPs or SPs, which join the federation.
+
+    Raises `OstiaryError` where a document or the state directory can't be used.
+    """
+    layout.state.mkdir(parents=True, exist_ok=True)
+    layout.state.chmod(0o700)
+    for part in ("federation", "wayf", *(home.key for home in HOMES), *(resource.key for resource in RESOURCES)):
+        keys = layout.directory(part) / "keys"
+        if not (keys / "current.key").exists():
+            create_key_ring(keys, f"Ostiary demo, {part}", now=now)
+    # Settings want their files to exist: an empty one stands there until all metadata is known.
+    layout.aggregate.touch()
+    for home in HOMES:
+        _write_home(layout, home, now)
+    for resource in RESOURCES:
+        _write_resource(layout, resource)
+    _write_wayf(layout)
+    _write_aggregate(layout, trusted, now)
+
+
+def _write_home(layout: Layout, home: DemoHome, now: datetime) -> None:
+    directory = layout.directory(home.key)
+    handle_key = directory / "handle.key"
+    if not handle_key.exists():
+        write_private_file(handle_key, secrets.token_bytes(32))
+    instrument = next(layout.resource_url(resource) for resource in RESOURCES if resource.key == "instrument")
+    document = Template((DOCUMENTS / f"{home.key}-release.yaml").read_text()).substitute(instrument=instrument)
+    (directory / "release.yaml").write_text(document)
+    database = {"url": f"sqlite:///{directory / 'home.db'}"}
+    shared = {"entity_id": home.entity_id, "database": database, "trust": _trust(layout), "handle_keys": ["handle.key"]}
+    _write_yaml(
+        directory / "idp.yaml",
+        f"{home.name}: the identity provider.",
+        {
+            **shared,
+            "public_url": layout.idp_url(home),
+            "listen": {"port": layout.idp_port(home)},
+            "organisation": {"name": {"en": home.name}, "domains": [home.scope]},
+            "scopes": [home.scope],
+            "password_hashing": {"time_cost": 1, "memory": 8192, "parallelism": 1},
+            "attributes_in_response": {"never_for": list(home.never_push_to)},
+        },
+    )
+    _write_yaml(
+        directory / "aa.yaml",
+        f"{home.name}: the Attribute Authority.",
+        {
+            **shared,
+            "display_name": home.name,
+            "public_url": layout.aa_url(home),
+            "listen": {"port": layout.aa_port(home)},
+            "resolver": {
+                "connectors": [
+                    {
+                        "type": "sql",
+                        "name": "directory",
+                        "database": database,
+                        "query": ATTRIBUTE_QUERY,
+                        "name_column": "name",
+                        "value_column": "value",
+                    },
+                    {"type": "static", "name": "organisation", "everybody": {"schacHomeOrganization": [home.scope]}},
+                ],
+                "definitions": [{"attribute": name} for name in _attribute_names(home)],
+                "cache_age": "10s",
+            },
+            "release_policies": ["release.yaml"],
+        },
+    )
+    _write_people(layout, home, now)
+
+
+def _attribute_names(home: DemoHome) -> list[str]:
+    names = {name for person in home.people for name in person.attributes}
+    return sorted({*names, "schacHomeOrganization"})
+
+
+def _write_people(layout: Layout, home: DemoHome, now: datetime) -> None:
+    settings = load_settings(layout.directory(home.key) / "idp.yaml", IdpSettings)
+    engine = prepared(open_database(settings.database))
+    directory, passwords = Directory(engine), Passwords(_HASHING)
+    for person in home.people:
+        if directory.find(person.username) is None:
+            password_hash = passwords.hash(person.password)
+            directory.create(
+                person.username, password_hash=password_hash, attributes=person.attributes, at=now, by="demo"
+            )
+    engine.dispose()
+
+
+def _write_resource(layout: Layout, resource: DemoResource) -> None:
+    _write_yaml(
+        layout.directory(resource.key) / "sp.yaml",
+        f"{resource.name}: the resource's SHIRE and SHAR.",
+        {
+            "entity_id": resource.entity_id,
+            "public_url": layout.resource_url(resource),
+            "display": {
+                "name": resource.name,
+                "description": resource.description,
+                "support_email": f"help@{resource.key}.example",
+            },
+            "trust": _trust(layout),
+            "protected": [f"/{resource.key}"],
+            "discovery_url": f"{layout.wayf_url}/discovery",
+            "accept": [str(policies() / "acceptance" / "default.yaml")],
+            "access": [str(DOCUMENTS / f"{resource.key}-access.yaml")],
+            "requested_attributes": [{"name": name, "required": name == resource.wants[0]} for name in resource.wants],
+            "environ": {"eduPersonScopedAffiliation": "affiliation", "displayName": "displayName"},
+            "show_attribute_values": True,
+        },
+    )
+
+
+def _write_wayf(layout: Layout) -> None:
+    _write_yaml(
+        layout.directory("wayf") / "wayf.yaml",
+        "Where are you from?",
+        {
+            "service_name": "Where are you from?",
+            "public_url": layout.wayf_url,
+            "listen": {"port": layout.wayf_port},
+            "federation_name": FEDERATION_NAME,
+            # It publishes the federation's metadata, so it signs with the federation's key.
+            "trust": {**_trust(layout), "keys": str(layout.directory("federation") / "keys")},
+        },
+    )
+
+
+def _trust(layout: Layout) -> dict[str, Any]:
+    source = {"file": str(layout.aggregate), "trusted_certificates": [str(layout.federation_certificate)]}
+    return {"keys": "keys", "metadata": [source]}
+
+
+def _write_yaml(path: Path, title: str, content: dict[str, Any]) -> None:
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+    path.write_text(f"# {title} Written anew at each start of the demo.\n{text}")
+
+
+def _write_aggregate(layout: Layout, trusted: Sequence[bytes], now: datetime) -> None:
+    """All metadata, signed by the federation."""
+    entities = [*_own_entities(layout), *(entity for document in trusted for entity in _foreign_entities(document))]
+    known: dict[str, Entity] = {}
+    for entity in entities:
+        if entity.entity_id in known:
+            raise Refusal("metadata.duplicate_entity", expected="each entityID once", found=entity.entity_id)
+        known[entity.entity_id] = entity
+    signer = load_key_ring(layout.directory("federation") / "keys").signer
+    document = signed_aggregate(known.values(), signer, name=FEDERATION_NAME, valid_until=now + METADATA_LIFETIME)
+    unfinished = layout.aggregate.with_suffix(".new")
+    unfinished.write_bytes(document)
+    unfinished.replace(layout.aggregate)
+
+
+def _own_entities(layout: Layout) -> Iterable[Entity]:
+    for home in HOMES:
+        directory = layout.directory(home.key)
+        settings = load_settings(directory / "idp.yaml", IdpSettings)
+        authority = load_settings(directory / "aa.yaml", AttributeAuthoritySettings)
+        yield home_entity(settings, authority, load_key_ring(settings.trust.keys), f"help@{home.scope}")
+    for resource in RESOURCES:
+        shire = load_settings(layout.directory(resource.key) / "sp.yaml", ShireSettings)
+        yield sp_entity(shire, load_key_ring(shire.trust.keys))
+
+
+def _foreign_entities(document: bytes) -> tuple[Entity, ...]:
+    try:
+        return read_unsigned_local_metadata(document)
+    except OstiaryError as error:
+        raise Refusal("demo.trust", expected="SAML metadata", found=error) from error

@@ -1,0 +1,81 @@
+"""Where the parts of the demo federation stand: ports, public URLs, and files below the state directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ostiary.command.demo.applications import DemoResource
+from ostiary.command.demo.people import HOMES, INSTRUMENT, LIBRARY, DemoHome
+
+FEDERATION_NAME: Final = "https://federation.example/metadata"
+
+RESOURCES: Final = (
+    DemoResource(
+        "library",
+        LIBRARY,
+        "The Common Library",
+        "Journals and books for the members of all participating universities.",
+        ("eduPersonScopedAffiliation",),
+    ),
+    DemoResource(
+        "instrument",
+        INSTRUMENT,
+        "Collaboratory Microscope",
+        "An electron microscope that several organisations operate together, over the network.",
+        ("eduPersonEntitlement", "displayName", "mail", "eduPersonScopedAffiliation"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Services listen on ``base_port`` and those after it. Homes and the WAYF are reached as ``localhost``, resources as ``127.0.0.1``,
+    so that every login crosses two sites."""
+
+    state: Path
+    base_port: int
+
+    def directory(self, part: str) -> Path:
+        """The files of one part: ``federation``, ``wayf``, a home's or a resource's key."""
+        return self.state / part
+
+    @property
+    def wayf_port(self) -> int:
+        return self.base_port
+
+    @property
+    def wayf_url(self) -> str:
+        return f"http://localhost:{self.wayf_port}"
+
+    def idp_port(self, home: DemoHome) -> int:
+        return self.base_port + 1 + 2 * HOMES.index(home)
+
+    def idp_url(self, home: DemoHome) -> str:
+        return f"http://localhost:{self.idp_port(home)}"
+
+    def aa_port(self, home: DemoHome) -> int:
+        return self.idp_port(home) + 1
+
+    def aa_url(self, home: DemoHome) -> str:
+        return f"http://localhost:{self.aa_port(home)}"
+
+    def resource_port(self, resource: DemoResource) -> int:
+        return self.base_port + 1 + 2 * len(HOMES) + RESOURCES.index(resource)
+
+    def resource_url(self, resource: DemoResource) -> str:
+        return f"http://127.0.0.1:{self.resource_port(resource)}"
+
+    def ports(self) -> tuple[int, ...]:
+        """Every port that the demo listens on."""
+        homes = [port for home in HOMES for port in (self.idp_port(home), self.aa_port(home))]
+        return (self.wayf_port, *homes, *(self.resource_port(resource) for resource in RESOURCES))
+
+    @property
+    def aggregate(self) -> Path:
+        """The signed metadata of the federation."""
+        return self.directory("federation") / "metadata.xml"
+
+    @property
+    def federation_certificate(self) -> Path:
+        """What everybody trusts metadata by."""
+        return self.directory("federation") / "keys" / "current.crt"

@@ -1,0 +1,136 @@
+"""The people of the demo federation, and what each of them should see. Names, passwords and all, they are invented."""
+
+from dataclasses import dataclass
+from typing import Final
+
+OPERATE: Final = "urn:x-ostiary:demo:instrument:operate"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPerson:
+    """``attributes`` by friendly name; the outcomes are what the start prints."""
+
+    username: str
+    password: str
+    attributes: dict[str, tuple[str, ...]]
+    library: str
+    instrument: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoHome:
+    """A home organisation. ``key`` names its directory; ``never_push_to``: resources that must ask its Attribute Authority."""
+
+    key: str
+    name: str
+    scope: str
+    people: tuple[DemoPerson, ...]
+    never_push_to: tuple[str, ...] = ()
+
+    @property
+    def entity_id(self) -> str:
+        return f"https://{self.scope}/idp"
+
+
+def _affiliations(scope: str, *lefts: str) -> tuple[str, ...]:
+    return tuple(f"{left}@{scope}" for left in lefts)
+
+
+ENTERS: Final = "enters"
+LIBRARY: Final = "https://library.example/shar"
+INSTRUMENT: Final = "https://instrument.example/shar"
+
+NORTHGATE: Final = DemoHome(
+    key="northgate",
+    name="Northgate University",
+    scope="northgate.example",
+    never_push_to=(LIBRARY,),
+    people=(
+        DemoPerson(
+            "alice",
+            "alice-opens-doors",
+            {
+                "displayName": ("Alice Archer",),
+                "mail": ("alice.archer@northgate.example",),
+                "eduPersonPrincipalName": ("alice@northgate.example",),
+                "eduPersonScopedAffiliation": _affiliations("northgate.example", "member", "staff"),
+                "eduPersonEntitlement": (OPERATE, "urn:mace:dir:entitlement:common-lib-terms"),
+            },
+            library=ENTERS,
+            instrument="enters: admitted as operator",
+        ),
+        DemoPerson(
+            "bob",
+            "bob-reads-books",
+            {
+                "displayName": ("Bob Brewer",),
+                "mail": ("bob.brewer@northgate.example",),
+                "eduPersonPrincipalName": ("bob@northgate.example",),
+                "eduPersonScopedAffiliation": _affiliations("northgate.example", "member", "student"),
+                "eduPersonEntitlement": ("urn:mace:dir:entitlement:common-lib-terms",),
+            },
+            library=ENTERS,
+            instrument="refused: no entitlement",
+        ),
+        DemoPerson(
+            "carol",
+            "carol-left-long-ago",
+            {
+                "displayName": ("Carol Carver",),
+                "mail": ("carol.carver@alumni.northgate.example",),
+                "eduPersonPrincipalName": ("carol@northgate.example",),
+                "eduPersonScopedAffiliation": _affiliations("northgate.example", "alum"),
+            },
+            library="refused: not a member any more",
+            instrument="refused: no entitlement",
+        ),
+    ),
+)
+
+SOUTHBANK: Final = DemoHome(
+    key="southbank",
+    name="Southbank Institute",
+    scope="southbank.example",
+    people=(
+        DemoPerson(
+            "dora",
+            "dora-tunes-lasers",
+            {
+                "displayName": ("Dora Draper",),
+                "mail": ("dora@southbank.example",),
+                "eduPersonPrincipalName": ("dora@southbank.example",),
+                "eduPersonScopedAffiliation": _affiliations("southbank.example", "member", "faculty"),
+                "eduPersonEntitlement": (OPERATE,),
+            },
+            library=ENTERS,
+            instrument="enters: admitted as operator",
+        ),
+        DemoPerson(
+            "emil",
+            "emil-counts-stars",
+            {
+                "displayName": ("Emil Éclair",),
+                "mail": ("emil@southbank.example",),
+                "eduPersonPrincipalName": ("emil@southbank.example",),
+                "eduPersonScopedAffiliation": _affiliations("southbank.example", "member", "student"),
+            },
+            library=ENTERS,
+            instrument="refused: no entitlement",
+        ),
+        DemoPerson(
+            "fay",
+            "fay-visits-often",
+            {
+                "displayName": ("Fay Fisher",),
+                "mail": ("fay@southbank.example",),
+                "eduPersonPrincipalName": ("fay@southbank.example",),
+                "eduPersonScopedAffiliation": _affiliations("southbank.example", "affiliate"),
+                "eduPersonEntitlement": (OPERATE,),
+            },
+            library="refused: a guest, not a member",
+            instrument="enters: admitted as operator",
+        ),
+    ),
+)
+
+HOMES: Final = (NORTHGATE, SOUTHBANK)

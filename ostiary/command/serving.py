@@ -1,0 +1,66 @@
+"""Runs one service: makes its application and hands it to granian. Every worker makes its own."""
+
+import importlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from ostiary.clock import SystemClock
+from ostiary.config import ListenSettings
+from ostiary.errors import ConfigurationError
+from ostiary.web.log import Log, make_log
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LogStyle = Literal["json", "console"]
+
+
+def serve_made(
+    name: str, make: Callable[[Log], "WSGIApplication"], listen: ListenSettings, *, style: LogStyle = "json"
+) -> None:
+    """Serves until SIGTERM or SIGINT. ``make`` is called once in each worker process.
+
+    Plain HTTP: TLS and the name that the world sees belong to the reverse proxy in front.
+    """
+    server = Granian(
+        name,
+        address=listen.host,
+        port=listen.port,
+        interface=Interfaces.WSGI,
+        workers=listen.workers,
+        blocking_threads=4,
+        http1_settings=None,
+        log_level=LogLevels.warning,
+        websockets=False,
+        respawn_failed_workers=True,
+    )
+    server.serve(target_loader=partial(_load, name, make, style), wrap_loader=False)
+
+
+def _load(name: str, make: Callable[[Log], "WSGIApplication"], style: LogStyle) -> "WSGIApplication":
+    return make(make_log(SystemClock(), service=name, style=style))
+
+
+def load_application(name: str) -> "WSGIApplication":
+    """The WSGI application ``module:attribute``. Raises `ConfigurationError` (``serve.application``)."""
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in (attribute or "application").split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            "serve.application", file=Path(module), expected="module:attribute", found=error
+        ) from None
+    if not callable(found):
+        raise ConfigurationError(
+            "serve.application", file=Path(module), expected="a WSGI application", found=type(found).__name__
+        )
+    application: WSGIApplication = found
+    return application

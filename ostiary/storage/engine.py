@@ -1,0 +1,165 @@
+"""Opens the database and its transactions, the same way for SQLite, PostgreSQL and MariaDB. Knows no table."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from ostiary.config.private_files import read_private_file
+from ostiary.config.settings import DatabaseSettings
+from ostiary.errors import ConfigurationError, Unavailable
+
+BUSY_TIMEOUT = 10_000
+"""Milliseconds that a SQLite writer waits for another one."""
+
+_READING = "ostiary_reading"
+
+
+def open_database(settings: DatabaseSettings) -> Engine:
+    """The engine for a configured database; the password comes from its file. Raises `ConfigurationError`."""
+    url = _parse(settings.url)
+    if settings.password_file is not None:
+        url = url.set(password=_password(settings.password_file))
+    return open_engine(url)
+
+
+def open_engine(url: str | URL) -> Engine:
+    """An engine for a SQLAlchemy URL. Nothing is connected yet, except that a SQLite file is created with mode 0600.
+
+    SQLite: write-ahead log, foreign keys enforced, synchronous NORMAL (a power cut may lose the last commits, never
+    damage the file). Each transaction is a ``BEGIN IMMEDIATE``, which takes the write lock at once and waits for it:
+    one that began by reading could not wait for it later (SQLITE_BUSY_SNAPSHOT). `reading` is for transactions that
+    only read; under the write-ahead log they neither wait nor are waited for. An in-memory database (``sqlite://``) has
+    one connection, which all threads share in turn: there, a transaction inside another one waits in vain.
+
+    MariaDB runs at READ COMMITTED, which is what PostgreSQL does: a statement sees what others have committed.
+
+    Parameters of statements, which may be session data, are kept out of errors and logs. Raises `ConfigurationError`.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed)
+    options: dict[str, Any] = {}
+    if parsed.get_backend_name() in ("mysql", "mariadb"):
+        options["isolation_level"] = "READ COMMITTED"
+    try:
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True, **options)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationError("storage.driver", file=parsed.drivername, expected="an installed driver") from error
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that may write; committed at the end of the block, rolled back by an exception.
+
+    Raises `Unavailable` when the database does not answer, or stays locked. Other errors of the database pass through.
+    """
+    with answering(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine, *, consistent: bool = False) -> Iterator[Connection]:
+    """One transaction that only reads; a write inside is refused on SQLite and PostgreSQL.
+
+    With ``consistent`` all its statements see the database at one moment (on SQLite they always do).
+    Raises `Unavailable` when the database does not answer.
+    """
+    with answering(), engine.connect() as connection:
+        options: dict[str, Any] = {_READING: True, "postgresql_readonly": True}
+        if consistent and engine.dialect.name != "sqlite":
+            options["isolation_level"] = "REPEATABLE READ"
+        yield connection.execution_options(**options)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turns a database that does not answer, or stays locked, into `Unavailable`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise Unavailable("storage.unavailable", expected="a database that answers", found=cause) from error
+
+
+def _password(path: Path) -> str:
+    content = read_private_file(path, max_bytes=4096)
+    try:
+        password = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("storage.password_file", file=path, expected="UTF-8 text") from error
+    if not password or "\n" in password:
+        raise ConfigurationError("storage.password_file", file=path, expected="one line with the password")
+    return password
+
+
+def _parse(url: str | URL) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        # The text may hold a password.
+        raise ConfigurationError("storage.url", file="", expected="a database URL") from error
+
+
+def _open_sqlite(url: URL) -> Engine:
+    in_memory = url.database in (None, "", ":memory:")
+    if in_memory:
+        engine = create_engine(
+            url,
+            hide_parameters=True,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"check_same_thread": False},
+        )
+    else:
+        _create_private(Path(url.database or ""))
+        engine = create_engine(url, hide_parameters=True)
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _create_private(path: Path) -> None:
+    try:
+        # SQLite gives its -wal and -shm files the mode of the database.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ConfigurationError(
+            "storage.file", file=path, expected="a directory that takes the database", found=error.strerror
+        ) from error
+
+
+def _set_up(connection: sqlite3.Connection, record: object) -> None:
+    # The driver's own transaction handling would begin only at the first write.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    _switch_to_wal(connection)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # Changing the journal mode does not wait for other connections by itself; once changed, the mode stays with the
+    # file.
+    for _ in range(BUSY_TIMEOUT // 20):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            time.sleep(0.02)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _begin(connection: Connection) -> None:
+    only_reads = bool(connection.get_execution_options().get(_READING))
+    connection.exec_driver_sql(f"PRAGMA query_only={int(only_reads)}")
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,9 @@
+"""The resource side: the SHIRE establishes sessions, the SHAR asks for attributes, policies accept them and decide.
+
+Wrap a WSGI application: ``application = ShireMiddleware(application, "sp.yaml")``. Importing this package loads nothing that a
+protected application does not need: no database, no directory, no Flask.
+"""
+
+from sp_shire.wsgi import ShireMiddleware
+
+__all__ = ["ShireMiddleware"]

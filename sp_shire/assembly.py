@@ -1,0 +1,91 @@
+"""Puts a `Shire` together from its settings: stores, policies, metadata and keys, each reloaded when its file changes."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from ostiary.clock import Clock, SystemClock
+from ostiary.config import Holder, Sources, load_settings
+from ostiary.federation.keys import load_key_ring
+from ostiary.federation.sources import load_registry
+from ostiary.policy.acceptance_document import load_acceptance_policy
+from ostiary.policy.access_document import load_access_policy
+from ostiary.storage.memory import MemoryReplayStore, MemorySessionStore
+from ostiary.web.log import Log, make_log
+from ostiary.web.pages import Pages
+from ostiary.web.texts import Catalogue
+from sp_shire.replies import Replies
+from sp_shire.settings import ShireSettings
+from sp_shire.shar import SoapTransport
+from sp_shire.shire import Shire, Snapshot, Stores
+from sp_shire.transport import HttpSoapTransport
+
+HERE: Final = Path(__file__).parent
+_LOOK_EVERY: Final = timedelta(seconds=5)
+
+
+def make_shire(
+    config: str | Path | ShireSettings,
+    *,
+    clock: Clock | None = None,
+    log: Log | None = None,
+    transport: SoapTransport | None = None,
+    stores: Stores | None = None,
+) -> Shire:
+    """A resource from its configuration. Raises `ConfigurationError` where a file, policy, key or metadata can't be used.
+
+    What is not given is made: the system's clock, a log on standard error, HTTP(S) and the store that the settings name.
+    """
+    settings = config if isinstance(config, ShireSettings) else load_settings(config, ShireSettings)
+    clock = clock or SystemClock()
+    log = log or make_log(clock, service=settings.entity_id)
+    holder = Holder(lambda sources: load_snapshot(settings, sources, clock.now()), every=_LOOK_EVERY)
+
+    def snapshot(now: datetime) -> Snapshot:
+        if (problem := holder.poll(now)) is not None:
+            log.error("reload_refused", code=problem.code, found=str(problem))
+        return holder.value
+
+    pages = make_pages()
+    return Shire(
+        settings,
+        snapshot=snapshot,
+        stores=stores or make_stores(settings),
+        transport=transport or HttpSoapTransport(settings.query_timeout, settings.tls_authorities),
+        replies=Replies(settings, pages, log),
+        clock=clock,
+        log=log,
+    )
+
+
+def load_snapshot(settings: ShireSettings, sources: Sources, now: datetime) -> Snapshot:
+    """Everything that may change while the resource runs, read anew and as a whole."""
+    return Snapshot(
+        registry=load_registry([entry.source() for entry in settings.trust.metadata], now=now, sources=sources),
+        accept=load_acceptance_policy(settings.accept, sources=sources),
+        access=load_access_policy(settings.access, sources=sources),
+        keys=load_key_ring(settings.trust.keys, sources),
+    )
+
+
+def make_pages() -> Pages:
+    """The pages of this room over those of the ground floor."""
+    return Pages(Catalogue.load(HERE / "texts"), [HERE / "templates"])
+
+
+def make_stores(settings: ShireSettings) -> Stores:
+    """In memory for one process, else the database that the settings name (whose libraries are loaded only then)."""
+    if settings.store is None:
+        return Stores(MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
+    from ostiary.storage.engine import open_database
+    from ostiary.storage.migrate import MIGRATIONS, upgrade
+    from ostiary.storage.sql import SqlReplayStore, SqlSessionStore
+
+    engine = open_database(settings.store)
+    upgrade(engine, [MIGRATIONS])
+    space = settings.entity_id
+    return Stores(
+        SqlSessionStore(engine, namespace=f"{space} session"),
+        SqlSessionStore(engine, namespace=f"{space} login"),
+        SqlReplayStore(engine, namespace=space),
+    )

@@ -1,0 +1,61 @@
+"""Attributes on their way into the application's environment, and forged ones on their way out of it."""
+
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
+
+from ostiary.attributes import Attributes, texts_of
+from ostiary.web.identity import PERSON_KEY
+from sp_shire.records import Session
+from sp_shire.settings import ShireSettings
+
+DECISION_KEY: Final = "ostiary.decision"
+SESSION_KEY: Final = "ostiary.session"
+# What the application is told besides attributes, under names of its own.
+ISSUER_NAME: Final = "OSTIARY_IDP"
+AUTHENTICATED_NAME: Final = "OSTIARY_AUTHENTICATED_AT"
+CONTEXT_NAME: Final = "OSTIARY_AUTHN_CONTEXT"
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_OWN: Final = (ISSUER_NAME, AUTHENTICATED_NAME, CONTEXT_NAME, "REMOTE_USER", "AUTH_TYPE")
+
+
+def exports_of(settings: ShireSettings, session: Session) -> Mapping[str, str]:
+    """Names and values for the environment. Several values are joined by ``;``, a ``;`` inside a value is written ``\\;``.
+
+    Values are ordinary (Unicode) text. A value with a control character (CR, LF, NUL among them) is left out: an application may
+    copy it into a header, a log or a query.
+    """
+    found: dict[str, str] = {
+        ISSUER_NAME: session.login.issuer,
+        AUTHENTICATED_NAME: session.login.authenticated_at.isoformat(),
+        CONTEXT_NAME: session.login.authn_context or "",
+    }
+    for attribute, name in settings.environ.items():
+        joined = _joined(session.knowledge.attributes, attribute)
+        if joined:
+            found[name] = joined
+    for attribute in settings.remote_user:
+        values = _clean(session.knowledge.attributes, attribute)
+        if len(values) == 1:
+            found["REMOTE_USER"] = values[0]
+            found["AUTH_TYPE"] = "ostiary"
+            break
+    return found
+
+
+def remove_forged(settings: ShireSettings, environ: MutableMapping[str, Any]) -> None:
+    """Takes out of a WSGI environment everything under a name that `exports_of` may set, also as a client's header in any spelling
+    that the server folds into the same variable."""
+    for name in (*_OWN, *settings.environ.values()):
+        environ.pop(name, None)
+        environ.pop("HTTP_" + name.upper().replace("-", "_").replace(".", "_"), None)
+    for key in (PERSON_KEY, DECISION_KEY, SESSION_KEY):
+        environ.pop(key, None)
+
+
+def _joined(attributes: Attributes, name: str) -> str:
+    return ";".join(value.replace("\\", "\\\\").replace(";", "\\;") for value in _clean(attributes, name))
+
+
+def _clean(attributes: Attributes, name: str) -> tuple[str, ...]:
+    return tuple(text for text in texts_of(attributes, name) if not _CONTROL.search(text))

@@ -1,0 +1,69 @@
+"""The metadata of a resource, made from its settings and keys."""
+
+from urllib.parse import urlsplit
+
+from ostiary.federation.keys import KeyRing
+from ostiary.federation.model import (
+    AttributeConsumingService,
+    Contact,
+    Display,
+    Endpoint,
+    Entity,
+    LocalizedText,
+    RequestedAttribute,
+    SpRole,
+)
+from ostiary.saml import names
+from ostiary.saml.attribute_names import wire_name
+from sp_shire.settings import ShireSettings
+
+
+def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
+    """The entity with its SPSSODescriptor (SAML metadata 2.4.4) and its DiscoveryResponse (IdP discovery 2.4)."""
+    handlers = handler_url(settings)
+    shown = settings.display
+    role = SpRole(
+        keys=ring.published,
+        display=Display(
+            names=_english(shown.name),
+            descriptions=_english(shown.description),
+            information_urls=_english(shown.information_url),
+            privacy_statement_urls=_english(shown.privacy_statement_url),
+        ),
+        nameid_formats=(names.TRANSIENT,),
+        assertion_consumers=(Endpoint(names.HTTP_POST, f"{handlers}/acs", index=0, is_default=True),),
+        discovery_responses=(Endpoint(names.IDPDISC, f"{handlers}/discovered", index=0),),
+        attribute_consuming=_consuming(settings),
+        authn_requests_signed=settings.sign_requests,
+        want_assertions_signed=True,
+    )
+    return Entity(entity_id=settings.entity_id, sp=role, contacts=_contacts(shown.support_email))
+
+
+def handler_url(settings: ShireSettings) -> str:
+    """Where the handlers (login, acs, session, ...) live, without a slash at the end."""
+    return settings.public_url + settings.handler_path
+
+
+def _consuming(settings: ShireSettings) -> tuple[AttributeConsumingService, ...]:
+    if not settings.requested_attributes:
+        return ()
+    requested = tuple(
+        RequestedAttribute(wire_name(attribute.name), friendly_name=attribute.name, required=attribute.required)
+        for attribute in settings.requested_attributes
+    )
+    return (AttributeConsumingService(0, _english(settings.display.name), requested, is_default=True),)
+
+
+def _english(text: str | None) -> tuple[LocalizedText, ...]:
+    return (LocalizedText(text, "en"),) if text else ()
+
+
+def _contacts(email: str) -> tuple[Contact, ...]:
+    return (Contact("support", emails=(email,)),) if email else ()
+
+
+def origin_of(public_url: str) -> str:
+    """Scheme, host and port of a URL, as browsers write an origin."""
+    parts = urlsplit(public_url)
+    return f"{parts.scheme}://{parts.netloc}"

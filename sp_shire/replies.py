@@ -1,0 +1,241 @@
+"""The pages that the resource side itself shows, and their headers. Decides nothing."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from ostiary.attributes import texts_of
+from ostiary.errors import OstiaryError, TooMany
+from ostiary.federation.registry import Registry
+from ostiary.policy.access import Decision
+from ostiary.web.assets import STATIC, load_asset
+from ostiary.web.headers import Headers, asset_headers, page_headers
+from ostiary.web.log import Log, reference
+from ostiary.web.pages import Pages
+from sp_shire.messages import Reply, Request
+from sp_shire.metadata import handler_url
+from sp_shire.records import Session
+from sp_shire.settings import ShireSettings
+
+_JSON: Final = "application/json"
+
+
+class Replies:
+    """Makes the replies of one resource."""
+
+    def __init__(self, settings: ShireSettings, pages: Pages, log: Log) -> None:
+        self._settings = settings
+        self._pages = pages
+        self._log = log
+        self._https = settings.public_url.startswith("https:")
+        self._handlers = handler_url(settings)
+        self._stylesheet = load_asset(STATIC / "style.css")
+
+    def redirect(self, location: str, cookies: tuple[str, ...] = (), *, status: int = 302) -> Reply:
+        """To another page; never stored."""
+        headers = (("Location", location), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
+        return Reply(status, (*headers, *(("Set-Cookie", cookie) for cookie in cookies)))
+
+    def asset(self, name: str) -> Reply | None:
+        """The style sheet, under the name that carries its fingerprint."""
+        if name != self._stylesheet.file_name:
+            return None
+        headers = asset_headers(https=self._https, fingerprint=self._stylesheet.fingerprint, forever=True)
+        return Reply(200, (("Content-Type", self._stylesheet.media_type), *headers), self._stylesheet.content)
+
+    def refused(self, request: Request, error: OstiaryError, now: datetime) -> Reply:
+        """An error page with a reference number; what was expected and found goes to the log under that number."""
+        number = reference()
+        record = self._log.error if error.status >= 500 else self._log.info
+        record(
+            "refused",
+            reference=number,
+            status=error.status,
+            code=error.code,
+            expected=error.expected,
+            found=error.found,
+            params=dict(error.params),
+            **_facts(request),
+        )
+        return self._error(request, error, number, now)
+
+    def crashed(self, request: Request, error: Exception, now: datetime) -> Reply:
+        """A defect: the traceback goes to the log, the person gets a reference number."""
+        number = reference()
+        self._log.error("crashed", reference=number, status=500, exc_info=error, **_facts(request))
+        return self._error(request, OstiaryError("internal"), number, now)
+
+    def denied(
+        self, request: Request, session: Session, decision: Decision, registry: Registry, now: datetime
+    ) -> Reply:
+        """Logged in, and not allowed: which rule, what it asks for, what we know, whom to ask."""
+        number = reference()
+        reason = decision.reasons[0]
+        self._log.info(
+            "denied",
+            reference=number,
+            status=403,
+            rule=reason.rule,
+            reason=reason.code,
+            missing=[
+                f"{check.kind} {check.name} {check.expected}".strip() for check in reason.checks if not check.holds
+            ],
+            idp=session.login.issuer,
+            **_facts(request),
+        )
+        language = self._language(request)
+        if _prefers_json(request):
+            message = reason.because or self._pages.catalogue.text(language, "sp.denied_lead")
+            return self._json(
+                {"error": {"code": "sp.denied", "message": message, "rule": reason.rule, "reference": number}}, 403
+            )
+        return self._page(
+            request,
+            403,
+            "sp_denied.html",
+            because=reason.because,
+            reason=reason.code,
+            checks=[
+                {
+                    "kind": check.kind,
+                    "name": check.name,
+                    "expected": check.expected,
+                    "found": check.found if self._settings.show_attribute_values else (),
+                    "holds": check.holds,
+                }
+                for check in reason.checks
+            ],
+            reference=number,
+            at=now,
+            **self._about(session, registry, now),
+        )
+
+    def session_json(self, session: Session | None) -> Reply:
+        """The session as JSON; 401 when there is none. Values are shown where the settings allow it, else how many there are."""
+        if session is None:
+            return self._json({"authenticated": False}, 401)
+        known = session.knowledge
+        shown: Mapping[str, object] = {
+            name: list(texts) if self._settings.show_attribute_values else len(texts)
+            for name, texts in _by_name(session)
+        }
+        content = {
+            "authenticated": True,
+            "idp": session.login.issuer,
+            "authenticated_at": session.login.authenticated_at.isoformat(),
+            "authn_context": session.login.authn_context,
+            "started": session.started.isoformat(),
+            "ends": session.ends.isoformat(),
+            "attributes": shown,
+            "attributes_from": "query" if known.queried else "response",
+            "attributes_at": known.at.isoformat(),
+            "not_accepted": sorted({f"{name}: {reason}" for name, _, reason in known.withheld}),
+        }
+        return self._json(content, 200)
+
+    def session_page(self, request: Request, session: Session, registry: Registry, now: datetime) -> Reply:
+        """The same for people."""
+        about = self._about(session, registry, now)
+        return self._page(request, 200, "sp_session.html", session=session, logout=f"{self._handlers}/logout", **about)
+
+    def ask_logout(self, request: Request, logged_in: bool) -> Reply:
+        """The page with the button."""
+        return self._page(request, 200, "sp_logout.html", logout=f"{self._handlers}/logout", logged_in=logged_in)
+
+    def signed_out(self, request: Request, cookie: str) -> Reply:
+        """After the session here has ended."""
+        language = self._language(request)
+        text = self._pages.catalogue.text
+        reply = self._page(
+            request,
+            200,
+            "notice.html",
+            title=text(language, "sp.signed_out"),
+            message=text(language, "sp.signed_out_lead"),
+            detail=text(language, "sp.signed_out_detail"),
+            way_on_url=self._settings.public_url + self._settings.protected[0],
+            way_on=text(language, "sp.back"),
+        )
+        return Reply(reply.status, (*reply.headers, ("Set-Cookie", cookie)), reply.body)
+
+    def _about(self, session: Session, registry: Registry, now: datetime) -> dict[str, object]:
+        """Who she is here, what is known, and whom to ask."""
+        home = registry.get(session.login.issuer, now)
+        values = self._settings.show_attribute_values
+        contacts = [email for contact in home.contacts for email in contact.emails] if home is not None else []
+        return {
+            "home": home.name() if home is not None else session.login.issuer,
+            "home_contact": contacts[0] if contacts else "",
+            "support": self._settings.display.support_email,
+            "known": [
+                {"name": name, "values": texts if values else (), "count": len(texts)}
+                for name, texts in _by_name(session)
+            ],
+            "withheld": sorted({(name, reason) for name, _, reason in session.knowledge.withheld}),
+            "wide": True,
+        }
+
+    def _error(self, request: Request, error: OstiaryError, number: str, now: datetime) -> Reply:
+        # A plain 500 shows nothing of its own: paths and settings are for the log.
+        shown = OstiaryError("internal") if error.status == 500 else error
+        language = self._language(request)
+        message, remedy = self._pages.catalogue.error(language, shown)
+        more: Headers = [("Retry-After", str(error.retry_after))] if isinstance(error, TooMany) else []
+        if _prefers_json(request):
+            content = {"code": shown.code, "message": message, "remedy": remedy, "reference": number}
+            if error.code == "sp.login_needed":
+                content["login"] = f"{self._handlers}/login"
+            return self._json({"error": content}, error.status, more)
+        reply = self._page(
+            request,
+            error.status,
+            "error.html",
+            message=message,
+            remedy=remedy,
+            reference=number,
+            at=now,
+            way_on_url=f"{self._handlers}/login",
+            way_on=self._pages.catalogue.text(language, "sp.start_again"),
+        )
+        return Reply(reply.status, (*reply.headers, *more), reply.body)
+
+    def _page(self, request: Request, status: int, template: str, **values: object) -> Reply:
+        html = self._pages.render(
+            template,
+            self._language(request),
+            nonce=secrets.token_urlsafe(16),
+            stylesheet=f"{self._handlers}/{self._stylesheet.file_name}",
+            service_name=self._settings.display.name,
+            home_url=self._settings.public_url + self._settings.protected[0],
+            **values,
+        )
+        headers = page_headers(https=self._https)
+        return Reply(status, (("Content-Type", "text/html; charset=utf-8"), *headers), html.encode())
+
+    def _json(self, content: object, status: int, more: Headers | None = None) -> Reply:
+        headers = [
+            ("Content-Type", _JSON),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+            *(more or []),
+        ]
+        return Reply(status, tuple(headers), json.dumps(content, ensure_ascii=False, indent=2).encode())
+
+    def _language(self, request: Request) -> str:
+        return self._pages.catalogue.choose(accept=request.headers.get("accept-language"))
+
+
+def _by_name(session: Session) -> list[tuple[str, tuple[str, ...]]]:
+    attributes = session.knowledge.attributes
+    return [(name, texts_of(attributes, name)) for name in dict.fromkeys(attribute.name for attribute in attributes)]
+
+
+def _prefers_json(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    return _JSON in accepted and "text/html" not in accepted
+
+
+def _facts(request: Request) -> dict[str, object]:
+    return {"method": request.method[:20], "path": request.path[:500], "client": request.remote}

@@ -1,0 +1,152 @@
+"""Sessions at one resource: opened after a login, found by their cookie, their attributes renewed, ended. Decides nothing about access.
+
+A session's own entry is written once and taken out when it ends. What changes stands in entries beside it (``used``, ``knowledge``),
+which mean nothing without it, so a late write by another request can't bring an ended session back.
+"""
+
+import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from ostiary.attributes import Attributes
+from ostiary.errors import Denied, OstiaryError
+from ostiary.federation.model import Entity
+from ostiary.federation.registry import Registry
+from ostiary.policy.acceptance import AcceptancePolicy, Issuer, Scope, accept
+from ostiary.storage.stores import SessionStore
+from ostiary.web.log import Log
+from sp_shire.metadata import origin_of
+from sp_shire.records import Knowledge, Login, Session, dump_knowledge, dump_session, load_session
+from sp_shire.settings import ShireSettings
+from sp_shire.shar import Shar
+
+# How often it is written down that a session was used.
+_GRAIN: Final = timedelta(minutes=1)
+_RETRY: Final = timedelta(minutes=1)
+
+
+class SessionKeeper:
+    """``shar`` is asked when a Response brought no attributes, and again when they have become old."""
+
+    def __init__(self, settings: ShireSettings, store: SessionStore, log: Log) -> None:
+        self._settings = settings
+        self._times = settings.sessions
+        self._store = store
+        self._log = log
+        self._origin = origin_of(settings.public_url)
+
+    def open(
+        self, login: Login, target: str, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
+    ) -> tuple[str, Session]:
+        """A new session and its token (256 random bits). Raises what the attribute query raises."""
+        ends = now + self._times.lifetime
+        if login.session_ends is not None:
+            ends = min(ends, login.session_ends)
+        if login.attributes:
+            knowledge = self._accepted(login.issuer, login.attributes, False, registry, policy, now)
+        else:
+            found = self._query(login, self._origin + target, registry, shar, now)
+            knowledge = self._accepted(login.issuer, found, True, registry, policy, now)
+        session = Session(login, knowledge, now, ends)
+        token = secrets.token_urlsafe(32)
+        self._write_knowledge(token, session, now)
+        self._store.put(_used(token), now.isoformat().encode(), expires=min(ends, now + self._times.idle), now=now)
+        self._store.put(token, dump_session(session), expires=ends, now=now)
+        return token, session
+
+    def find(
+        self, token: str, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
+    ) -> Session | None:
+        """The session of a cookie's token, its use noted, its attributes asked for again where they are old."""
+        stored = self._store.get(token, now)
+        if stored is None:
+            return None
+        used = self._store.get(_used(token), now)
+        knowledge = self._store.get(_knowledge(token), now)
+        if used is None or knowledge is None:
+            self.end(token, now)
+            return None
+        session = load_session(stored, knowledge)
+        if registry.idp(session.login.issuer, now) is None:
+            # Trust in the home organisation has ended, and with it what it said.
+            self.end(token, now)
+            return None
+        if now >= datetime.fromisoformat(used.decode()) + _GRAIN:
+            expires = min(session.ends, now + self._times.idle)
+            self._store.put(_used(token), now.isoformat().encode(), expires=expires, now=now)
+        if session.knowledge.queried and now >= session.knowledge.ask_again:
+            return self._renewed(token, session, registry, policy, shar, now)
+        return session
+
+    def end(self, token: str, now: datetime) -> Session | None:
+        """Ends a session, whatever state it is in; returns what it was."""
+        stored = self._store.take(token, now)
+        knowledge = self._store.take(_knowledge(token), now)
+        self._store.take(_used(token), now)
+        return load_session(stored, knowledge) if stored is not None and knowledge is not None else None
+
+    def _renewed(
+        self, token: str, session: Session, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
+    ) -> Session | None:
+        """An authority that refuses (the person was disabled, the handle has run out) ends the session; one that does not answer is
+        borne for a while."""
+        login, known = session.login, session.knowledge
+        try:
+            found = self._query(login, None, registry, shar, now)
+            renewed = self._accepted(login.issuer, found, True, registry, policy, now)
+        except Denied as error:
+            self._log.info("session_ended_by_authority", idp=login.issuer, code=error.code, found=error.found)
+            self.end(token, now)
+            return None
+        except OstiaryError as error:
+            self._log.warning("attributes_not_renewed", idp=login.issuer, code=error.code, found=error.found)
+            if now >= known.at + self._times.attributes_at_most:
+                raise
+            renewed = replace(known, ask_again=now + _RETRY)
+        changed = replace(session, knowledge=renewed)
+        self._write_knowledge(token, changed, now)
+        return changed
+
+    def _query(self, login: Login, target: str | None, registry: Registry, shar: Shar, now: datetime) -> Attributes:
+        role = registry.aa(login.issuer, now)
+        return shar.query(login.issuer, role, login.name_id, target, now) if role is not None else ()
+
+    def _accepted(
+        self, issuer: str, found: Attributes, queried: bool, registry: Registry, policy: AcceptancePolicy, now: datetime
+    ) -> Knowledge:
+        entity = registry.get(issuer, now)
+        believed = accept(policy, _issuer(issuer, entity), found, at=now)
+        return Knowledge(
+            attributes=believed.attributes,
+            withheld=tuple((v.attribute, str(v.value), v.reason) for v in believed.verdicts if not v.accepted),
+            rules=tuple(dict.fromkeys((v.name, v.rule) for v in believed.verdicts if v.accepted)),
+            queried=queried,
+            at=now,
+            ask_again=now + self._times.attributes,
+        )
+
+    def _write_knowledge(self, token: str, session: Session, now: datetime) -> None:
+        self._store.put(_knowledge(token), dump_knowledge(session.knowledge), expires=session.ends, now=now)
+
+
+def _issuer(entity_id: str, entity: Entity | None) -> Issuer:
+    if entity is None:
+        return Issuer(entity_id)
+    scopes = {
+        (scope.value, scope.is_pattern) for role in (entity.idp, entity.aa) if role is not None for scope in role.scopes
+    }
+    return Issuer(
+        entity_id=entity_id,
+        scopes=tuple(Scope(value, is_pattern) for value, is_pattern in sorted(scopes)),
+        registration_authority=entity.registration_authority,
+        entity_categories=entity.entity_categories,
+    )
+
+
+def _used(token: str) -> str:
+    return f"{token} used"
+
+
+def _knowledge(token: str) -> str:
+    return f"{token} knowledge"

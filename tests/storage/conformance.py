@@ -1,0 +1,110 @@
+"""What each kind of store must do. A new kind adds a `Kit` to `KITS`, and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ostiary.storage.memory import MemoryCounters, MemoryReplayStore, MemorySessionStore
+from ostiary.storage.stores import Counters, ReplayStore, SessionStore
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Kit:
+    """One kind of store. ``opening`` is Python source that binds ``sessions``, ``replays`` and ``counters`` in another
+    process; None for a kind that does not reach other processes."""
+
+    sessions: Callable[[str], SessionStore]
+    replays: Callable[[str], ReplayStore]
+    counters: Callable[[str], Counters]
+    opening: str | None = None
+    close: Callable[[], None] = lambda: None
+
+
+def memory_kit(directory: Path) -> Kit:
+    return Kit(
+        sessions=lambda namespace: MemorySessionStore(namespace=namespace),
+        replays=lambda namespace: MemoryReplayStore(namespace=namespace),
+        counters=lambda namespace: MemoryCounters(namespace=namespace),
+    )
+
+
+def sqlite_kit(directory: Path) -> Kit:
+    return sql_kit(f"sqlite:///{directory}/stores.db")
+
+
+def sql_kit(url: str) -> Kit:
+    from sqlalchemy import text
+
+    from ostiary.storage.engine import open_engine, writing
+    from ostiary.storage.migrate import MIGRATIONS, upgrade
+    from ostiary.storage.sql import SqlCounters, SqlReplayStore, SqlSessionStore
+    from ostiary.storage.tables import metadata
+
+    engine = open_engine(url)
+    with writing(engine) as connection:
+        # A database that outlives the test holds what an earlier one left.
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+    upgrade(engine, [MIGRATIONS])
+    return Kit(
+        sessions=lambda namespace: SqlSessionStore(engine, namespace=namespace),
+        replays=lambda namespace: SqlReplayStore(engine, namespace=namespace),
+        counters=lambda namespace: SqlCounters(engine, namespace=namespace),
+        close=engine.dispose,
+        opening=(
+            "from ostiary.storage.engine import open_engine\n"
+            "from ostiary.storage.sql import SqlCounters, SqlReplayStore, SqlSessionStore\n"
+            f"engine = open_engine({url!r})\n"
+            "sessions, replays, counters = SqlSessionStore(engine), SqlReplayStore(engine), SqlCounters(engine)\n"
+        ),
+    )
+
+
+def _kits() -> dict[str, Callable[[Path], Kit]]:
+    kits: dict[str, Callable[[Path], Kit]] = {"memory": memory_kit, "sqlite": sqlite_kit}
+    # Empty databases of real servers, which the tests may overwrite; run these without xdist.
+    for url in os.environ.get("OSTIARY_TEST_DATABASES", "").split():
+        kits[url.partition(":")[0]] = lambda directory, url=url: sql_kit(url)  # type: ignore[misc]
+    return kits
+
+
+KITS = _kits()
+
+
+def in_processes(opening: str, expression: str, number: int) -> list[list[object]]:
+    """Evaluate ``expression`` for ``n`` in range(40) in several processes that begin together; each one's results."""
+    source = (
+        "import json, sys\nfrom datetime import UTC, datetime, timedelta\n"
+        f"now = datetime(2026, 11, 22, 12, tzinfo=UTC)\nlater = now + timedelta(hours=1)\n{opening}"
+        "print('ready', flush=True)\nsys.stdin.readline()\n"
+        f"print(json.dumps([{expression} for n in range(40)]))\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", source], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(number)
+    ]
+    results = []
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            output, _ = process.communicate(timeout=60)
+            results.append(json.loads(output))
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    return results
