@@ -30,7 +30,7 @@ from idp.responses import login_response, status_response
 from idp.sessions import Sessions, SsoSession
 from idp.settings import POST_PATH, REDIRECT_PATH, AttributesInResponseSettings
 from idp.throttle import Throttle
-from idp.tickets import LOGIN_TIME, Tickets
+from idp.tickets import Tickets
 from ostiary import audit
 from ostiary.attributes import Attributes
 from ostiary.errors import NotAuthenticated, Refusal, WrongMethod
@@ -253,7 +253,6 @@ def _show_login(
         privacy_url=Display(names=role.display.privacy_statement_urls).name(language) if role is not None else None,
         host=shell().origin.partition("://")[2],
         again=asked.force_authn,
-        minutes=int(LOGIN_TIME.total_seconds()) // 60,
         username=username,
         message=message,
         remedy=remedy,

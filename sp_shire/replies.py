@@ -101,7 +101,7 @@ class Replies:
                 {
                     "kind": check.kind,
                     "name": check.name,
-                    "expected": check.expected,
+                    "expected": expected_in_words(check.expected),
                     "found": check.found if self._settings.show_attribute_values else (),
                     "holds": check.holds,
                 }
@@ -230,6 +230,11 @@ class Replies:
 def _by_name(session: Session) -> list[tuple[str, tuple[str, ...]]]:
     attributes = session.knowledge.attributes
     return [(name, texts_of(attributes, name)) for name in dict.fromkeys(attribute.name for attribute in attributes)]
+
+
+def expected_in_words(expected: str) -> str:
+    """What an access rule wants of an attribute, without the policy language's own word for a plain comparison."""
+    return expected.removeprefix("value: ").removeprefix("left: ")
 
 
 def _prefers_json(request: Request) -> bool:

@@ -82,7 +82,9 @@ class WsgiTransport:
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
         started: list[Any] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], object]:
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: object = None
+        ) -> Callable[[bytes], object]:
             started[:] = [status, headers]
             return lambda _data: None
 
@@ -149,7 +151,9 @@ class Browser:
         """Submits a form and follows redirects; ``site`` is the origin of the page that holds it."""
         return self._follow(self.submit_without_following(url, fields, site=site))
 
-    def submit_without_following(self, url: str, fields: Iterable[tuple[str, str]], *, site: str | None = None) -> Answer:
+    def submit_without_following(
+        self, url: str, fields: Iterable[tuple[str, str]], *, site: str | None = None
+    ) -> Answer:
         headers = {**PAGE, "Content-Type": "application/x-www-form-urlencoded", "Origin": site or _origin(url)}
         headers["Sec-Fetch-Site"] = "same-origin" if headers["Origin"] == _origin(url) else "cross-site"
         cross_site = _site(headers["Origin"]) != _site(url)

@@ -1,26 +1,47 @@
 """The whole federation in one process: two homes with their Attribute Authorities, a WAYF and two resources, with a clock that the
 test moves. No sockets: browsers and SHARs call the WSGI applications straight. Real composition, real messages, real stores."""
 
+import functools
 import io
+import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from ostiary.command.demo.applications import make_demo_application
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+from flask import Flask
+from pytest import MonkeyPatch
+from sqlalchemy import Connection, Engine, event
+
+from idp.directory import Directory
+from ostiary.command.demo.applications import DemoResource, make_demo_application
 from ostiary.command.demo.federation import prepare
 from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES, NORTHGATE, SOUTHBANK, DemoHome
 from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
+from ostiary.config import load_settings, write_private_file
 from ostiary.errors import Unavailable
+from ostiary.policy import patterns
+from ostiary.storage.engine import open_engine
 from ostiary.web.log import Log, make_log
-from sp_shire.assembly import make_shire
-from sp_shire.shire import Shire
+from ostiary.web.texts import Catalogue
+from sp_shire.assembly import make_shire, make_stores
+from sp_shire.settings import ShireSettings
+from sp_shire.shire import Shire, Stores
 from sp_shire.wsgi import ShireMiddleware
 from tests.browser import Answer, Browser, WsgiTransport, forms_of
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+BASE_PORT = 20_000
 
 
 @dataclass
@@ -52,37 +73,95 @@ class SimulatedSoap:
 
 
 class Simulation:
-    """``state`` is a directory made by `prepared_state`."""
+    """``state`` is a directory made by `prepared_state`. Close it at the end."""
 
     def __init__(self, state: Path) -> None:
         self.clock = MovableClock()
-        self.layout = Layout(state, 20_000)
+        self.layout = Layout(state, BASE_PORT)
         self.log_stream = io.StringIO()
         self.transport = WsgiTransport()
         self.soap = SimulatedSoap(self.transport)
         self.shires: dict[str, Shire] = {}
-        applications = self.transport.applications
-        applications[self.layout.wayf_url] = make_discovery(
-            self.layout.directory("wayf") / "wayf.yaml", clock=self.clock, log=self.log("wayf")
+        self.stores: dict[str, Stores] = {}
+        self._engines: list[Engine] = []
+        event.listen(Engine, "engine_connect", self._note_engine)
+        with _read_once():
+            self.serve(
+                self.layout.wayf_url,
+                make_discovery(
+                    self.layout.directory("wayf") / "wayf.yaml", clock=self.clock, log=self.log("wayf")
+                ),
+            )
+            for home in HOMES:
+                self.serve(self.layout.idp_url(home), self.idp_node(home))
+                self.serve(self.layout.aa_url(home), self.authority_node(home))
+            for resource in RESOURCES:
+                settings = load_settings(self.layout.directory(resource.key) / "sp.yaml", ShireSettings)
+                self.stores[resource.key] = make_stores(settings)
+                self.shires[resource.key] = self.resource_node(resource.key)
+                self.serve(
+                    self.layout.resource_url(resource), self.protect(resource.key, self.shires[resource.key])
+                )
+
+    def close(self) -> None:
+        """Closes what is open in databases."""
+        event.remove(Engine, "engine_connect", self._note_engine)
+        for engine in self._engines:
+            engine.dispose()
+
+    def serve(self, url: str, application: Any) -> None:
+        """From now on this application answers under this origin: another node behind the same balancer, for instance."""
+        self.transport.applications[url] = application
+
+    def idp_node(self, home: DemoHome) -> Flask:
+        """A node of an IdP; nodes share their database."""
+        directory = self.layout.directory(home.key)
+        return make_home_idp(
+            directory / "idp.yaml", directory / "aa.yaml", clock=self.clock, log=self.log(f"{home.key}-idp")
         )
-        for home in HOMES:
-            directory = self.layout.directory(home.key)
-            applications[self.layout.idp_url(home)] = make_home_idp(
-                directory / "idp.yaml", directory / "aa.yaml", clock=self.clock, log=self.log(f"{home.key}-idp")
-            )
-            applications[self.layout.aa_url(home)] = make_home_authority(
-                directory / "aa.yaml", clock=self.clock, log=self.log(f"{home.key}-aa")
-            )
-        for resource in RESOURCES:
-            shire = make_shire(
-                self.layout.directory(resource.key) / "sp.yaml",
-                clock=self.clock,
-                log=self.log(resource.key),
-                transport=self.soap,
-            )
-            self.shires[resource.key] = shire
-            names = {home.entity_id: home.name for home in HOMES}
-            applications[self.layout.resource_url(resource)] = ShireMiddleware(make_demo_application(resource, names), shire)
+
+    def authority_node(self, home: DemoHome) -> Flask:
+        """A node of an Attribute Authority."""
+        return make_home_authority(
+            self.layout.directory(home.key) / "aa.yaml", clock=self.clock, log=self.log(f"{home.key}-aa")
+        )
+
+    def resource_node(self, resource: str, *, stores: Stores | None = None) -> Shire:
+        """A node of a resource: on the resource's stores unless others are given."""
+        return make_shire(
+            self.layout.directory(resource) / "sp.yaml",
+            clock=self.clock,
+            log=self.log(resource),
+            transport=self.soap,
+            stores=stores or self.stores[resource],
+        )
+
+    def protect(self, resource: str, shire: Shire) -> ShireMiddleware:
+        """The demo's application behind a SHIRE."""
+        application = make_demo_application(_resource(resource), {home.entity_id: home.name for home in HOMES})
+        return ShireMiddleware(application, shire)
+
+    @contextmanager
+    def directory(self, home: DemoHome) -> Iterator[Directory]:
+        """The people of a home organisation, for a change."""
+        engine = open_engine(f"sqlite:///{self.layout.directory(home.key) / 'home.db'}")
+        try:
+            yield Directory(engine)
+        finally:
+            engine.dispose()
+
+    def disable(self, username: str) -> None:
+        """Somebody leaves her organisation."""
+        with self.directory(home_of(username)[0]) as directory:
+            person = directory.find(username)
+            if person is None:
+                raise KeyError(username)
+            directory.disable(person.principal, at=self.clock.now(), by="test")
+
+    def _note_engine(self, connection: Connection) -> None:
+        engine = connection.engine
+        if str(self.layout.state) in str(engine.url.database) and engine not in self._engines:
+            self._engines.append(engine)
 
     def log(self, service: str) -> Log:
         return make_log(self.clock, service=service, stream=self.log_stream)
@@ -91,17 +170,24 @@ class Simulation:
     def logged(self) -> str:
         return self.log_stream.getvalue()
 
+    def events(self, name: str, *, service: str | None = None) -> list[dict[str, Any]]:
+        """The log's lines about one kind of event, in order."""
+        lines = [json.loads(line) for line in self.logged.splitlines()]
+        return [line for line in lines if line["event"] == name and service in (None, line["service"])]
+
     def browser(self) -> Browser:
         return Browser(self.transport)
 
     def url(self, resource: str) -> str:
         """The protected page of a resource."""
-        found = next(entry for entry in RESOURCES if entry.key == resource)
-        return f"{self.layout.resource_url(found)}/{resource}/"
+        return f"{self.origin(resource)}/{resource}/"
+
+    def origin(self, resource: str) -> str:
+        """Where a resource is."""
+        return self.layout.resource_url(_resource(resource))
 
     def handler(self, resource: str, name: str) -> str:
-        found = next(entry for entry in RESOURCES if entry.key == resource)
-        return f"{self.layout.resource_url(found)}/ostiary/{name}"
+        return f"{self.origin(resource)}/ostiary/{name}"
 
     def to_login_page(self, browser: Browser, resource: str, home: DemoHome) -> Answer:
         """From the protected page through the WAYF to the form that asks for a password (or further, with a session)."""
@@ -130,8 +216,72 @@ def home_of(username: str) -> tuple[DemoHome, str]:
     raise KeyError(username)
 
 
-def prepared_state(template: Path, directory: Path) -> Path:
-    """A state directory of one's own. Keys and people are made once, in ``template``; all the rest follows from the place."""
-    shutil.copytree(template, directory)
-    prepare(Layout(directory, 20_000), [], now=START)
+def configure(path: Path, **changes: object) -> None:
+    """Sets top-level keys of a configuration file; None takes one away."""
+    content = {**yaml.safe_load(path.read_text()), **changes}
+    path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
+
+
+def make_template(directory: Path) -> Path:
+    """A state directory to copy. One home keeps RSA keys, all others EC keys, which load and sign faster."""
+    layout = Layout(directory, BASE_PORT)
+    for part in ("federation", "wayf", *(home.key for home in HOMES), *(resource.key for resource in RESOURCES)):
+        _write_keys(layout.directory(part) / "keys", rsa_key=part == NORTHGATE.key)
+    prepare(layout, [], now=START)
     return directory
+
+
+def prepared_state(template: Path, directory: Path) -> Path:
+    """A state directory of one's own: a copy of ``template`` that speaks of its new place."""
+    shutil.copytree(template, directory)
+    for path in directory.glob("*/*.yaml"):
+        path.write_text(path.read_text().replace(str(template), str(directory)))
+    return directory
+
+
+def _resource(key: str) -> DemoResource:
+    return next(resource for resource in RESOURCES if resource.key == key)
+
+
+def _write_keys(directory: Path, *, rsa_key: bool) -> None:
+    directory.mkdir(parents=True)
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        if rsa_key
+        else ec.generate_private_key(ec.SECP256R1())
+    )
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, directory.parent.name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(START - timedelta(days=1))
+        .not_valid_after(START + timedelta(days=365))
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (directory / "current.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    write_private_file(directory / "current.key", pem)
+
+
+@functools.cache
+def _catalogue(directories: tuple[Path, ...]) -> Catalogue:
+    return Catalogue.load(*directories)
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """Texts are the same in every simulation, and reading them is most of the time that one takes to start."""
+    load: Callable[..., Catalogue] = Catalogue.load
+    kept = _KEPT_TEXTS
+
+    def load_once(*directories: Path) -> Catalogue:
+        if directories not in kept:
+            kept[directories] = load(*directories)
+        return kept[directories]
+
+    with MonkeyPatch.context() as patch:
+        patch.setattr(Catalogue, "load", load_once)
+        yield

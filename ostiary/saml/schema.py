@@ -52,9 +52,7 @@ def check_schema(element: Element, kind: Kind) -> None:
 class _ByFileName(etree.Resolver):
     """Maps each import, which names an address on the network, to the file of the same name that is shipped."""
 
-    def resolve(
-        self, system_url: str | None, public_id: str | None, context: Any
-    ) -> "_InputDocument | None":
+    def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> "_InputDocument | None":
         path = shipped_by_pysaml2("data", "schemas", (system_url or "").rsplit("/", 1)[-1])
         return self.resolve_filename(str(path), context)
 

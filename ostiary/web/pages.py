@@ -22,7 +22,7 @@ class Pages:
     """The templates of one service. Its own directories come first, so a site may replace a page of the ground floor.
 
     Every page needs the values ``stylesheet`` (URL of the style sheet) and ``service_name``. Inside a template ``text(key, ...)``
-    gives a text in the page's language, ``{{ at | moment }}`` a ``time`` element, ``url is web_address`` tells whether a link is
+    gives a text in the page's language, ``attribute_label(name)`` plain words for an attribute, ``{{ at | moment }}`` a ``time`` element, ``url is web_address`` tells whether a link is
     safe to show.
     """
 
@@ -45,7 +45,18 @@ class Pages:
         Raises `jinja2.UndefinedError` for a missing value and `KeyError` for a missing text: both are defects.
         """
         template = self._environment.get_template(name)
-        return template.render({**values, "lang": lang, "nonce": nonce, "text": partial(self.catalogue.text, lang)})
+        own = {
+            "lang": lang,
+            "nonce": nonce,
+            "text": partial(self.catalogue.text, lang),
+            "attribute_label": partial(self._label, lang),
+        }
+        return template.render({**values, **own})
+
+    def _label(self, lang: str, name: str) -> str:
+        """What people call the attribute of that name; the name itself where the catalogue has no words for it."""
+        key = f"attribute.{name}"
+        return self.catalogue.text(lang, key) if self.catalogue.has(key) else name
 
 
 def is_web_address(url: object) -> bool:

@@ -135,8 +135,9 @@ def test_a_column_that_the_query_does_not_give_is_named(connect: Connect) -> Non
 
 def test_a_query_that_writes_is_refused_and_changes_nothing(connect: Connect, database: Path) -> None:
     for query in ("DELETE FROM staff WHERE id = :principal", "UPDATE staff SET id = 'x' WHERE id = :principal"):
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable) as refused:
             connect(query).attributes("p1", NOW)
+        assert refused.value.found == "attempt to write a readonly database"
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT count(*) FROM staff WHERE id = 'p1'").fetchone() == (2,)
 

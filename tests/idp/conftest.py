@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from flask.testing import FlaskClient
-from lxml import etree, html
+from lxml import html
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from idp.directory import Directory
+from idp.passwords import Passwords
 from idp.service import make_idp
 from idp.settings import IdpSettings, load_handle_keys
 from idp.tables import MIGRATIONS as IDP_MIGRATIONS
@@ -342,8 +343,6 @@ def make_home(
 @pytest.fixture
 def home(make_home: Callable[..., Home]) -> Home:
     """The organisation with two people: Ada, who is active, and Bob, who is disabled."""
-    from idp.passwords import Passwords
-
     made = make_home()
     passwords = Passwords(made.settings.password_hashing.parameters())
     for name in ("ada", "bob"):
@@ -352,7 +351,3 @@ def home(make_home: Callable[..., Home]) -> Home:
         )
     made.directory.disable(made.people["bob"], at=NOW, by="operator")
     return made
-
-
-def canonical(element: Element) -> bytes:
-    return etree.tostring(element, method="c14n")

@@ -13,6 +13,7 @@ from ostiary.web.headers import page_headers
 from ostiary.web.identity import person
 from ostiary.web.pages import Pages
 from ostiary.web.texts import Catalogue
+from sp_shire.replies import expected_in_words
 
 HERE: Final = Path(__file__).parent
 
@@ -74,6 +75,7 @@ def make_demo_application(resource: DemoResource, home_names: dict[str, str]) ->
             ],
             withheld=session.knowledge.withheld,
             reason=decision.reasons[0],
+            expected_in_words=expected_in_words,
             queried=session.knowledge.queried,
             handle=who.name_id,
             authenticated_at=who.authenticated_at,

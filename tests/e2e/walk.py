@@ -1,0 +1,42 @@
+"""What a person does in a browser: opens a page, chooses her home organisation, logs in."""
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
+
+PATIENCE = 20
+
+
+def wait_for_site(driver: webdriver.Chrome, prefix: str) -> None:
+    """Until the address begins so."""
+    WebDriverWait(driver, PATIENCE).until(lambda _: driver.current_url.startswith(prefix))
+
+
+def choose_home(driver: webdriver.Chrome, entity_id: str) -> None:
+    """Presses the button of a home organisation on the discovery page."""
+    selector = f"button[name=choice][value='{entity_id}']"
+    WebDriverWait(driver, PATIENCE).until(
+        expected_conditions.element_to_be_clickable((By.CSS_SELECTOR, selector))
+    ).click()
+
+
+def enter_password(driver: webdriver.Chrome, username: str, password: str) -> None:
+    """Fills in the login form and submits it."""
+    WebDriverWait(driver, PATIENCE).until(expected_conditions.presence_of_element_located((By.NAME, "password")))
+    driver.find_element(By.NAME, "username").clear()
+    driver.find_element(By.NAME, "username").send_keys(username)
+    driver.find_element(By.NAME, "password").send_keys(password)
+    driver.find_element(By.CSS_SELECTOR, "form button.primary").click()
+
+
+def press_continue(driver: webdriver.Chrome) -> None:
+    """Without JavaScript the page with the signed Response waits for its button to be pressed."""
+    WebDriverWait(driver, PATIENCE).until(
+        expected_conditions.element_to_be_clickable((By.CSS_SELECTOR, "#auto-post button"))
+    ).click()
+
+
+def page_text(driver: webdriver.Chrome) -> str:
+    """What the page says."""
+    return driver.find_element(By.TAG_NAME, "body").text

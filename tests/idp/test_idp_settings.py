@@ -1,0 +1,120 @@
+"""The configuration of the identity provider, its handle keys and its metadata."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from idp.metadata import idp_role
+from idp.settings import IdpSettings, load_handle_keys
+from ostiary.config import Sources, load_settings
+from ostiary.errors import ConfigurationError
+from ostiary.federation.keys import KeyRing
+from ostiary.federation.model import Endpoint, Entity, EntityKey, Scope
+from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.read import read_unsigned_local_metadata
+from ostiary.saml import names
+
+
+def changed(path: Path, old: str, new: str) -> Path:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def test_a_complete_file_is_read_with_its_defaults(configuration: Path) -> None:
+    settings = load_settings(configuration, IdpSettings)
+    assert settings.entity_id == "https://home.example.org/idp"
+    assert settings.organisation.name == {"en": "Example University", "nl": "Voorbeeld Universiteit"}
+    assert settings.sessions.lifetimes().idle == timedelta(hours=2)
+    assert settings.throttle.limits().per_name == 10
+    assert settings.handle_keys == (configuration.parent / "handle.key",)
+    assert settings.attributes_in_response.sends_to("https://library.example.net/sp") is True
+
+
+def test_without_tls_a_login_is_a_password_and_with_tls_a_protected_one(configuration: Path) -> None:
+    rules = load_settings(configuration, IdpSettings).rules()
+    assert rules.context_class == names.PASSWORD
+    assert rules.redirect_url == "http://localhost:8001/saml/sso/redirect"
+    secure = changed(configuration, "http://localhost:8001", "https://login.example.org/idp/")
+    rules = load_settings(secure, IdpSettings).rules()
+    assert rules.context_class == names.PASSWORD_PROTECTED_TRANSPORT
+    assert rules.post_url == "https://login.example.org/idp/saml/sso/post"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "key", "line"),
+    [
+        ("entity_id: https://home.example.org/idp", "entity_id: no URI", "config.entity_id", "entity_id", 2),
+        ("{en: Example University, nl", "{nl", "config.no_english", "organisation.name", 6),
+        ("scopes: [example.org]", "scopes: [Example.ORG]", "config.wrong_value", "scopes[0]", 9),
+        ("handle_keys: [handle.key]", "handle_keys: []", "config.wrong_value", "handle_keys", 14),
+        ("handle_keys: [handle.key]", "handle_keys: [nowhere.key]", "config.path_file", "handle_keys[0]", 14),
+        ("scopes:", "scope:", "config.mistyped_key", "scope", 9),
+    ],
+)
+def test_a_broken_file_is_refused_with_line_and_key(
+    configuration: Path, old: str, new: str, code: str, key: str, line: int
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(changed(configuration, old, new), IdpSettings)
+    assert (refused.value.code, refused.value.key, refused.value.line) == (code, key, line)
+
+
+def test_attributes_stay_out_of_the_response_where_the_settings_say_so(configuration: Path) -> None:
+    with configuration.open("a") as file:
+        file.write("attributes_in_response: {never_for: [https://a.example/sp]}\n")
+    sends_to = load_settings(configuration, IdpSettings).attributes_in_response.sends_to
+    assert sends_to("https://a.example/sp") is False
+    assert sends_to("https://b.example/sp") is True
+
+
+def private(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    os.chmod(path, 0o600)
+    return path
+
+
+def test_handle_keys_are_read_in_their_order_raw_or_as_digits(tmp_path: Path) -> None:
+    first = private(tmp_path / "a", b"A" * 32)
+    second = private(tmp_path / "b", b"42" * 32 + b"\n")
+    sources = Sources()
+    keys = load_handle_keys([first, second], sources)
+    assert [key.secret for key in keys] == [b"A" * 32, b"B" * 32]
+    assert sources.paths() == (first, second)
+
+
+@pytest.mark.parametrize("content", [b"", b"A" * 31, b"A" * 33, b"4" * 63, b"zz" * 32, b"\xff" * 64])
+def test_a_file_of_another_form_is_no_handle_key(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_handle_keys([private(tmp_path / "key", content)])
+    assert refused.value.code == "handle.key_file"
+    assert "A" * 31 not in str(refused.value)
+
+
+def test_a_handle_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = private(tmp_path / "key", b"A" * 32)
+    os.chmod(path, 0o644)
+    with pytest.raises(ConfigurationError) as refused:
+        load_handle_keys([path])
+    assert refused.value.code == "config.private_file_mode"
+
+
+def test_metadata_publishes_endpoints_keys_scopes_and_names(configuration: Path, idp_signer) -> None:
+    settings = load_settings(configuration, IdpSettings)
+    key = EntityKey(idp_signer.public, "signing", idp_signer.certificate)
+    entity = Entity(settings.entity_id, idp=idp_role(settings, KeyRing(idp_signer, (key,))))
+    (read,) = read_unsigned_local_metadata(unsigned_entity(entity))
+    assert read.idp is not None
+    assert read.idp.single_sign_on == (
+        Endpoint(names.HTTP_REDIRECT, "http://localhost:8001/saml/sso/redirect"),
+        Endpoint(names.HTTP_POST, "http://localhost:8001/saml/sso/post"),
+    )
+    assert read.idp.signing_keys() == (idp_signer.public,)
+    assert read.idp.scopes == (Scope("example.org"),)
+    assert read.idp.nameid_formats == (names.TRANSIENT,)
+    assert read.idp.want_authn_requests_signed is False
+    assert read.name("nl") == "Voorbeeld Universiteit"
+    assert read.idp.display.domain_hints == ("example.org",)

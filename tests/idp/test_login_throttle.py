@@ -1,0 +1,91 @@
+"""How many attempts a name and an address have."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from idp.throttle import Limits, Throttle
+from ostiary.errors import TooMany
+from ostiary.storage.memory import MemoryCounters
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def throttle() -> Throttle:
+    return Throttle(MemoryCounters(), Limits(per_name=3, per_address=5, window=timedelta(seconds=60)))
+
+
+def attempts(throttle: Throttle, username: str, address: str, count: int, at: datetime = NOW) -> None:
+    for _ in range(count):
+        throttle.attempt(username, address, at)
+
+
+def test_the_attempt_after_the_last_one_of_a_name_is_refused(throttle: Throttle) -> None:
+    attempts(throttle, "ada", "192.0.2.1", 3)
+    with pytest.raises(TooMany) as refused:
+        throttle.attempt("ada", "192.0.2.2", NOW)
+    assert (refused.value.code, refused.value.status, refused.value.retry_after) == ("login.throttled", 429, 60)
+
+
+def test_every_spelling_of_a_name_counts_for_the_same_name(throttle: Throttle) -> None:
+    for spelling in ("ada", "ADA", " ａｄａ "):
+        throttle.attempt(spelling, "192.0.2.1", NOW)
+    with pytest.raises(TooMany):
+        throttle.attempt("Ada", "192.0.2.1", NOW)
+
+
+def test_the_attempt_after_the_last_one_of_an_address_is_refused(throttle: Throttle) -> None:
+    for number in range(5):
+        throttle.attempt(f"name{number}", "192.0.2.1", NOW)
+    with pytest.raises(TooMany):
+        throttle.attempt("another", "192.0.2.1", NOW)
+    throttle.attempt("another", "192.0.2.2", NOW)
+
+
+def test_an_address_that_is_used_up_does_not_keep_out_the_owner_of_the_name(throttle: Throttle) -> None:
+    attempts(throttle, "others", "192.0.2.1", 3)
+    attempts(throttle, "more", "192.0.2.1", 2)
+    for _ in range(20):
+        with pytest.raises(TooMany):
+            throttle.attempt("ada", "192.0.2.1", NOW)
+    throttle.attempt("ada", "192.0.2.2", NOW)
+
+
+def test_refused_attempts_do_not_make_the_waiting_longer(throttle: Throttle) -> None:
+    attempts(throttle, "ada", "192.0.2.1", 3)
+    for second in range(1, 60):
+        with pytest.raises(TooMany):
+            throttle.attempt("ada", f"198.51.100.{second}", NOW + timedelta(seconds=second))
+    throttle.attempt("ada", "192.0.2.1", NOW + timedelta(seconds=60))
+
+
+def test_a_success_clears_the_name_and_not_the_address(throttle: Throttle) -> None:
+    attempts(throttle, "ada", "192.0.2.1", 3)
+    throttle.succeeded("Ada")
+    attempts(throttle, "ada", "192.0.2.1", 2)
+    with pytest.raises(TooMany):
+        throttle.attempt("ada", "192.0.2.1", NOW)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("", "", True),
+    ],
+)
+def test_an_ipv6_network_of_one_customer_counts_as_one_address(
+    throttle: Throttle, first: str, second: str, same: bool
+) -> None:
+    for number in range(5):
+        throttle.attempt(f"name{number}", first, NOW)
+    if same:
+        with pytest.raises(TooMany):
+            throttle.attempt("another", second, NOW)
+    else:
+        throttle.attempt("another", second, NOW)
