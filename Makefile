@@ -6,7 +6,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e interop bench check format locks screenshots clean ready-run ready-dev ready-browser
+.PHONY: help demo test e2e interop bench check format generated locks screenshots clean ready-run ready-dev ready-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ check: ready-dev ## format, lint, types, import contracts, schemas and lists in 
 format: ready-dev ## put the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+generated: ready-dev ## write the generated documents anew (docs/errors.md, schemas)
+	@$(BIN)/python -m tests.documents_in_sync --write
 
 screenshots: ready-dev ready-browser ## make the pictures that the README shows
 	@$(BIN)/python -m tests.e2e.screenshots $(ARGS)

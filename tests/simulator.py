@@ -5,7 +5,7 @@ import functools
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,6 @@ from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
 from ostiary.config import load_settings, write_private_file
 from ostiary.errors import Unavailable
-from ostiary.policy import patterns
 from ostiary.storage.engine import open_engine
 from ostiary.web.log import Log, make_log
 from ostiary.web.texts import Catalogue
@@ -85,7 +84,7 @@ class Simulation:
         self.stores: dict[str, Stores] = {}
         self._engines: list[Engine] = []
         event.listen(Engine, "engine_connect", self._note_engine)
-        with _read_once():
+        with _texts_read_once():
             self.serve(
                 self.layout.wayf_url,
                 make_discovery(
@@ -266,22 +265,12 @@ def _write_keys(directory: Path, *, rsa_key: bool) -> None:
     write_private_file(directory / "current.key", pem)
 
 
-@functools.cache
-def _catalogue(directories: tuple[Path, ...]) -> Catalogue:
-    return Catalogue.load(*directories)
+# Texts are the same in every simulation, and reading them is most of the time that one takes to start.
+_load_texts = functools.cache(Catalogue.load)
 
 
 @contextmanager
-def _read_once() -> Iterator[None]:
-    """Texts are the same in every simulation, and reading them is most of the time that one takes to start."""
-    load: Callable[..., Catalogue] = Catalogue.load
-    kept = _KEPT_TEXTS
-
-    def load_once(*directories: Path) -> Catalogue:
-        if directories not in kept:
-            kept[directories] = load(*directories)
-        return kept[directories]
-
+def _texts_read_once() -> Iterator[None]:
     with MonkeyPatch.context() as patch:
-        patch.setattr(Catalogue, "load", load_once)
+        patch.setattr(Catalogue, "load", _load_texts)
         yield

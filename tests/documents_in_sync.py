@@ -1,0 +1,48 @@
+"""Part of ``make check``: generated documents are what the code generates, and no link in a document leads nowhere."""
+
+import re
+import sys
+from pathlib import Path
+
+from ostiary.command.wording import catalogue
+from ostiary.policy.schema_documents import schema_texts
+from ostiary.web.error_list import error_list
+
+ROOT = Path(__file__).parent.parent
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def stale_documents() -> list[str]:
+    """Generated files that differ from what the code makes."""
+    wanted = {ROOT / "schemas" / name: text for name, text in schema_texts().items()}
+    wanted[ROOT / "docs" / "errors.md"] = error_list(catalogue())
+    return [
+        f"{path.relative_to(ROOT)} is out of date: run `make generated`"
+        for path, text in wanted.items()
+        if not path.exists() or path.read_text() != text
+    ]
+
+
+def dead_links() -> list[str]:
+    """Relative links in Markdown files whose target does not exist."""
+    found = []
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")]:
+        for target in LINK.findall(document.read_text()):
+            if "://" not in target and not target.startswith("mailto:") and not (document.parent / target).exists():
+                found.append(f"{document.relative_to(ROOT)}: link to {target}, which does not exist")
+    return found
+
+
+def write_generated() -> None:
+    """Writes every generated document."""
+    for name, text in schema_texts().items():
+        (ROOT / "schemas" / name).write_text(text)
+    (ROOT / "docs" / "errors.md").write_text(error_list(catalogue()))
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        write_generated()
+    problems = [*stale_documents(), *dead_links()]
+    print("\n".join(problems) or "documents: in sync, no dead links")
+    sys.exit(1 if problems else 0)
