@@ -1,9 +1,9 @@
-"""The configuration of the identity provider, and the secrets that it names."""
+"""The configuration of the identity provider."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -18,13 +18,10 @@ from ostiary.config import (
     ListenSettings,
     PublicUrl,
     Settings,
-    Sources,
     WrongSetting,
-    read_private_file,
+    is_loopback,
 )
-from ostiary.errors import ConfigurationError
 from ostiary.federation.settings import TrustSettings
-from ostiary.handle import KEY_BYTES, HandleKey
 from ostiary.saml import names
 
 REDIRECT_PATH = "/saml/sso/redirect"
@@ -135,40 +132,18 @@ class IdpSettings(Settings):
         """Whether browsers reach this service over TLS."""
         return self.public_url.startswith("https:")
 
+    @property
+    def _is_protected(self) -> bool:
+        """Whether a password on its way here can be read by others: not over TLS, and not where it never leaves the machine."""
+        return self.https or is_loopback(urlsplit(self.public_url).hostname or "")
+
     def rules(self) -> Rules:
-        """What the Handle Service goes by. Without TLS a login is only ``Password``."""
+        """What the Handle Service goes by. A password that travels in the open makes a login only ``Password``."""
         return Rules(
             entity_id=self.entity_id,
             redirect_url=self.public_url + REDIRECT_PATH,
             post_url=self.public_url + POST_PATH,
-            context_class=names.PASSWORD_PROTECTED_TRANSPORT if self.https else names.PASSWORD,
+            context_class=names.PASSWORD_PROTECTED_TRANSPORT if self._is_protected else names.PASSWORD,
             want_authn_requests_signed=self.want_authn_requests_signed,
             handle_lifetime=self.handle_lifetime,
         )
-
-
-def load_handle_keys(paths: Sequence[Path], sources: Sources | None = None) -> tuple[HandleKey, ...]:
-    """The handle keys in their order. Raises `ConfigurationError` (``handle.key_file``, ``config.private_file_*``)."""
-    keys = []
-    for path in paths:
-        if sources is not None:
-            sources.note(path)
-        keys.append(HandleKey(_secret(path, read_private_file(path, max_bytes=1024))))
-    return tuple(keys)
-
-
-def _secret(path: Path, content: bytes) -> bytes:
-    if len(content) == KEY_BYTES:
-        return content
-    text = content.strip()
-    if len(text) == 2 * KEY_BYTES:
-        try:
-            return bytes.fromhex(text.decode("ascii"))
-        except ValueError:
-            pass
-    raise ConfigurationError(
-        "handle.key_file",
-        file=path,
-        expected=f"{KEY_BYTES} bytes or {2 * KEY_BYTES} hexadecimal digits",
-        found=f"{len(content)} bytes of another form",
-    )

@@ -13,12 +13,14 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ostiary.errors import Refusal
+from ostiary.config import Sources, read_private_file
+from ostiary.errors import ConfigurationError, Refusal
 
 VERSION: Final = 1
 KEY_BYTES: Final = 32
@@ -115,3 +117,30 @@ def _decode(handle: str) -> bytes:
 
 def _requester_hash(requester: str) -> bytes:
     return hashlib.sha256(requester.encode()).digest()[:16]
+
+
+def load_handle_keys(paths: Sequence[Path], sources: Sources | None = None) -> tuple[HandleKey, ...]:
+    """The handle keys in their order. Raises `ConfigurationError` (``handle.key_file``, ``config.private_file_*``)."""
+    keys = []
+    for path in paths:
+        if sources is not None:
+            sources.note(path)
+        keys.append(HandleKey(_secret(path, read_private_file(path, max_bytes=1024))))
+    return tuple(keys)
+
+
+def _secret(path: Path, content: bytes) -> bytes:
+    if len(content) == KEY_BYTES:
+        return content
+    text = content.strip()
+    if len(text) == 2 * KEY_BYTES:
+        try:
+            return bytes.fromhex(text.decode("ascii"))
+        except ValueError:
+            pass
+    raise ConfigurationError(
+        "handle.key_file",
+        file=path,
+        expected=f"{KEY_BYTES} bytes or {2 * KEY_BYTES} hexadecimal digits",
+        found=f"{len(content)} bytes of another form",
+    )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ostiary.attributes import Attributes, texts_of
 from ostiary.web.identity import PERSON_KEY
 from sp_shire.records import Session
-from sp_shire.settings import ShireSettings
+from sp_shire.settings import ShireSettings, folded_name
 
 DECISION_KEY: Final = "ostiary.decision"
 SESSION_KEY: Final = "ostiary.session"
@@ -45,10 +45,13 @@ def exports_of(settings: ShireSettings, session: Session) -> Mapping[str, str]:
 
 def remove_forged(settings: ShireSettings, environ: MutableMapping[str, Any]) -> None:
     """Takes out of a WSGI environment everything under a name that `exports_of` may set, also as a client's header in any spelling
-    that the server folds into the same variable."""
-    for name in (*_OWN, *settings.environ.values()):
+    that some server or application takes for the same name."""
+    names = (*_OWN, *settings.environ.values())
+    folded = {folded_name(name) for name in names}
+    for key in [key for key in environ if key.startswith("HTTP_") and folded_name(key[5:]) in folded]:
+        del environ[key]
+    for name in names:
         environ.pop(name, None)
-        environ.pop("HTTP_" + name.upper().replace("-", "_").replace(".", "_"), None)
     for key in (PERSON_KEY, DECISION_KEY, SESSION_KEY):
         environ.pop(key, None)
 

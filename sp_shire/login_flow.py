@@ -10,7 +10,7 @@ import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from ostiary.errors import Refusal
 from ostiary.federation.keys import KeyRing
@@ -29,7 +29,10 @@ from sp_shire.settings import ShireSettings
 
 LOGIN_TIME: Final = timedelta(minutes=30)
 TICKET_TIME: Final = timedelta(minutes=2)
-MAXIMUM_TARGET: Final = 2048
+# With our origin before it, it travels in an AuthnRequest; IdPs (ours too) take some 2000 characters.
+MAXIMUM_TARGET: Final = 1536
+# Inside the return URL of discovery it is encoded again; discovery services (ours too) take some 4000 characters.
+_MAXIMUM_ENCODED_TARGET: Final = 3000
 _FORM: Final = FormLimits(total=512 * 1024, fields=16)
 
 Redirect = tuple[str, tuple[str, ...]]
@@ -46,6 +49,7 @@ class LoginFlow:
         self._https = settings.public_url.startswith("https:")
         self._cookie = cookie_name("browser", settings.entity_id, https=self._https)
         self._handlers = handler_url(settings)
+        self._first_target = urlsplit(settings.public_url).path + settings.protected[0]
         self._origin = origin_of(settings.public_url)
         self._timing = Timing(skew=settings.clock_skew)
 
@@ -55,7 +59,7 @@ class LoginFlow:
         Anything else (another host, ``//``, a scheme, a fragment) is refused (``sp.target``).
         """
         target = optional(parse_query(request.query), "target", max_length=MAXIMUM_TARGET)
-        return self.checked_target(target or self._settings.protected[0])
+        return self.checked_target(target or self._first_target)
 
     def checked_target(self, target: str) -> str:
         """The same for a path at hand."""
@@ -63,6 +67,14 @@ class LoginFlow:
         if not inside or not target.isascii() or any(c <= " " or c in "\\\x7f" for c in target):
             raise Refusal("sp.target", expected="a path on this site", found=target[:200])
         return target
+
+    def target_back_to(self, path: str, query: bytes) -> str:
+        """The target that leads back to the page at hand: without its query where that would be too long, and the first protected
+        path where even the path is. Raises `Refusal` (``sp.target``)."""
+        plain = quote(path, safe="/:@!$&'()*+,;=~")
+        full = plain + "?" + quote(query, safe="/:@!$&'()*+,;=~?%") if query else plain
+        fitting = (target for target in (full, plain) if _fits(target))
+        return self.checked_target(next(fitting, self._first_target))
 
     def begin(
         self, request: Request, target: str, chosen: str | None, registry: Registry, keys: KeyRing, now: datetime
@@ -155,7 +167,7 @@ class LoginFlow:
             raise Refusal("sp.ticket", expected="a ticket that was just issued", found="an unknown or used one")
         login = load_login(stored)
         if login.in_response_to is None:
-            return login, self._settings.protected[0]
+            return login, self._first_target
         key = f"request {login.in_response_to}"
         waiting = self._logins.get(key, now)
         if waiting is None:
@@ -188,6 +200,10 @@ def _login(accepted: AcceptedResponse) -> Login:
 
 def _unknown_request(request_id: str) -> Refusal:
     return Refusal("sp.unknown_request", expected="an answer to a request of ours", found=request_id)
+
+
+def _fits(target: str) -> bool:
+    return len(target) <= MAXIMUM_TARGET and len(quote(target, safe="")) <= _MAXIMUM_ENCODED_TARGET
 
 
 def _hash(browser: str) -> str:

@@ -1,15 +1,27 @@
 """The configuration of one protected resource (``sp.yaml``)."""
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ostiary.config import DatabaseSettings, Duration, DurationOrZero, PathFromHere, PublicUrl, Settings, WrongSetting
 from ostiary.federation.settings import TrustSettings
+from ostiary.policy.urltree import read_path
 
 _PATH = r"^/[A-Za-z0-9._~/-]*$"
 _ENVIRON_NAME = r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"
+
+
+def _read_in_one_way(path: str) -> str:
+    if len(read_path(path)) != 1:
+        raise WrongSetting("sp.protected", expected="a path without dots, empty parts and parameters", found=path)
+    return path
+
+
+_ProtectedPath = Annotated[str, Field(pattern=_PATH), AfterValidator(_read_in_one_way)]
+_HandlerPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$"), AfterValidator(_read_in_one_way)]
 
 
 class DisplaySettings(Settings):
@@ -38,11 +50,12 @@ class ShireSessionSettings(Settings):
     attributes: Duration = timedelta(minutes=30)
     attributes_at_most: Duration = timedelta(hours=2)
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "ShireSessionSettings":
-        if self.attributes_at_most < self.attributes:
+    @field_validator("attributes_at_most")
+    @classmethod
+    def _in_order(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        if value < info.data.get("attributes", value):
             raise WrongSetting("config.order", expected="attributes_at_most no shorter than attributes")
-        return self
+        return value
 
 
 class ShireSettings(Settings):
@@ -53,8 +66,8 @@ class ShireSettings(Settings):
     public_url: PublicUrl
     display: DisplaySettings
     trust: TrustSettings
-    protected: tuple[Annotated[str, Field(pattern=_PATH)], ...] = ("/",)
-    handler_path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$")] = "/ostiary"
+    protected: Annotated[tuple[_ProtectedPath, ...], Field(min_length=1)] = ("/",)
+    handler_path: _HandlerPath = "/ostiary"
     discovery_url: PublicUrl | None = None
     identity_provider: str | None = None
     allow_unsolicited_from: tuple[str, ...] = ()
@@ -70,24 +83,33 @@ class ShireSettings(Settings):
     show_attribute_values: bool = False
     query_timeout: Duration = timedelta(seconds=5)
     tls_authorities: PathFromHere | None = None
-    workers: int = Field(default=1, ge=1, le=1024)
     store: DatabaseSettings | None = None
+    workers: int = Field(default=1, ge=1, le=1024)
 
-    @model_validator(mode="after")
-    def _complete(self) -> "ShireSettings":
-        if (self.discovery_url is None) == (self.identity_provider is None):
+    # Validators of one field each, so that an error names its key; they see the fields that stand before theirs.
+
+    @field_validator("identity_provider")
+    @classmethod
+    def _one_way_to_choose(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "discovery_url" in info.data and (info.data["discovery_url"] is None) == (value is None):
             raise WrongSetting("config.one_of", expected="either discovery_url or identity_provider")
-        if self.workers > 1 and self.store is None:
+        return value
+
+    @field_validator("workers")
+    @classmethod
+    def _common_store(cls, value: int, info: ValidationInfo) -> int:
+        if value > 1 and info.data.get("store", True) is None:
             raise WrongSetting(
                 "config.store_needed", expected="a store when workers is more than 1", found="memory only"
             )
-        return self
+        return value
 
     @field_validator("environ")
     @classmethod
     def _no_reserved_names(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value.values():
-            if name.upper().startswith(("HTTP_", "WSGI.", "OSTIARY.")) or name in _CGI_NAMES:
+            folded = folded_name(name)
+            if folded.startswith(("HTTP_", "WSGI_", "OSTIARY_")) or folded in _CGI_NAMES | _OWN_HEADERS:
                 raise WrongSetting(
                     "config.environ_name", expected="a name that the web server does not use", found=name
                 )
@@ -96,6 +118,25 @@ class ShireSettings(Settings):
         return value
 
 
+def folded_name(name: str) -> str:
+    """The spelling into which some server may fold a header's name: upper case, ``_`` for whatever is neither letter nor digit."""
+    return _NEITHER_LETTER_NOR_DIGIT.sub("_", name.upper())
+
+
+_NEITHER_LETTER_NOR_DIGIT = re.compile("[^A-Z0-9]")
+# Headers that the SHIRE itself reads: forged attributes are removed before, and these would go with them.
+_OWN_HEADERS = frozenset(
+    {
+        "ACCEPT",
+        "ACCEPT_LANGUAGE",
+        "COOKIE",
+        "HOST",
+        "ORIGIN",
+        "SEC_FETCH_MODE",
+        "SEC_FETCH_SITE",
+        "X_REQUESTED_WITH",
+    }
+)
 _CGI_NAMES = frozenset(
     {
         "AUTH_TYPE",

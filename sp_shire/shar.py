@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ostiary.attributes import Attributes
-from ostiary.errors import Unavailable
+from ostiary.errors import Denied, Unavailable
 from ostiary.federation.model import AaRole
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
@@ -54,7 +54,13 @@ class Shar:
         sign(element, self.signer)
         answer = decode_soap(self.transport.post(location, encode_soap(element)))
         proven = verify_response(answer, role.signing_keys())
-        assertion = accept_query_response(
-            proven, query, authority=authority, audience=self.entity_id, now=now, timing=self.timing
-        )
+        try:
+            assertion = accept_query_response(
+                proven, query, authority=authority, audience=self.entity_id, now=now, timing=self.timing
+            )
+        except Denied as refused:
+            if proven.envelope.status.code == names.RESPONDER:
+                # SAML core 3.2.2.2: the trouble is on the authority's side and says nothing about the person.
+                raise Unavailable("shar.unreachable", expected=refused.expected, found=refused.found) from None
+            raise
         return assertion.attributes if assertion is not None else ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from ostiary.clock import Clock
 from ostiary.errors import Missing, NotAuthenticated, OstiaryError, Refusal, WrongMethod
@@ -23,7 +23,7 @@ from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cook
 from ostiary.web.forms import optional, parse_query
 from ostiary.web.log import Log
 from sp_shire.exports import exports_of
-from sp_shire.login_flow import MAXIMUM_TARGET, LoginFlow
+from sp_shire.login_flow import LoginFlow
 from sp_shire.messages import Passage, Reply, Request
 from sp_shire.metadata import origin_of, sp_entity
 from sp_shire.records import Session
@@ -33,6 +33,7 @@ from sp_shire.settings import ShireSettings
 from sp_shire.shar import Shar, SoapTransport
 
 METADATA_LIFETIME: Final = timedelta(days=7)
+_READING: Final = frozenset({"session", "logout", "metadata"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,9 @@ class Shire:
         methods = self._routes.get(name)
         if methods is None:
             raise Missing("http.not_found", found=request.path[:200])
-        answer = methods.get("GET" if request.method == "HEAD" else request.method)
+        # A HEAD (a link checker, a preview) begins no login and uses no ticket up.
+        reads = request.method == "HEAD" and name in _READING
+        answer = methods.get("GET" if reads else request.method)
         if answer is None:
             raise WrongMethod("http.method", expected=", ".join(methods), found=request.method[:20])
         return answer
@@ -180,12 +183,7 @@ class Shire:
         """Nobody is logged in. A browser that goes to a page is sent off to log in; a form, a script or a program is told so."""
         if request.method not in ("GET", "HEAD") or not _navigates(request):
             raise NotAuthenticated("sp.login_needed", expected="a session", found="none")
-        target = quote(request.path, safe="/:@!$&'()*+,;=~")
-        if request.query:
-            target += "?" + quote(request.query, safe="/:@!$&'()*+,;=~?%")
-        if len(target) > MAXIMUM_TARGET:
-            target = quote(request.path, safe="/:@!$&'()*+,;=~")[:MAXIMUM_TARGET]
-        target = self._flow.checked_target(target)
+        target = self._flow.target_back_to(request.path, request.query)
         return self._replies.redirect(*self._flow.begin(request, target, None, snapshot.registry, snapshot.keys, now))
 
     def _login(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
@@ -228,7 +226,8 @@ class Shire:
         return self._replies.session_page(request, session, snapshot.registry, now)
 
     def _ask_logout(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
-        return self._replies.ask_logout(request, self._session(request, snapshot, now) is not None)
+        token = self._token(request)
+        return self._replies.ask_logout(request, token is not None and self._keeper.knows(token, now))
 
     def _logout(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
         """Ends the session here. A POST from another site carries no Lax cookie; one that says where it is from is checked, too."""

@@ -1,16 +1,24 @@
 """The back channel: one POST over HTTP(S) with limits on time and size, no redirects, certificates checked."""
 
+import http.client
+import io
+import socket
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ostiary.config import is_loopback
 from ostiary.errors import Unavailable
 from ostiary.saml.xml import MESSAGE
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class HttpSoapTransport:
@@ -31,6 +39,7 @@ class HttpSoapTransport:
             cert_reqs="CERT_REQUIRED",
             ca_certs=str(authorities) if authorities is not None else None,
         )
+        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
     def post(self, url: str, envelope: bytes) -> bytes:
         parts = urlsplit(url)
@@ -46,30 +55,80 @@ class HttpSoapTransport:
                 preload_content=False,
                 decode_content=False,
             )
-            body = _read(response, self._timeout)
+            body = _read(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable("shar.unreachable", expected=f"an answer from {url}", found=error) from None
+            raise Unavailable(
+                "shar.unreachable", expected=f"an answer from {url} within {self._timeout} s", found=error
+            ) from None
         # A SOAP fault comes with 500 (SOAP 1.1 6.2) and is for the reader of the envelope to complain about.
         if response.status not in (200, 500):
             raise Unavailable("shar.unreachable", expected="HTTP 200", found=f"HTTP {response.status} from {url}")
         return body
 
+    def close(self) -> None:
+        """Closes the connections that are kept open."""
+        self._pool.clear()
 
-def _read(response: urllib3.BaseHTTPResponse, seconds: float) -> bytes:
-    """The whole body, bounded in size and, against a peer that drips, in time altogether."""
-    deadline = time.monotonic() + seconds
+
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The whole body, bounded in size."""
     body = b""
     while chunk := response.read1(65_536):
         body += chunk
-        if len(body) > MESSAGE.max_bytes or time.monotonic() > deadline:
+        if len(body) > MESSAGE.max_bytes:
             response.close()
-            raise Unavailable(
-                "shar.unreachable",
-                expected=f"at most {MESSAGE.max_bytes} bytes within {seconds} s",
-                found="more or slower",
-            )
+            raise Unavailable("shar.unreachable", expected=f"at most {MESSAGE.max_bytes} bytes", found="more")
     response.release_conn()
     return body
+
+
+class _UntilDeadline(io.RawIOBase):
+    """A socket's octets until a deadline. A timeout of the socket alone would begin anew with each octet of a peer that drips."""
+
+    def __init__(self, connection: socket.socket, source: socket.SocketIO) -> None:
+        super().__init__()
+        self._connection = connection
+        self._source = source
+        self._deadline = time.monotonic() + (connection.gettimeout() or 0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the whole answer is over")
+        self._connection.settimeout(left)
+        return self._source.readinto(buffer)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """Status line, headers and body, all before one deadline."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_UntilDeadline(sock, sock.makefile("rb", buffering=0)))
+
+
+class _Http(HTTPConnection):
+    response_class = _Response
+
+
+class _Https(HTTPSConnection):
+    response_class = _Response
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
 
 
 _HEADERS: Final = {

@@ -77,7 +77,7 @@ def _headers(environ: "WSGIEnvironment") -> dict[str, str]:
 def _body(environ: "WSGIEnvironment") -> bytes:
     """The body up to the limit; one byte more tells the core's own check that there was more."""
     length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isascii() or not length.isdecimal():
+    if not length.isascii() or not length.isdecimal() or len(length) > 18:
         return b""
     body: bytes = environ["wsgi.input"].read(min(int(length), MAXIMUM_BODY + 1))
     return body

@@ -159,7 +159,7 @@ class Browser:
         cross_site = _site(headers["Origin"]) != _site(url)
         return self.request("POST", url, headers=headers, body=urlencode(list(fields)).encode(), without_lax=cross_site)
 
-    def submit(self, answer: Answer, more: Mapping[str, str] = {}, *, having: str) -> Answer:  # noqa: B006
+    def submit(self, answer: Answer, more: Mapping[str, str] = {}, *, having: str) -> Answer:
         """Submits the form of a page that has the field or button ``having``, with these fields set."""
         chosen = next(form for form in forms_of(answer) if form.has(having))
         fields = [(name, more.get(name, value)) for name, value in chosen.fields if name]

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from flask import Flask
-from pytest import MonkeyPatch
 from sqlalchemy import Connection, Engine, event
 
 from idp.directory import Directory
@@ -87,9 +87,7 @@ class Simulation:
         with _texts_read_once():
             self.serve(
                 self.layout.wayf_url,
-                make_discovery(
-                    self.layout.directory("wayf") / "wayf.yaml", clock=self.clock, log=self.log("wayf")
-                ),
+                make_discovery(self.layout.directory("wayf") / "wayf.yaml", clock=self.clock, log=self.log("wayf")),
             )
             for home in HOMES:
                 self.serve(self.layout.idp_url(home), self.idp_node(home))
@@ -98,9 +96,7 @@ class Simulation:
                 settings = load_settings(self.layout.directory(resource.key) / "sp.yaml", ShireSettings)
                 self.stores[resource.key] = make_stores(settings)
                 self.shires[resource.key] = self.resource_node(resource.key)
-                self.serve(
-                    self.layout.resource_url(resource), self.protect(resource.key, self.shires[resource.key])
-                )
+                self.serve(self.layout.resource_url(resource), self.protect(resource.key, self.shires[resource.key]))
 
     def close(self) -> None:
         """Closes what is open in databases."""
@@ -271,6 +267,6 @@ _load_texts = functools.cache(Catalogue.load)
 
 @contextmanager
 def _texts_read_once() -> Iterator[None]:
-    with MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Catalogue, "load", _load_texts)
         yield

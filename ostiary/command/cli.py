@@ -148,3 +148,140 @@ def serve_sp(config: Path, app: str, host: str, port: int) -> None:
 
     workers = load_settings(config, ShireSettings).workers
     serve_made("sp", partial(make_resource, config, app), ListenSettings(host=host, port=port, workers=workers))
+
+
+@ostiary.group()
+def keys() -> None:
+    """Signing keys and handle keys."""
+
+
+@keys.command("create")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--name", required=True, help="Who uses the key; stands in its certificate.")
+def keys_create(directory: Path, name: str) -> None:
+    """A fresh signing key with its certificate, as DIRECTORY/current.key and current.crt."""
+    from ostiary.clock import SystemClock
+    from ostiary.federation.keys import create_key_ring
+
+    create_key_ring(directory, name, now=SystemClock().now())
+    click.echo(f"{directory / 'current.key'} and {directory / 'current.crt'} are written.")
+
+
+@keys.command("create-handle-key")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def keys_create_handle_key(file: Path) -> None:
+    """A fresh key for handles. The Handle Service and the Attribute Authority of one organisation share it."""
+    import secrets
+
+    from ostiary.config import write_private_file
+    from ostiary.handle import KEY_BYTES
+
+    if file.exists():
+        raise ConfigurationError("key.exists", file=file, expected="no file here yet", found="a file")
+    write_private_file(file, secrets.token_bytes(KEY_BYTES))
+    click.echo(f"{file} is written.")
+
+
+@ostiary.group()
+def metadata() -> None:
+    """Metadata documents, to be handed to partners and federations."""
+
+
+@metadata.command("home")
+@click.option("--config", type=_CONFIG, required=True, help="idp.yaml")
+@click.option("--authority", type=_CONFIG, required=True, help="aa.yaml")
+@click.option("--support-email", default="", help="Whom people write to for help.")
+def metadata_home(config: Path, authority: Path, support_email: str) -> None:
+    """Print the entity of a home organisation: its IdP and its Attribute Authority."""
+    from attribute_authority.settings import AttributeAuthoritySettings
+    from idp.settings import IdpSettings
+    from ostiary.command.home import home_entity
+    from ostiary.config import load_settings
+    from ostiary.federation.keys import load_key_ring
+    from ostiary.federation.publish import unsigned_entity
+
+    settings = load_settings(config, IdpSettings)
+    ring = load_key_ring(settings.trust.keys)
+    entity = home_entity(settings, load_settings(authority, AttributeAuthoritySettings), ring, support_email)
+    click.echo(unsigned_entity(entity))
+
+
+@metadata.command("sp")
+@click.option("--config", type=_CONFIG, required=True, help="sp.yaml")
+def metadata_sp(config: Path) -> None:
+    """Print the entity of a protected resource."""
+    from ostiary.config import load_settings
+    from ostiary.federation.keys import load_key_ring
+    from ostiary.federation.publish import unsigned_entity
+    from sp_shire.metadata import sp_entity
+    from sp_shire.settings import ShireSettings
+
+    settings = load_settings(config, ShireSettings)
+    click.echo(unsigned_entity(sp_entity(settings, load_key_ring(settings.trust.keys))))
+
+
+@metadata.command("verify")
+@click.argument("file", type=_CONFIG)
+@click.option(
+    "--certificate",
+    type=_CONFIG,
+    multiple=True,
+    required=True,
+    help="PEM certificate of a trusted key; may be repeated.",
+)
+def metadata_verify(file: Path, certificate: tuple[Path, ...]) -> None:
+    """Verify a signed metadata FILE and list its entities."""
+    from ostiary.clock import SystemClock
+    from ostiary.federation.sources import MetadataFile, load_registry
+
+    now = SystemClock().now()
+    registry = load_registry([MetadataFile(file, certificate)], now=now)
+    for entity in registry.all(now):
+        roles = [name for name, role in (("IdP", entity.idp), ("AA", entity.aa), ("SP", entity.sp)) if role is not None]
+        click.echo(f"{entity.entity_id}  {', '.join(roles)}  {entity.name()}")
+    click.echo(f"{len(registry)} entities, signature and dates are good.")
+
+
+@ostiary.group("policy")
+def policy() -> None:
+    """Policy documents."""
+
+
+@policy.command("check")
+@click.argument("kind", type=click.Choice(["release", "accept", "access"]))
+@click.argument("files", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True)
+def policy_check(kind: str, files: tuple[Path, ...]) -> None:
+    """Read policy FILES (or directories) as a service would, and say what is wrong with them."""
+    from ostiary.policy.acceptance_document import load_acceptance_policy
+    from ostiary.policy.access_document import load_access_policy
+    from ostiary.policy.release_document import load_release_policies
+
+    load = {"release": load_release_policies, "accept": load_acceptance_policy, "access": load_access_policy}[kind]
+    load(files)
+    click.echo("good: " + ", ".join(str(file) for file in files))
+
+
+@ostiary.command()
+@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="Write the list into this file.")
+def errors(write: Path | None) -> None:
+    """List every error code, what it tells and what to do."""
+    from ostiary.command.wording import catalogue
+    from ostiary.web.error_list import error_list
+
+    text = error_list(catalogue())
+    if write is None:
+        click.echo(text, nl=False)
+    else:
+        write.write_text(text)
+
+
+@ostiary.command("people", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def people(arguments: tuple[str, ...]) -> None:
+    """The embedded directory: add, disable, change people (see `ostiary people --help`)."""
+    from idp.commands import people_commands
+    from ostiary.clock import SystemClock
+    from ostiary.command.home import upgrade_home
+
+    commands = people_commands(prepare=upgrade_home, clock=SystemClock())
+    commands.main(list(arguments), prog_name="ostiary people", standalone_mode=False)

@@ -7,7 +7,7 @@ from typing import Final
 from flask import Flask
 from sqlalchemy import Engine
 
-import idp.directory
+import idp.tables
 import ostiary.audit.tables
 from attribute_authority.authority import Authority
 from attribute_authority.metadata import aa_role
@@ -17,13 +17,14 @@ from attribute_authority.settings import AttributeAuthoritySettings
 from idp.directory import Directory
 from idp.metadata import idp_role
 from idp.service import make_idp
-from idp.settings import IdpSettings, load_handle_keys
+from idp.settings import IdpSettings
 from ostiary.clock import Clock
 from ostiary.command.watched import LOOK_EVERY, watched_keys, watched_registry
 from ostiary.config import Holder, load_settings
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Contact, Entity, LocalizedText
 from ostiary.federation.registry import Registry
+from ostiary.handle import load_handle_keys
 from ostiary.policy.release_document import load_release_policies
 from ostiary.storage import migrate
 from ostiary.storage.engine import open_database
@@ -33,8 +34,8 @@ from ostiary.web.log import Log
 # Every branch of tables that stands in a home organisation's database.
 MIGRATIONS: Final = (
     migrate.MIGRATIONS,
-    Path(ostiary.audit.tables.__file__).parent / "migrations",
-    Path(idp.directory.__file__).parent / "migrations",
+    ostiary.audit.tables.MIGRATIONS,
+    idp.tables.MIGRATIONS,
 )
 
 
@@ -104,7 +105,12 @@ def home_entity(
     )
 
 
-def prepared(engine: Engine) -> Engine:
-    """The engine, its database brought to the present state of the tables."""
+def upgrade_home(engine: Engine) -> None:
+    """Brings a home organisation's database to the present state of its tables."""
     migrate.upgrade(engine, MIGRATIONS)
+
+
+def prepared(engine: Engine) -> Engine:
+    """The same, and the engine."""
+    upgrade_home(engine)
     return engine

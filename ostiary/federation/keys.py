@@ -64,7 +64,7 @@ def load_certificate(path: Path) -> bytes:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         der = certificate.public_bytes(serialization.Encoding.DER)
         TrustedKey.from_certificate(der)
-    except (OSError, ValueError, Refusal) as error:
+    except (OSError, ValueError, x509.InvalidVersion, Refusal) as error:
         raise ConfigurationError("key.file", file=path, expected="a PEM certificate", found=error) from None
     return der
 

@@ -17,12 +17,13 @@ from ostiary.saml import names
 from ostiary.saml.keys import ECDSA_ALGORITHMS, RSA_ALGORITHMS, Signer, TrustedKey
 from ostiary.saml.schema import check_schema
 from ostiary.saml.signature import SignedQuery
-from ostiary.saml.xml import MESSAGE, Element, add, make, parse_xml, qname, to_bytes
+from ostiary.saml.xml import MESSAGE, Element, add, make, parse_xml, qname, read_boolean, to_bytes
 
 Parameter = Literal["SAMLRequest", "SAMLResponse"]
 
 MAXIMUM_QUERY: Final = 65_536
 MAXIMUM_RELAY_STATE: Final = 1_024
+MAXIMUM_PARAMETERS: Final = 100
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
 
@@ -127,7 +128,7 @@ def decode_post(value: str, relay_state: str | None) -> ReceivedMessage:
         )
     element = parse_xml(_from_base64(value.encode("ascii", "replace")))
     check_schema(element, "protocol")
-    checked = _relay_state(relay_state.encode()) if relay_state is not None else None
+    checked = _relay_state(relay_state.encode("utf-8", "surrogatepass")) if relay_state is not None else None
     return ReceivedMessage(element, checked, names.HTTP_POST)
 
 
@@ -148,7 +149,7 @@ def decode_soap(data: bytes) -> Element:
         raise Refusal("soap.envelope", expected="a SOAP 1.1 Envelope", found=str(envelope.tag)[:200])
     header = envelope.find(qname(names.SOAP11, "Header"))
     if header is not None and any(
-        block.get(qname(names.SOAP11, "mustUnderstand")) in ("1", "true") for block in header
+        read_boolean(block.get(qname(names.SOAP11, "mustUnderstand"))) for block in header
     ):
         raise Refusal("soap.envelope", expected="no header that must be understood", found="mustUnderstand")
     bodies = envelope.findall(qname(names.SOAP11, "Body"))
@@ -183,7 +184,10 @@ def _raw_parameters(query: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         raise Refusal("binding.encoding", expected="an ASCII query string", found="other octets") from None
     found: dict[str, str] = {}
-    for pair in text.split("&")[:100]:
+    pairs = [pair for pair in text.split("&", MAXIMUM_PARAMETERS + 1) if pair]
+    if len(pairs) > MAXIMUM_PARAMETERS:
+        raise Refusal("http.too_many_parameters", expected=f"at most {MAXIMUM_PARAMETERS} parameters", found="more")
+    for pair in pairs:
         raw_name, _, value = pair.partition("=")
         name = unquote_to_bytes(raw_name.replace("+", " ")).decode("utf-8", "replace")
         if name in found:
@@ -228,6 +232,7 @@ def _relay_state(value: bytes) -> str:
             expected=f"at most {MAXIMUM_RELAY_STATE} bytes",
             found=len(value),
             name="RelayState",
+            maximum=MAXIMUM_RELAY_STATE,
         )
     try:
         text = value.decode("utf-8")

@@ -44,7 +44,7 @@ class TrustedKey:
         """The key that a DER certificate carries. Raises `Refusal` (``key.unusable``) for keys too weak or of another kind."""
         try:
             public = x509.load_der_x509_certificate(der).public_key()
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
             raise Refusal("key.unusable", expected="an X.509 certificate with an RSA or EC key", found=error) from None
         return cls.from_public_key(public)
 

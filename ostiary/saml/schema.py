@@ -43,9 +43,11 @@ def check_schema(element: Element, kind: Kind) -> None:
     schema = _compiled(kind)
     if not schema.validate(element):
         # The log belongs to the shared schema object; another thread may have emptied it meanwhile.
-        complaints = [f"line {entry.line}: {entry.message[:300]}" for entry in schema.error_log]
+        first = next(iter(schema.error_log), None)
         raise Refusal(
-            "xml.schema", expected=f"a valid SAML 2.0 {kind} document", found=complaints[0] if complaints else "invalid"
+            "xml.schema",
+            expected=f"a valid SAML 2.0 {kind} document",
+            found=f"line {first.line}: {first.message[:300]}" if first is not None else "invalid",
         )
 
 

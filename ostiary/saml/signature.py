@@ -8,6 +8,7 @@ A key never comes from the message: KeyInfo is ignored.
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,12 +24,17 @@ from ostiary.saml.xml import Element, add, qname
 _DIGESTS: Final[dict[str, str]] = {names.SHA256: "sha256", names.SHA384: "sha384", names.SHA512: "sha512"}
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
 _C14N: Final = frozenset({names.EXCLUSIVE_C14N, names.EXCLUSIVE_C14N_WITH_COMMENTS})
-_ID_NAMES: Final = frozenset({"ID", "Id", "id", "AssertionID", "RequestID", "ResponseID", qname(names.XML, "id")})
+_ID_NAMES: Final = ("ID", "Id", "id", "AssertionID", "RequestID", "ResponseID", "xml:id")
+_IDS: Final = tuple(etree.XPath(f"//@{name}", smart_strings=False) for name in _ID_NAMES)
 _MAXIMUM_KEYS: Final = 8
 _MAXIMUM_PREFIX_LIST: Final = 500
 _NCNAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}")
 
 _SIGNATURE: Final = qname(names.DS, "Signature")
+# The only shape of each part that is accepted (XMLDSig 4; SAML core 5.4), which leaves nothing for two readers to see differently.
+_SIGNATURE_PARTS: Final = ("SignedInfo", "SignatureValue")
+_SIGNED_INFO_PARTS: Final = ("CanonicalizationMethod", "SignatureMethod", "Reference")
+_REFERENCE_PARTS: Final = ("Transforms", "DigestMethod", "DigestValue")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +118,18 @@ def verify_element(element: Element, keys: Sequence[TrustedKey]) -> SignedElemen
     Raises `Refusal`: ``signature.missing``, ``signature.structure`` (not exactly the form of SAML core 5.4),
     ``signature.algorithm``, ``signature.duplicate_id``, ``signature.no_key``, ``signature.wrong``.
     """
+    _check_ids(element.getroottree().getroot())
+    return _verify_one(element, keys)
+
+
+def verify_elements(elements: Sequence[Element], keys: Sequence[TrustedKey]) -> tuple[SignedElement, ...]:
+    """`verify_element` for several elements, each with a signature of its own; all of them verify, or the first that doesn't is refused."""
+    for root in {element.getroottree().getroot() for element in elements}:
+        _check_ids(root)
+    return tuple(_verify_one(element, keys) for element in elements)
+
+
+def _verify_one(element: Element, keys: Sequence[TrustedKey]) -> SignedElement:
     if not keys:
         raise Refusal("signature.no_key", expected="a signing key in the sender's metadata", found="none")
     found = element.findall(_SIGNATURE)
@@ -120,7 +138,6 @@ def verify_element(element: Element, keys: Sequence[TrustedKey]) -> SignedElemen
     if len(found) > 1:
         raise Refusal("signature.structure", expected="one signature", found=f"{len(found)} signatures on one element")
     algorithm = _check_form(found[0], element)
-    _check_ids(element)
     candidates = [key for key in keys if key.allows(algorithm)][:_MAXIMUM_KEYS]
     for key in candidates:
         if _verifies(found[0], element, key):
@@ -145,43 +162,41 @@ def _verifies(signature: Element, element: Element, key: TrustedKey) -> bool:
 
 def _check_form(signature: Element, element: Element) -> str:
     """The exact shape that a SAML signature has (SAML core 5.4.1 to 5.4.4), before xmlsec sees it. Returns the signature algorithm."""
-    signed_info = _only(signature, "SignedInfo")
-    _only(signature, "SignatureValue")
-    if signature.find(qname(names.DS, "Object")) is not None:
-        raise Refusal("signature.structure", expected="no ds:Object", found="a ds:Object")
-    c14n = _only(signed_info, "CanonicalizationMethod")
+    if len(signature) == len(_SIGNATURE_PARTS) + 1:
+        signed_info, value, _ = _parts(signature, *_SIGNATURE_PARTS, "KeyInfo")
+    else:
+        signed_info, value = _parts(signature, *_SIGNATURE_PARTS)
+    c14n, method, reference = _parts(signed_info, *_SIGNED_INFO_PARTS)
+    transforms, digest_method, digest_value = _parts(reference, *_REFERENCE_PARTS)
+    for leaf in (value, method, digest_method, digest_value):
+        _parts(leaf)
     _allowed(c14n, _C14N, "canonicalization")
     _check_prefix_list(c14n)
-    algorithm = _allowed(_only(signed_info, "SignatureMethod"), _SIGNATURE_ALGORITHMS, "signature")
-    reference = _only(signed_info, "Reference")
+    algorithm = _allowed(method, _SIGNATURE_ALGORITHMS, "signature")
     identifier = element.get("ID")
     if not identifier or _NCNAME.fullmatch(identifier) is None or reference.get("URI") != f"#{identifier}":
         raise Refusal("signature.structure", expected=f"a reference to #{identifier}", found=reference.get("URI"))
-    _allowed(_only(reference, "DigestMethod"), _DIGESTS, "digest")
-    _only(reference, "DigestValue")
-    transforms = list(_only(reference, "Transforms").iterchildren())
-    algorithms = [transform.get("Algorithm") for transform in transforms]
-    if (
-        not 1 <= len(transforms) <= 2
-        or algorithms[0] != names.ENVELOPED_SIGNATURE
-        or any(transform.tag != qname(names.DS, "Transform") for transform in transforms)
-        or any(algorithm not in _C14N for algorithm in algorithms[1:])
-    ):
-        raise Refusal("signature.structure", expected="enveloped-signature, then exclusive c14n", found=algorithms)
-    if len(transforms) == 1:
-        # Without a c14n transform XMLDSig 4.4.3.2 falls back to inclusive c14n, which is not on the list.
-        raise Refusal("signature.structure", expected="an exclusive c14n transform", found=algorithms)
-    if len(transforms[0]):
-        raise Refusal("signature.structure", expected="an empty enveloped-signature transform", found="parameters")
-    _check_prefix_list(transforms[1])
+    _allowed(digest_method, _DIGESTS, "digest")
+    # Without a c14n transform XMLDSig 4.4.3.2 falls back to inclusive c14n, which is not on the list.
+    enveloped, exclusive = _parts(transforms, "Transform", "Transform")
+    found = [enveloped.get("Algorithm"), exclusive.get("Algorithm")]
+    if found[0] != names.ENVELOPED_SIGNATURE or found[1] not in _C14N:
+        raise Refusal("signature.structure", expected="enveloped-signature, then exclusive c14n", found=found)
+    _parts(enveloped)
+    _check_prefix_list(exclusive)
     return algorithm
 
 
-def _only(parent: Element, name: str) -> Element:
-    found = parent.findall(qname(names.DS, name))
-    if len(found) != 1:
-        raise Refusal("signature.structure", expected=f"exactly one ds:{name}", found=len(found))
-    return found[0]
+def _parts(parent: Element, *expected: str) -> list[Element]:
+    """The children of ``parent``, which are these elements of XML Signature in this order and nothing else."""
+    found = list(parent)
+    if [part.tag for part in found] != [qname(names.DS, name) for name in expected]:
+        raise Refusal(
+            "signature.structure",
+            expected=f"{etree.QName(parent).localname} with {', '.join(expected) or 'text only'}",
+            found=", ".join(str(part.tag) for part in found)[:300] or "nothing",
+        )
+    return found
 
 
 def _allowed(method: Element, allowed: Iterable[str], what: str) -> str:
@@ -207,11 +222,9 @@ def _check_prefix_list(method: Element) -> None:
         )
 
 
-def _check_ids(element: Element) -> None:
+def _check_ids(root: Element) -> None:
     """Every ID in the whole document stands once: xmlsec would silently take the first of two."""
-    seen: set[str] = set()
-    for node in element.getroottree().getroot().iter("*"):
-        own: set[str] = {value for name, value in node.attrib.items() if name in _ID_NAMES}
-        if own & seen or sum(name in _ID_NAMES for name in node.attrib) != len(own):
-            raise Refusal("signature.duplicate_id", expected="each ID once in the document", found=(own & seen) or own)
-        seen |= own
+    found = Counter(value for read in _IDS for value in read(root))
+    repeated = [value for value, times in found.items() if times > 1]
+    if repeated:
+        raise Refusal("signature.duplicate_id", expected="each ID once in the document", found=repeated[0][:200])

@@ -10,6 +10,7 @@ and the request answered, which the caller binds to the browser. The attribute q
 `accept_query_response`, an authentication request `check_authn_request`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from ostiary.saml.protocol import (
     sole_assertion,
     unproven_envelope,
 )
-from ostiary.saml.signature import has_signature, verify_element
+from ostiary.saml.signature import has_signature, verify_element, verify_elements
 from ostiary.saml.xml import Element, write_instant
 
 
@@ -41,6 +42,7 @@ class Timing:
 
 
 DEFAULT_TIMING: Final = Timing()
+_STATUS_NAME: Final = re.compile(r"[A-Za-z]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,8 @@ def verify_response(element: Element, keys: Sequence[TrustedKey]) -> ProvenRespo
     """
     assertion = sole_assertion(element)
     if has_signature(element):
-        proof = verify_element(element, keys)
-        if assertion is not None and has_signature(assertion):
-            verify_element(assertion, keys)
+        inner = [assertion] if assertion is not None and has_signature(assertion) else []
+        proof, *_ = verify_elements([element, *inner], keys)
         response = Response.from_proof(proof)
         return ProvenResponse(response, True, response.assertions[0] if response.assertions else None)
     envelope = unproven_envelope(element)
@@ -141,7 +142,9 @@ def accept_response(
         authn=_authn_statement(assertion, now, timing),
         in_response_to=confirmation.in_response_to,
         replay_key=f"{issuer} {assertion.id}",
-        replay_until=max(confirmed_until, conditions_end) + timing.skew,
+        # Once it is too old, it is refused without being remembered; an end in the year 9999 does not keep it until then.
+        replay_until=min(max(confirmed_until, conditions_end), assertion.issue_instant + timing.max_age + timing.skew)
+        + timing.skew,
     )
 
 
@@ -172,7 +175,8 @@ def accept_query_response(
 ) -> Assertion | None:
     """The answer to our own query (SAML profiles 6.4.2): its assertion, None when the authority releases nothing.
 
-    Raises `Denied` (``saml.status``) when the authority refuses, `Refusal` when the answer is not one to this query.
+    Raises `Denied` (``saml.status``) when the authority refuses, `Refusal` when the answer is not one to this query; that nothing is
+    released must be signed too.
     """
     envelope = proven.envelope
     _same("saml.issuer", authority, envelope.issuer, optional=True)
@@ -181,6 +185,8 @@ def accept_query_response(
     _require_success(envelope.status)
     assertion = proven.assertion
     if assertion is None:
+        if not proven.signed_response:
+            raise Refusal("signature.missing", expected="a signed Response or a signed assertion", found="neither")
         return None
     _same("saml.issuer", authority, assertion.issuer)
     _check_issue_instant(assertion.issue_instant, now, timing)
@@ -206,24 +212,26 @@ def _require_success(status: Status) -> None:
         raise Denied(
             "saml.status",
             expected="Success",
-            found=f"{status.code} {status.detail or ''} {status.message or ''}",
-            status=code,
+            found=f"{status.code} {status.detail or ''} {status.message or ''}"[:800],
+            # Shown to a person, and nobody may have signed it: a name, never a sentence.
+            status=code if _STATUS_NAME.fullmatch(code) else "unknown",
         )
 
 
 def _check_issue_instant(at: datetime, now: datetime, timing: Timing) -> None:
     """A clock complaint states both times."""
+    if now - timing.max_age - timing.skew <= at <= now + timing.skew:
+        return
     theirs, ours = write_instant(at), write_instant(now)
-    if at > now + timing.skew:
+    if at > now:
         raise Refusal("saml.from_the_future", expected=f"issued before {ours}", found=theirs, theirs=theirs, ours=ours)
-    if at < now - timing.max_age - timing.skew:
-        raise Refusal(
-            "saml.too_old",
-            expected=f"issued within {timing.max_age} before {ours}",
-            found=theirs,
-            theirs=theirs,
-            ours=ours,
-        )
+    raise Refusal(
+        "saml.too_old",
+        expected=f"issued within {timing.max_age} before {ours}",
+        found=theirs,
+        theirs=theirs,
+        ours=ours,
+    )
 
 
 def _check_conditions(assertion: Assertion, audience: str, now: datetime, timing: Timing) -> datetime:
@@ -235,14 +243,14 @@ def _check_conditions(assertion: Assertion, audience: str, now: datetime, timing
         if audience not in audiences:
             raise Refusal("saml.audience", expected=audience, found=", ".join(audiences)[:300])
     ours = write_instant(now)
-    if conditions.not_before is not None and now < conditions.not_before - timing.skew:
+    if conditions.not_before is not None and now + timing.skew < conditions.not_before:
         theirs = write_instant(conditions.not_before)
         raise Refusal(
             "saml.from_the_future", expected=f"valid at {ours}", found=f"NotBefore {theirs}", theirs=theirs, ours=ours
         )
     if conditions.not_on_or_after is None:
         raise Refusal("saml.no_expiry", expected="Conditions NotOnOrAfter", found="none")
-    if now >= conditions.not_on_or_after + timing.skew:
+    if now - timing.skew >= conditions.not_on_or_after:
         theirs = write_instant(conditions.not_on_or_after)
         raise Refusal(
             "saml.expired", expected=f"valid at {ours}", found=f"NotOnOrAfter {theirs}", theirs=theirs, ours=ours
@@ -274,7 +282,7 @@ def _check_bearer(confirmation: Confirmation, recipient: str, now: datetime, tim
         )
     if confirmation.not_on_or_after is None:
         raise Refusal("saml.no_expiry", expected="SubjectConfirmationData NotOnOrAfter", found="none")
-    if now >= confirmation.not_on_or_after + timing.skew:
+    if now - timing.skew >= confirmation.not_on_or_after:
         theirs, ours = write_instant(confirmation.not_on_or_after), write_instant(now)
         raise Refusal(
             "saml.expired", expected=f"valid at {ours}", found=f"NotOnOrAfter {theirs}", theirs=theirs, ours=ours
@@ -293,7 +301,7 @@ def _authn_statement(assertion: Assertion, now: datetime, timing: Timing) -> Aut
             "saml.from_the_future", expected=f"before {ours}", found=f"AuthnInstant {theirs}", theirs=theirs, ours=ours
         )
     end = statement.session_not_on_or_after
-    if end is not None and now >= end + timing.skew:
+    if end is not None and now - timing.skew >= end:
         theirs = write_instant(end)
         raise Refusal(
             "saml.expired", expected=f"valid at {ours}", found=f"SessionNotOnOrAfter {theirs}", theirs=theirs, ours=ours

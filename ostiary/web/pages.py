@@ -22,7 +22,8 @@ class Pages:
     """The templates of one service. Its own directories come first, so a site may replace a page of the ground floor.
 
     Every page needs the values ``stylesheet`` (URL of the style sheet) and ``service_name``. Inside a template ``text(key, ...)``
-    gives a text in the page's language, ``attribute_label(name)`` plain words for an attribute, ``{{ at | moment }}`` a ``time`` element, ``url is web_address`` tells whether a link is
+    gives a text in the page's language, ``attribute_label(name)`` plain words for an attribute,
+    ``{{ at | moment }}`` a ``time`` element, ``url is web_address`` tells whether a link is
     safe to show.
     """
 

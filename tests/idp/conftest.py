@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 from idp.directory import Directory
 from idp.passwords import Passwords
 from idp.service import make_idp
-from idp.settings import IdpSettings, load_handle_keys
+from idp.settings import IdpSettings
 from idp.tables import MIGRATIONS as IDP_MIGRATIONS
 from ostiary import audit
 from ostiary.attributes import Attributes, make_attribute
@@ -33,6 +33,7 @@ from ostiary.errors import Unavailable
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Display, Endpoint, Entity, EntityKey, LocalizedText, SpRole
 from ostiary.federation.registry import Registry
+from ostiary.handle import load_handle_keys
 from ostiary.policy.release import ReleaseDecision
 from ostiary.ports import Release, ReleaseRequest
 from ostiary.saml import names

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from idp.metadata import idp_role
-from idp.settings import IdpSettings, load_handle_keys
+from idp.settings import IdpSettings
 from ostiary.config import Sources, load_settings
 from ostiary.errors import ConfigurationError
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Endpoint, Entity, EntityKey, Scope
 from ostiary.federation.publish import unsigned_entity
 from ostiary.federation.read import read_unsigned_local_metadata
+from ostiary.handle import load_handle_keys
 from ostiary.saml import names
 
 
@@ -34,14 +35,21 @@ def test_a_complete_file_is_read_with_its_defaults(configuration: Path) -> None:
     assert settings.attributes_in_response.sends_to("https://library.example.net/sp") is True
 
 
-def test_without_tls_a_login_is_a_password_and_with_tls_a_protected_one(configuration: Path) -> None:
-    rules = load_settings(configuration, IdpSettings).rules()
-    assert rules.context_class == names.PASSWORD
-    assert rules.redirect_url == "http://localhost:8001/saml/sso/redirect"
-    secure = changed(configuration, "http://localhost:8001", "https://login.example.org/idp/")
-    rules = load_settings(secure, IdpSettings).rules()
-    assert rules.context_class == names.PASSWORD_PROTECTED_TRANSPORT
-    assert rules.post_url == "https://login.example.org/idp/saml/sso/post"
+@pytest.mark.parametrize(
+    ("public_url", "context_class"),
+    [
+        ("http://localhost:8001", names.PASSWORD_PROTECTED_TRANSPORT),  # it never leaves the machine
+        ("https://login.example.org/idp/", names.PASSWORD_PROTECTED_TRANSPORT),
+        ("http://login.example.org", names.PASSWORD),
+    ],
+)
+def test_a_password_that_travels_in_the_open_makes_a_login_only_password(
+    configuration: Path, public_url: str, context_class: str
+) -> None:
+    allowed = changed(configuration, "public_url:", "allow_http_beyond_loopback: true\npublic_url:")
+    rules = load_settings(changed(allowed, "http://localhost:8001", public_url), IdpSettings).rules()
+    assert rules.context_class == context_class
+    assert rules.post_url == public_url.rstrip("/") + "/saml/sso/post"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_login_by_redirect_hands_the_resource_a_handle_and_attributes(home, li
     accepted = home.accept(page, library)
     assert accepted.in_response_to == "_request1"
     assert accepted.authn.authn_instant == NOW
-    assert accepted.authn.context_class == names.PASSWORD
+    assert accepted.authn.context_class == names.PASSWORD_PROTECTED_TRANSPORT
     assert accepted.authn.session_not_on_or_after == NOW + timedelta(hours=10)
     assert accepted.name_id.format == names.TRANSIENT
     assert accepted.name_id.name_qualifier == "https://home.example.org/idp"
@@ -183,7 +183,7 @@ def test_each_handle_leaves_an_audit_row_about_the_person(home, library) -> None
     home.whole_login(library.redirect())
     (login,) = home.events("login.succeeded")
     assert (login.person, login.actor) == (home.people["ada"], home.people["ada"])
-    assert login.facts == {"for": "https://library.example.net/sp", "context": names.PASSWORD}
+    assert login.facts == {"for": "https://library.example.net/sp", "context": names.PASSWORD_PROTECTED_TRANSPORT}
     (minted,) = home.events("handle.minted")
     assert minted.person == home.people["ada"]
     assert minted.facts == {
@@ -247,7 +247,7 @@ def test_a_passive_request_that_forces_authentication_can_not_succeed(home, libr
     [
         ({"nameid_format": names.PERSISTENT}, (names.REQUESTER, names.INVALID_NAMEID_POLICY)),
         (
-            {"requested_context": RequestedAuthnContext((names.PASSWORD_PROTECTED_TRANSPORT,))},
+            {"requested_context": RequestedAuthnContext((names.PASSWORD,))},
             (names.RESPONDER, names.NO_AUTHN_CONTEXT),
         ),
     ],
