@@ -1,13 +1,12 @@
 """The click groups of ``ostiary``: thin; they read options, call the roof's functions and print an error as what it is."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from ostiary.errors import ConfigurationError, OstiaryError
+from ostiary.command.plain_errors import plain_errors
+from ostiary.errors import ConfigurationError
 
 _CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -16,44 +15,8 @@ class _Group(click.Group):
     """Prints what was wrong, expected and found, instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        with _plain_errors():
+        with plain_errors():
             return super().invoke(ctx)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    try:
-        yield
-    except OstiaryError as error:
-        from ostiary.command.wording import catalogue
-
-        message, remedy = catalogue().error("en", error)
-        click.echo(f"ostiary: {message}", err=True)
-        if isinstance(error, ConfigurationError):
-            place = error.file if error.line is None else f"{error.file}, line {error.line}"
-            click.echo(f"  where:    {place}{f', {error.key}' if error.key else ''}", err=True)
-        for label, text in (("expected", error.expected), ("found", error.found)):
-            if text:
-                click.echo(f"  {label}: {'' if label == 'expected' else '   '}{text}", err=True)
-        click.echo(f"  remedy:   {remedy}", err=True)
-        click.echo(f"  code:     {error.code}", err=True)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in _EXTRAS:
-            raise
-        click.echo(
-            f"ostiary: this command needs {error.name}; install it with: {_EXTRAS[error.name.split('.')[0]]}", err=True
-        )
-        sys.exit(1)
-
-
-_EXTRAS = {
-    "flask": "pip install 'ostiary[all]'",
-    "granian": "pip install 'ostiary[all]'",
-    "sqlalchemy": "pip install 'ostiary[idp,aa]'",
-    "alembic": "pip install 'ostiary[idp,aa]'",
-    "argon2": "pip install 'ostiary[idp]'",
-}
 
 
 @click.group(cls=_Group)
@@ -93,11 +56,11 @@ def serve_idp(config: Path, authority: Path) -> None:
     from idp.settings import IdpSettings
     from ostiary.clock import SystemClock
     from ostiary.command.home import make_home_idp
-    from ostiary.command.serving import serve_made
+    from ostiary.command.serving import serve_checked
     from ostiary.config import load_settings
 
     listen = load_settings(config, IdpSettings).listen
-    serve_made("idp", partial(make_home_idp, config, authority, clock=SystemClock()), listen)
+    serve_checked("idp", partial(make_home_idp, config, authority, clock=SystemClock()), listen)
 
 
 @serve.command("aa")
@@ -109,11 +72,11 @@ def serve_aa(config: Path) -> None:
     from attribute_authority.settings import AttributeAuthoritySettings
     from ostiary.clock import SystemClock
     from ostiary.command.home import make_home_authority
-    from ostiary.command.serving import serve_made
+    from ostiary.command.serving import serve_checked
     from ostiary.config import load_settings
 
     listen = load_settings(config, AttributeAuthoritySettings).listen
-    serve_made("aa", partial(make_home_authority, config, clock=SystemClock()), listen)
+    serve_checked("aa", partial(make_home_authority, config, clock=SystemClock()), listen)
 
 
 @serve.command("wayf")
@@ -124,12 +87,12 @@ def serve_wayf(config: Path) -> None:
 
     from ostiary.clock import SystemClock
     from ostiary.command.discovery import make_discovery
-    from ostiary.command.serving import serve_made
+    from ostiary.command.serving import serve_checked
     from ostiary.config import load_settings
     from wayf.settings import WayfSettings
 
     listen = load_settings(config, WayfSettings).listen
-    serve_made("wayf", partial(make_discovery, config, clock=SystemClock()), listen)
+    serve_checked("wayf", partial(make_discovery, config, clock=SystemClock()), listen)
 
 
 @serve.command("sp")
@@ -142,12 +105,12 @@ def serve_sp(config: Path, app: str, host: str, port: int) -> None:
     from functools import partial
 
     from ostiary.command.resource import make_resource
-    from ostiary.command.serving import serve_made
+    from ostiary.command.serving import serve_checked
     from ostiary.config import ListenSettings, load_settings
     from sp_shire.settings import ShireSettings
 
     workers = load_settings(config, ShireSettings).workers
-    serve_made("sp", partial(make_resource, config, app), ListenSettings(host=host, port=port, workers=workers))
+    serve_checked("sp", partial(make_resource, config, app), ListenSettings(host=host, port=port, workers=workers))
 
 
 @ostiary.group()

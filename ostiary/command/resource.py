@@ -12,6 +12,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-def make_resource(config: Path, application: str, log: Log) -> "WSGIApplication":
+def make_resource(config: Path, application: str, *, log: Log) -> "WSGIApplication":
     """The application ``module:attribute`` behind the SHIRE of ``sp.yaml``."""
     return ShireMiddleware(load_application(application), make_shire(config, log=log))

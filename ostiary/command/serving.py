@@ -1,16 +1,18 @@
 """Runs one service: makes its application and hands it to granian. Every worker makes its own."""
 
 import importlib
-from collections.abc import Callable
+import multiprocessing
+import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from ostiary.clock import SystemClock
+from ostiary.command.plain_errors import plain_errors
 from ostiary.config import ListenSettings
 from ostiary.errors import ConfigurationError
 from ostiary.web.log import Log, make_log
@@ -21,9 +23,15 @@ if TYPE_CHECKING:
 LogStyle = Literal["json", "console"]
 
 
-def serve_made(
-    name: str, make: Callable[[Log], "WSGIApplication"], listen: ListenSettings, *, style: LogStyle = "json"
-) -> None:
+class MakeApplication(Protocol):
+    """Makes the application of one worker process."""
+
+    def __call__(self, *, log: Log) -> "WSGIApplication":
+        """Raises `OstiaryError` for a configuration that can't be used."""
+        ...
+
+
+def serve_made(name: str, make: MakeApplication, listen: ListenSettings, *, style: LogStyle = "json") -> None:
     """Serves until SIGTERM or SIGINT. ``make`` is called once in each worker process.
 
     Plain HTTP: TLS and the name that the world sees belong to the reverse proxy in front.
@@ -43,8 +51,23 @@ def serve_made(
     server.serve(target_loader=partial(_load, name, make, style), wrap_loader=False)
 
 
-def _load(name: str, make: Callable[[Log], "WSGIApplication"], style: LogStyle) -> "WSGIApplication":
-    return make(make_log(SystemClock(), service=name, style=style))
+def serve_checked(name: str, make: MakeApplication, listen: ListenSettings) -> None:
+    """The same, after one try in a process of its own: a broken configuration is told once, in words, before anything listens."""
+    attempt = multiprocessing.get_context("fork").Process(target=_try, args=(name, make))
+    attempt.start()
+    attempt.join()
+    if attempt.exitcode:
+        sys.exit(1)
+    serve_made(name, make, listen)
+
+
+def _try(name: str, make: MakeApplication) -> None:
+    with plain_errors():
+        make(log=make_log(SystemClock(), service=name))
+
+
+def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication":
+    return make(log=make_log(SystemClock(), service=name, style=style))
 
 
 def load_application(name: str) -> "WSGIApplication":

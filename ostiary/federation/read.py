@@ -1,14 +1,15 @@
 """Metadata from bytes to entities (SAML metadata 2.0). Verifies the signature first; what it does not understand stays in ``source``."""
 
 import base64
-import binascii
+import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 
 from ostiary.errors import Refusal
@@ -41,11 +42,16 @@ from ostiary.saml.xml import (
     qname,
     read_boolean,
     read_instant,
+    required_child,
     text_of,
     to_bytes,
 )
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_CURVES: Final[dict[str, ec.EllipticCurve]] = {
+    "urn:oid:1.2.840.10045.3.1.7": ec.SECP256R1(),
+    "urn:oid:1.3.132.0.34": ec.SECP384R1(),
+    "urn:oid:1.3.132.0.35": ec.SECP521R1(),
+}
 
 
 def read_signed_metadata(data: bytes, trusted: Sequence[TrustedKey], *, now: datetime) -> tuple[Entity, ...]:
@@ -56,6 +62,7 @@ def read_signed_metadata(data: bytes, trusted: Sequence[TrustedKey], *, now: dat
     """
     root = parse_xml(data, METADATA)
     verify_element(root, trusted)
+    _ignore_processing_instructions(root)
     valid_until = _own_valid_until(root)
     if valid_until is None:
         raise Refusal("metadata.no_valid_until", expected="validUntil on the signed root", found="none")
@@ -68,8 +75,14 @@ def read_signed_metadata(data: bytes, trusted: Sequence[TrustedKey], *, now: dat
 def read_unsigned_local_metadata(data: bytes) -> tuple[Entity, ...]:
     """The entities of a file that an administrator put in place: the file system, not a signature, vouches for it."""
     root = parse_xml(data, METADATA)
+    _ignore_processing_instructions(root)
     check_schema(root, "metadata")
     return tuple(_entities(root, None))
+
+
+def _ignore_processing_instructions(root: Element) -> None:
+    """Takes them out, so that no value ends where one stands. Only after the signature, which covers them, was verified."""
+    etree.strip_tags(root, etree.ProcessingInstruction)
 
 
 def _entities(element: Element, enclosing: datetime | None) -> Iterator[Entity]:
@@ -108,11 +121,13 @@ def _read_entity(element: Element, valid_until: datetime | None) -> Entity:
 
 
 def _source(element: Element) -> bytes:
-    """The descriptor as a document of its own, its signature left out: it covered another document."""
+    """The descriptor as a document of its own, without signatures and the IDs that they refer to: they covered another document, and in an
+    aggregate the IDs of two entities could be the same."""
     copied = parse_xml(to_bytes(element), METADATA)
-    for signature in list(children(copied, names.DS, "Signature")):
-        copied.remove(signature)
-    etree.strip_tags(copied, etree.ProcessingInstruction)
+    for signed in (copied, *copied.iterchildren("*")):
+        for signature in list(children(signed, names.DS, "Signature")):
+            signed.remove(signature)
+        signed.attrib.pop("ID", None)
     return to_bytes(copied)
 
 
@@ -180,7 +195,7 @@ def _common(element: Element, extensions: Element | None) -> Role:
             key for descriptor in children(element, names.MD, "KeyDescriptor") for key in _read_keys(descriptor)
         ),
         display=_read_display(extensions),
-        error_url=element.get("errorURL"),
+        error_url=error_url if _web_address(error_url := element.get("errorURL", "")) else None,
         valid_until=_own_valid_until(element),
         nameid_formats=tuple(text_of(found) for found in children(element, names.MD, "NameIDFormat")),
     )
@@ -201,19 +216,33 @@ def _read_keys(descriptor: Element) -> Iterator[EntityKey]:
             raise Refusal("metadata.key_use", expected="signing or encryption", found=other[:40])
     for certificate in descriptor.iter(qname(names.DS, "X509Certificate")):
         try:
-            der = base64.b64decode("".join(text_of(certificate).split()), validate=True)
+            der = _decoded(certificate)
             yield EntityKey(TrustedKey.from_certificate(der), use, der)
-        except (Refusal, binascii.Error):
+        except (Refusal, ValueError):
             continue
-    for value in descriptor.iter(qname(names.DS, "RSAKeyValue")):
+    for value in descriptor.iter(qname(names.DS, "RSAKeyValue"), qname(names.DSIG11, "ECKeyValue")):
         try:
-            modulus, exponent = (
-                int.from_bytes(base64.b64decode(value.findtext(qname(names.DS, name)) or "", validate=True))
-                for name in ("Modulus", "Exponent")
-            )
-            yield EntityKey(TrustedKey.from_public_key(rsa.RSAPublicNumbers(exponent, modulus).public_key()), use)
-        except (Refusal, binascii.Error, ValueError):
+            yield EntityKey(TrustedKey.from_public_key(_bare_key(value)), use)
+        except (Refusal, UnsupportedAlgorithm, ValueError):
             continue
+
+
+def _bare_key(value: Element) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+    """XMLDSig 4.5.2.2, and XMLDSig 1.1 4.5.2.3 with a named curve. Raises `Refusal` or ValueError."""
+    if value.tag == qname(names.DS, "RSAKeyValue"):
+        modulus, exponent = (
+            int.from_bytes(_decoded(required_child(value, names.DS, name))) for name in ("Modulus", "Exponent")
+        )
+        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    curve = _CURVES.get(required_child(value, names.DSIG11, "NamedCurve").get("URI", ""))
+    if curve is None:
+        raise Refusal("key.unusable", expected="a named curve: P-256, P-384 or P-521", found="another curve")
+    point = _decoded(required_child(value, names.DSIG11, "PublicKey"))
+    return ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
+
+
+def _decoded(element: Element) -> bytes:
+    return base64.b64decode("".join(text_of(element).split()), validate=True)
 
 
 def _endpoints(parent: Element, namespace: str, name: str) -> tuple[Endpoint, ...]:
@@ -232,14 +261,30 @@ def _endpoints(parent: Element, namespace: str, name: str) -> tuple[Endpoint, ..
 def _location(url: str) -> str:
     """Endpoints are https, or http on loopback; anything else (``javascript:`` among it) is refused (``metadata.endpoint``)."""
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
+        # Endpoints become headers and pages: urlsplit drops control characters, browsers take a backslash for a slash.
+        parts = urlsplit(url if url.isascii() and not any(c <= " " or c in "\\\x7f" for c in url) else "")
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
         parts, host = urlsplit(""), ""
-    loopback = host in _LOOPBACK or host.startswith("127.")
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and loopback)) or parts.username is not None:
+    if (
+        not host
+        or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)))
+        or parts.username is not None
+    ):
         raise Refusal("metadata.endpoint", expected="an https URL (http on loopback)", found=url[:200])
     return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _web_address(url: str) -> bool:
+    """Whether a link for people may be shown as a link: http or https, never ``javascript:``."""
+    return url.lower().startswith(("https://", "http://"))
 
 
 def _read_display(extensions: Element | None) -> Display:
@@ -252,8 +297,8 @@ def _read_display(extensions: Element | None) -> Display:
         descriptions=_localized(info, names.MDUI, "Description"),
         keywords=_localized(info, names.MDUI, "Keywords"),
         logos=_logos(info),
-        information_urls=_localized(info, names.MDUI, "InformationURL"),
-        privacy_statement_urls=_localized(info, names.MDUI, "PrivacyStatementURL"),
+        information_urls=_links(info, "InformationURL"),
+        privacy_statement_urls=_links(info, "PrivacyStatementURL"),
         domain_hints=tuple(text_of(hint) for hint in children(hints, names.MDUI, "DomainHint"))
         if hints is not None
         else (),
@@ -266,7 +311,12 @@ def _logos(info: Element | None) -> tuple[Logo, ...]:
     return tuple(
         Logo(text_of(logo), _pixels(logo, "width"), _pixels(logo, "height"), logo.get(qname(names.XML, "lang")))
         for logo in children(info, names.MDUI, "Logo")
+        if _web_address(text_of(logo)) or text_of(logo).startswith("data:image/")
     )
+
+
+def _links(info: Element | None, name: str) -> tuple[LocalizedText, ...]:
+    return tuple(link for link in _localized(info, names.MDUI, name) if _web_address(link.text))
 
 
 def _pixels(logo: Element, name: str) -> int:

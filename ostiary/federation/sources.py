@@ -28,7 +28,7 @@ class MetadataFile:
 
 
 def load_registry(files: Sequence[MetadataFile], *, now: datetime, sources: Sources | None = None) -> Registry:
-    """Reads every file. Where an entity stands in several, the first file wins.
+    """Reads every file. Where an entity stands in several, the first file wins; twice in one file, and nobody knows which is meant.
 
     Raises `ConfigurationError` (``metadata.file``) that names the file and what was wrong with it.
     """
@@ -54,10 +54,12 @@ def _read(file: MetadataFile, now: datetime, sources: Sources | None) -> tuple[E
     keys = [TrustedKey.from_certificate(load_certificate(path)) for path in file.trusted]
     try:
         data = file.path.read_bytes()
-        return read_signed_metadata(data, keys, now=now) if keys else read_unsigned_local_metadata(data)
+        entities = read_signed_metadata(data, keys, now=now) if keys else read_unsigned_local_metadata(data)
+        Registry(entities)  # refuses an entityID that stands there twice
     except OSError as error:
         raise ConfigurationError(
             "metadata.file", file=file.path, expected="a readable file", found=error.strerror
         ) from None
     except OstiaryError as error:
         raise ConfigurationError("metadata.file", file=file.path, expected="usable metadata", found=error) from error
+    return entities

@@ -148,9 +148,7 @@ def decode_soap(data: bytes) -> Element:
     if envelope.tag != qname(names.SOAP11, "Envelope"):
         raise Refusal("soap.envelope", expected="a SOAP 1.1 Envelope", found=str(envelope.tag)[:200])
     header = envelope.find(qname(names.SOAP11, "Header"))
-    if header is not None and any(
-        read_boolean(block.get(qname(names.SOAP11, "mustUnderstand"))) for block in header
-    ):
+    if header is not None and any(read_boolean(block.get(qname(names.SOAP11, "mustUnderstand"))) for block in header):
         raise Refusal("soap.envelope", expected="no header that must be understood", found="mustUnderstand")
     bodies = envelope.findall(qname(names.SOAP11, "Body"))
     if len(bodies) != 1 or len(bodies[0]) != 1:

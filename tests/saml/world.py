@@ -1,6 +1,7 @@
 """One IdP, one SP and one moment, for every test of the SAML core: keys, certificates and the Response that is right in each respect."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from ostiary.attributes import make_attribute
+from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confirmation, NameId
 from ostiary.saml.keys import Signer
@@ -76,9 +78,13 @@ ASSERTION = Assertion(
         Confirmation(names.BEARER, recipient=ACS, not_on_or_after=NOW + timedelta(minutes=5), in_response_to=REQUEST),
     ),
     conditions=Conditions(NOW, NOW + timedelta(minutes=5), ((SP,),)),
-    authn_statements=(AuthnStatement(NOW - timedelta(minutes=1), "_session", NOW + timedelta(hours=8), names.PASSWORD),),
+    authn_statements=(
+        AuthnStatement(NOW - timedelta(minutes=1), "_session", NOW + timedelta(hours=8), names.PASSWORD),
+    ),
     attributes=(
-        make_attribute("eduPersonScopedAffiliation", ["member@northgate.example", "staff@northgate.example"], issuer=IDP),
+        make_attribute(
+            "eduPersonScopedAffiliation", ["member@northgate.example", "staff@northgate.example"], issuer=IDP
+        ),
         make_attribute("mail", ["alma@northgate.example"], issuer=IDP),
     ),
 )
@@ -111,3 +117,12 @@ def response_element(
     if sign_response:
         sign(element, by)
     return element
+
+
+def refusal_code(function: Callable[[], object]) -> str:
+    """The code with which ``function`` refuses; ``accepted`` when it does not."""
+    try:
+        function()
+    except Refusal as refusal:
+        return refusal.code
+    return "accepted"

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -22,7 +22,7 @@ from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES
 from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
-from ostiary.command.serving import serve_made
+from ostiary.command.serving import MakeApplication, serve_made
 from ostiary.config import ListenSettings
 from ostiary.errors import Unavailable
 from ostiary.web.log import Log
@@ -42,7 +42,7 @@ class Service:
 
     name: str
     port: int
-    make: Callable[[Log], "WSGIApplication"]
+    make: MakeApplication
     probe: str
 
 
@@ -53,10 +53,10 @@ def services(layout: Layout, clock: Clock) -> tuple[Service, ...]:
         directory = layout.directory(home.key)
         idp_config, authority_config = directory / "idp.yaml", directory / "aa.yaml"
 
-        def make_idp(log: Log, idp: Path = idp_config, authority: Path = authority_config) -> "WSGIApplication":
+        def make_idp(*, log: Log, idp: Path = idp_config, authority: Path = authority_config) -> "WSGIApplication":
             return make_home_idp(idp, authority, clock=clock, log=log)
 
-        def make_aa(log: Log, authority: Path = authority_config) -> "WSGIApplication":
+        def make_aa(*, log: Log, authority: Path = authority_config) -> "WSGIApplication":
             return make_home_authority(authority, clock=clock, log=log)
 
         found.append(Service(f"{home.key}-idp", layout.idp_port(home), make_idp, f"{layout.idp_url(home)}/health"))
@@ -65,14 +65,14 @@ def services(layout: Layout, clock: Clock) -> tuple[Service, ...]:
 
 
 def _wayf(layout: Layout, clock: Clock) -> Service:
-    def make(log: Log) -> "WSGIApplication":
+    def make(*, log: Log) -> "WSGIApplication":
         return make_discovery(layout.directory("wayf") / "wayf.yaml", clock=clock, log=log)
 
     return Service("wayf", layout.wayf_port, make, f"{layout.wayf_url}/health")
 
 
 def _resource(layout: Layout, resource: DemoResource, clock: Clock) -> Service:
-    def make(log: Log) -> "WSGIApplication":
+    def make(*, log: Log) -> "WSGIApplication":
         shire = make_shire(layout.directory(resource.key) / "sp.yaml", clock=clock, log=log)
         homes = {home.entity_id: home.name for home in HOMES}
         return ShireMiddleware(make_demo_application(resource, homes), shire)

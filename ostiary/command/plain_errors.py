@@ -1,0 +1,45 @@
+"""How the command line tells what is wrong: message, place, expected, found, remedy and code; never a traceback for a known error."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ostiary.command.wording import catalogue
+from ostiary.errors import ConfigurationError, OstiaryError
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Around a command: what it raises is put into words on standard error, and the process ends with status 1."""
+    try:
+        yield
+    except OstiaryError as error:
+        message, remedy = catalogue().error("en", error)
+        click.echo(f"ostiary: {message}", err=True)
+        if isinstance(error, ConfigurationError):
+            place = error.file if error.line is None else f"{error.file}, line {error.line}"
+            click.echo(f"  where:    {place}{f', {error.key}' if error.key else ''}", err=True)
+        for label, text in (("expected", error.expected), ("found", error.found)):
+            if text:
+                click.echo(f"  {label}: {'' if label == 'expected' else '   '}{text}", err=True)
+        click.echo(f"  remedy:   {remedy}", err=True)
+        click.echo(f"  code:     {error.code}", err=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in _EXTRAS:
+            raise
+        click.echo(
+            f"ostiary: this command needs {error.name}; install it with: {_EXTRAS[error.name.split('.')[0]]}", err=True
+        )
+        sys.exit(1)
+
+
+_EXTRAS = {
+    "flask": "pip install 'ostiary[all]'",
+    "granian": "pip install 'ostiary[all]'",
+    "sqlalchemy": "pip install 'ostiary[idp,aa]'",
+    "alembic": "pip install 'ostiary[idp,aa]'",
+    "argon2": "pip install 'ostiary[idp]'",
+}

@@ -1,0 +1,173 @@
+"""What the documents tell people to type: every file is taken from the page as it stands, every command is run."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from ostiary.federation.keys import create_key_ring, load_key_ring
+from ostiary.federation.model import Endpoint, Entity, IdpRole
+from ostiary.federation.publish import signed_aggregate
+from ostiary.federation.read import read_unsigned_local_metadata
+from ostiary.saml import names
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([".", str(ROOT)])}
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return [text for found, text in BLOCK.findall((ROOT / document).read_text()) if found == language]
+
+
+def commands(document: str) -> list[str]:
+    return [line for block in blocks(document, "sh") for line in block.splitlines() if line.strip()]
+
+
+def run(command: str, directory: Path) -> str:
+    words = shlex.split(command)
+    assert words[0] == "ostiary"
+    finished = subprocess.run(
+        [sys.executable, "-m", "ostiary.command", *words[1:]],
+        cwd=directory,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, f"{command}\n{finished.stdout}{finished.stderr}"
+    return finished.stdout
+
+
+def serve_until_it_answers(
+    command: str, directory: Path, port: int, path: str, headers: dict[str, str]
+) -> tuple[int, str]:
+    """Runs a ``serve`` command on another port than the document's and asks it one question."""
+    words = [str(port) if word in ("8080", "8501", "8502") else word for word in shlex.split(command)]
+    with (directory / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ostiary.command", *words[1:]],
+            cwd=directory,
+            env=ENVIRONMENT,
+            stdout=output,
+            stderr=output,
+        )
+    pool = urllib3.PoolManager(retries=False, timeout=5)
+    try:
+        for _ in range(400):
+            assert process.poll() is None, (directory / "output").read_text()
+            try:
+                answer = pool.request("GET", f"http://127.0.0.1:{port}{path}", headers=headers, redirect=False)
+                return answer.status, answer.headers.get("Location", "")
+            except urllib3.exceptions.HTTPError:
+                time.sleep(0.05)
+        raise AssertionError((directory / "output").read_text())
+    finally:
+        pool.clear()
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Path:
+    """A directory with ``federation.xml`` and ``federation.crt``, as a federation hands them out."""
+    now = datetime.now(UTC)
+    create_key_ring(tmp_path / "federation", "federation", now=now)
+    signer = load_key_ring(tmp_path / "federation").signer
+    keys = load_key_ring(tmp_path / "federation").published
+    idp = IdpRole(keys=keys, single_sign_on=(Endpoint(names.HTTP_REDIRECT, "https://other.example/sso"),))
+    someone = Entity("https://other.example/idp", idp=idp)
+    document = signed_aggregate(
+        [someone], signer, name="https://federation.example", valid_until=now + timedelta(days=1)
+    )
+    (tmp_path / "federation.xml").write_bytes(document)
+    (tmp_path / "federation.crt").write_bytes((tmp_path / "federation" / "current.crt").read_bytes())
+    return tmp_path
+
+
+def test_an_application_is_protected_by_following_the_page(federation: Path) -> None:
+    page = "docs/protect-your-application.md"
+    names = ["sp.yaml", "accept.yaml", "access.yaml"]
+    for name, text in zip(names, blocks(page, "yaml"), strict=True):
+        (federation / name).write_text(text)
+    [application] = blocks(page, "python")
+    (federation / "members.py").write_text(
+        application.replace('app.wsgi_app = ShireMiddleware(app.wsgi_app, "sp.yaml")\n', "")
+    )
+    *before, serve = commands(page)
+    output = [run(command, federation) for command in before]
+    [entity] = read_unsigned_local_metadata(output[-1].encode())
+    assert entity.entity_id == "https://members.example.org/shar"
+    port = free_port()
+    status, location = serve_until_it_answers(
+        serve, federation, port, "/members/", {"Host": "127.0.0.1:8080", "Accept": "text/html"}
+    )
+    assert status == 302
+    assert location.startswith(
+        "http://localhost:8400/discovery?entityID=https%3A%2F%2Fmembers.example.org%2Fshar&return="
+    )
+
+
+def test_the_application_of_the_page_is_wrapped_by_its_own_last_line(
+    federation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = "docs/protect-your-application.md"
+    for name, text in zip(["sp.yaml", "accept.yaml", "access.yaml"], blocks(page, "yaml"), strict=True):
+        (federation / name).write_text(text)
+    run("ostiary keys create keys --name members.example.org", federation)
+    monkeypatch.chdir(federation)
+    namespace: dict[str, object] = {"__name__": "members"}
+    exec(compile(blocks(page, "python")[0], "members.py", "exec"), namespace)  # noqa: S102 - the page's own code
+    client = namespace["app"].test_client()  # type: ignore[attr-defined]
+    answer = client.get("/members/", headers={"Host": "127.0.0.1:8080", "Accept": "text/html"})
+    assert answer.status_code == 302
+
+
+def test_a_home_organisation_is_set_up_by_following_the_page(federation: Path) -> None:
+    page = "docs/run-a-home-organisation.md"
+    for name, text in zip(["idp.yaml", "aa.yaml", "release.yaml"], blocks(page, "yaml"), strict=True):
+        with_free_port = re.sub(r"listen: \{port: \d+\}", lambda _: f"listen: {{port: {free_port()}}}", text)
+        (federation / name).write_text(with_free_port)
+    (federation / "alice.password").write_text("a password of Alice's\n")
+    (federation / "alice.password").chmod(0o600)
+    found = commands(page)
+    serving = [command for command in found if command.startswith("ostiary serve")]
+    output = {command: run(command, federation) for command in found if command not in serving}
+    [entity] = read_unsigned_local_metadata(
+        next(text for command, text in output.items() if " metadata home " in command).encode()
+    )
+    assert entity.idp is not None
+    assert entity.aa is not None
+    assert "alice" in next(text for command, text in output.items() if command.endswith(" list"))
+    assert len(serving) == 2
+    for command in serving:
+        config = "idp.yaml" if " idp " in command else "aa.yaml"
+        port = int(re.findall(r"listen: \{port: (\d+)\}", (federation / config).read_text())[0])
+        assert serve_until_it_answers(command, federation, port, "/health", {})[0] == 200
+
+
+def test_every_make_task_that_the_documents_name_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        task
+        for page in pages
+        for task in re.findall(r"\bmake ([a-z0-9-]+)\b(?=`| *$| ARGS)", page.read_text(), re.MULTILINE)
+    }
+    assert {"demo", "test", "e2e", "interop", "bench", "check"} <= named
+    for task in named:
+        assert re.search(rf"^{task}:.*## ", makefile, re.MULTILINE), f"make {task} is not a task"
