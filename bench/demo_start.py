@@ -26,7 +26,16 @@ def rows(*, quick: bool) -> list[Row]:
 
 def _start(directory: Path) -> float:
     ready = directory / "ready.json"
-    command = [sys.executable, "-m", "ostiary.command", "demo", "--state", str(directory / "state"), "--ready", str(ready)]
+    command = [
+        sys.executable,
+        "-m",
+        "ostiary.command",
+        "demo",
+        "--state",
+        str(directory / "state"),
+        "--ready",
+        str(ready),
+    ]
     begin = time.monotonic()
     process = subprocess.Popen([*command, "--base-port", str(_free_ports())], stdout=subprocess.DEVNULL)
     while not ready.exists():

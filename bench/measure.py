@@ -33,7 +33,9 @@ class Row:
             "limit": self.limit,
             "goal": self.goal,
             "ratio_to_limit": round(self.ratio, 3),
-            "peers": {name: {"value": value, "ratio": round(value / self.value, 2)} for name, value in self.peers.items()},
+            "peers": {
+                name: {"value": value, "ratio": round(value / self.value, 2)} for name, value in self.peers.items()
+            },
             "machine": f"{platform.machine()}, Python {platform.python_version()}",
         }
 

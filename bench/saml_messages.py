@@ -61,7 +61,12 @@ def rows(*, quick: bool) -> list[Row]:
         accept_response(proven, issuer=IDP, audience=SP, recipient=ACS, now=NOW)
 
     best = cpu_milliseconds(
-        {"sign": bare_signatures, "build": lambda: to_bytes(_build(signer)), "verify": bare_verifications, "accept": accept},
+        {
+            "sign": bare_signatures,
+            "build": lambda: to_bytes(_build(signer)),
+            "verify": bare_verifications,
+            "accept": accept,
+        },
         rounds=5 if quick else 20,
         loops=40 if quick else 200,
     )
@@ -79,7 +84,9 @@ def _build(signer: Signer):  # type: ignore[no-untyped-def]  # lxml's element ty
         name_id=NameId("AAdzTWVhbmluZ2xlc3M" * 6, names.TRANSIENT, IDP, SP),
         confirmations=(Confirmation(names.BEARER, ACS, NOW + timedelta(minutes=5), None, "_request"),),
         conditions=Conditions(NOW, NOW + timedelta(minutes=5), ((SP,),)),
-        authn_statements=(AuthnStatement(NOW, "_session", NOW + timedelta(hours=8), names.PASSWORD_PROTECTED_TRANSPORT),),
+        authn_statements=(
+            AuthnStatement(NOW, "_session", NOW + timedelta(hours=8), names.PASSWORD_PROTECTED_TRANSPORT),
+        ),
         attributes=ATTRIBUTES,
     ).to_xml()
     sign(assertion, signer)

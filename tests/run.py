@@ -9,7 +9,15 @@ import sys
 
 PYTEST = ["-m", "pytest", "-q", "-n", str(min(os.cpu_count() or 2, 8)), "-m", "not e2e and not interop"]
 # Under -O no `assert` statement of the program runs: nothing may depend on one. pytest's own rewriting keeps the tests' asserts.
-OPTIMIZED = ["tests/saml", "tests/attacks", "tests/handle", "tests/flows", "tests/policy", "tests/idp", "tests/attribute_authority"]
+OPTIMIZED = [
+    "tests/saml",
+    "tests/attacks",
+    "tests/handle",
+    "tests/flows",
+    "tests/policy",
+    "tests/idp",
+    "tests/attribute_authority",
+]
 
 
 def main(arguments: list[str]) -> int:
@@ -23,7 +31,9 @@ def main(arguments: list[str]) -> int:
     print("\nOnce more under python -O:", flush=True)
     # pytest warns that asserts outside of tests do not run: that is the point.
     quiet = ["-W", "ignore::pytest.PytestConfigWarning", "-p", "no:cacheprovider"]
-    return subprocess.call([sys.executable, "-O", *PYTEST, *quiet, *OPTIMIZED], env={**os.environ, "PYTHONOPTIMIZE": "1"})
+    return subprocess.call(
+        [sys.executable, "-O", *PYTEST, *quiet, *OPTIMIZED], env={**os.environ, "PYTHONOPTIMIZE": "1"}
+    )
 
 
 if __name__ == "__main__":

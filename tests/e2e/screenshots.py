@@ -7,8 +7,9 @@ from pathlib import Path
 
 from selenium import webdriver
 
-from tests.e2e.conftest import RunningDemo, start_chromium
+from tests.e2e.conftest import start_chromium
 from tests.e2e.walk import choose_home, enter_password, wait_for_site
+from tests.running_demo import RunningDemo
 
 README_PICTURES = ("discovery", "login", "library", "denied")
 WIDTHS = {"desktop": 1100, "phone": 360}

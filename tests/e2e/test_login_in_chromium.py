@@ -6,8 +6,8 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.e2e.conftest import RunningDemo
 from tests.e2e.walk import choose_home, enter_password, page_text, press_continue, wait_for_site
+from tests.running_demo import RunningDemo
 
 pytestmark = pytest.mark.e2e
 

@@ -31,9 +31,13 @@ Kind = Literal["rsa", "p256", "p384", "p521"]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
-@functools.cache
 def private_key(kind: Kind = "rsa", whose: str = "idp") -> PrivateKey:
     """A fresh key, the same one for the same arguments as long as the tests run."""
+    return _made(kind, whose)
+
+
+@functools.cache
+def _made(kind: Kind, whose: str) -> PrivateKey:
     if kind == "rsa":
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
     curves = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1()}
@@ -55,9 +59,13 @@ def certificate_for(key: PrivateKey, subject: str = "idp.northgate.example") -> 
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-@functools.cache
 def signer(kind: Kind = "rsa", whose: str = "idp") -> Signer:
     """Signs with `private_key` of the same arguments. The certificates of all of them have the same subject."""
+    return _signer(kind, whose)
+
+
+@functools.cache
+def _signer(kind: Kind, whose: str) -> Signer:
     key = private_key(kind, whose)
     return Signer(key, certificate_for(key))
 
