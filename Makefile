@@ -57,11 +57,13 @@ ready-browser:
 
 # The stamp of the developer's set also serves for running: it holds everything that running needs.
 $(VENV)/.ready-run: requirements/run.lock pyproject.toml | $(VENV)/.made
+	@echo "Installing what Ostiary needs into $(VENV) (once; half a minute or so) ..."
 	@$(PIP) install --require-hashes --no-deps -r requirements/run.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.ready-dev: requirements/dev.lock pyproject.toml | $(VENV)/.made
+	@echo "Installing what tests and checks need into $(VENV) (once; a minute or so) ..."
 	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.ready-run

@@ -61,13 +61,14 @@ def announce(console: Console, layout: Layout) -> None:
     for resource in RESOURCES:
         places.add_row(f"[bold]{resource.name}[/]", f"{layout.resource_url(resource)}/{resource.key}/")
     console.print(places)
-    people = Table(title="Who can log in", title_justify="left", title_style="bold", box=None, padding=(0, 2))
-    for heading in ("home organisation", "user name", "password", "at the library", "at the microscope"):
-        people.add_column(heading, header_style="dim", no_wrap=heading != "home organisation")
+    people = Table(title="Who can log in", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 2))
+    for heading in ("user name", "password", "at the library", "at the microscope"):
+        people.add_column(heading, header_style="dim", no_wrap=heading in ("user name", "password"))
     for home in HOMES:
-        for position, person in enumerate(home.people):
-            name = home.name if position == 0 else ""
-            people.add_row(name, person.username, person.password, person.library, person.instrument)
+        people.add_section()
+        people.add_row(f"[bold]{home.name}[/]")
+        for person in home.people:
+            people.add_row(f"  {person.username}", person.password, person.library, person.instrument)
     console.print()
     console.print(people)
     console.print()

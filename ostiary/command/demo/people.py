@@ -57,7 +57,7 @@ NORTHGATE: Final = DemoHome(
                 "eduPersonEntitlement": (OPERATE, "urn:mace:dir:entitlement:common-lib-terms"),
             },
             library=ENTERS,
-            instrument="enters: admitted as operator",
+            instrument="enters: an operator",
         ),
         DemoPerson(
             "bob",
@@ -81,7 +81,7 @@ NORTHGATE: Final = DemoHome(
                 "eduPersonPrincipalName": ("carol@northgate.example",),
                 "eduPersonScopedAffiliation": _affiliations("northgate.example", "alum"),
             },
-            library="refused: not a member any more",
+            library="refused: no longer a member",
             instrument="refused: no entitlement",
         ),
     ),
@@ -103,7 +103,7 @@ SOUTHBANK: Final = DemoHome(
                 "eduPersonEntitlement": (OPERATE,),
             },
             library=ENTERS,
-            instrument="enters: admitted as operator",
+            instrument="enters: an operator",
         ),
         DemoPerson(
             "emil",
@@ -127,8 +127,8 @@ SOUTHBANK: Final = DemoHome(
                 "eduPersonScopedAffiliation": _affiliations("southbank.example", "affiliate"),
                 "eduPersonEntitlement": (OPERATE,),
             },
-            library="refused: a guest, not a member",
-            instrument="enters: admitted as operator",
+            library="refused: only a guest",
+            instrument="enters: an operator",
         ),
     ),
 )
