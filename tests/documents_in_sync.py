@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from ostiary.command.configuration_reference import configuration_reference
 from ostiary.command.wording import catalogue
 from ostiary.policy.schema_documents import schema_texts
 from ostiary.web.error_list import error_list
@@ -12,13 +13,19 @@ ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
+def generated() -> dict[Path, str]:
+    """Every generated document: where it stands, and what it should say."""
+    documents = {ROOT / "schemas" / name: text for name, text in schema_texts().items()}
+    documents[ROOT / "docs" / "errors.md"] = error_list(catalogue())
+    documents[ROOT / "docs" / "configuration.md"] = configuration_reference()
+    return documents
+
+
 def stale_documents() -> list[str]:
     """Generated files that differ from what the code makes."""
-    wanted = {ROOT / "schemas" / name: text for name, text in schema_texts().items()}
-    wanted[ROOT / "docs" / "errors.md"] = error_list(catalogue())
     return [
         f"{path.relative_to(ROOT)} is out of date: run `make generated`"
-        for path, text in wanted.items()
+        for path, text in generated().items()
         if not path.exists() or path.read_text() != text
     ]
 
@@ -35,9 +42,8 @@ def dead_links() -> list[str]:
 
 def write_generated() -> None:
     """Writes every generated document."""
-    for name, text in schema_texts().items():
-        (ROOT / "schemas" / name).write_text(text)
-    (ROOT / "docs" / "errors.md").write_text(error_list(catalogue()))
+    for path, text in generated().items():
+        path.write_text(text)
 
 
 if __name__ == "__main__":

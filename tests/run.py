@@ -7,7 +7,17 @@ import os
 import subprocess
 import sys
 
-PYTEST = ["-m", "pytest", "-q", "-n", str(min(os.cpu_count() or 2, 8)), "-m", "not e2e and not interop"]
+PYTEST = [
+    "-m",
+    "pytest",
+    "-q",
+    "-n",
+    str(min(os.cpu_count() or 2, 8)),
+    "--dist",
+    "loadgroup",
+    "-m",
+    "not e2e and not interop",
+]
 # Under -O no `assert` statement of the program runs: nothing may depend on one. pytest's own rewriting keeps the tests' asserts.
 OPTIMIZED = [
     "tests/saml",

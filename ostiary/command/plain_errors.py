@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import click
 
 from ostiary.command.wording import catalogue
+from ostiary.config import DocumentError
 from ostiary.errors import ConfigurationError, OstiaryError
 
 
@@ -26,6 +27,9 @@ def plain_errors() -> Iterator[None]:
                 click.echo(f"  {label}: {'' if label == 'expected' else '   '}{text}", err=True)
         click.echo(f"  remedy:   {remedy}", err=True)
         click.echo(f"  code:     {error.code}", err=True)
+        for other in error.problems[1:] if isinstance(error, DocumentError) else ():
+            place = "" if other.line is None else f"line {other.line}, "
+            click.echo(f"  and:      {place}{other.key}: {catalogue().error('en', other)[0]}", err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in _EXTRAS:

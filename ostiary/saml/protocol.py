@@ -208,12 +208,20 @@ def claimed_issuer(element: Element) -> str | None:
 
 
 def sole_assertion(response: Element) -> Element | None:
-    """The one assertion of a response, None if there is none. Several, or encrypted ones, are refused."""
+    """The one assertion of a response, None if there is none. Encrypted ones are refused, and a second one anywhere in the document: only
+    what the assertion itself holds (as saml:Advice, never read) is covered by whatever proves it."""
     _refuse_encrypted(response)
     found = list(children(response, names.SAML, "Assertion"))
-    if len(found) > 1:
-        raise Refusal("saml.several_assertions", expected="one assertion", found=len(found))
+    inside = _count_assertions(found[0]) if found else 0
+    everywhere = _count_assertions(response.getroottree().getroot())
+    if len(found) > 1 or everywhere != inside:
+        raise Refusal("saml.several_assertions", expected="one assertion, in its place", found=everywhere)
     return found[0] if found else None
+
+
+def _count_assertions(element: Element) -> int:
+    kinds = (qname(names.SAML, "Assertion"), qname(names.SAML, "EncryptedAssertion"))
+    return sum(1 for _ in element.iter(*kinds))
 
 
 def _refuse_encrypted(response: Element) -> None:

@@ -48,8 +48,7 @@ def outcome(element: Element, *keys: TrustedKey) -> str:
 
 
 def part(element: Element, name: str) -> Element:
-    found = next(element.iter(ds(name)))
-    return found
+    return next(element.iter(ds(name)))
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)

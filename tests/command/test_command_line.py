@@ -1,0 +1,113 @@
+"""The commands of ``ostiary``: what they print, and how they say what is wrong."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ostiary.command.cli import ostiary
+from ostiary.command.wording import catalogue
+from ostiary.federation.keys import create_key_ring, load_key_ring
+from ostiary.federation.model import Endpoint, Entity, IdpRole
+from ostiary.federation.publish import signed_aggregate
+from ostiary.saml import names
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(ostiary, list(arguments), catch_exceptions=False)
+
+
+def test_help_lists_every_command() -> None:
+    text = run("--help").output
+    for command in ("demo", "errors", "keys", "metadata", "people", "policy", "serve"):
+        assert f"\n  {command}" in text
+
+
+def test_a_key_is_made_once_and_never_overwritten(tmp_path: Path) -> None:
+    directory = tmp_path / "keys"
+    assert run("keys", "create", str(directory), "--name", "home.example").exit_code == 0
+    before = (directory / "current.key").read_bytes()
+    again = run("keys", "create", str(directory), "--name", "home.example")
+    assert again.exit_code == 1
+    assert "key.exists" in again.stderr
+    assert (directory / "current.key").read_bytes() == before
+    assert (directory / "current.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_handle_key_is_made_once_and_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "handle.key"
+    assert run("keys", "create-handle-key", str(path)).exit_code == 0
+    assert len(path.read_bytes()) == 32
+    assert run("keys", "create-handle-key", str(path)).exit_code == 1
+
+
+@pytest.fixture
+def aggregate(tmp_path: Path) -> Path:
+    now = datetime.now(UTC)
+    create_key_ring(tmp_path / "federation", "federation", now=now)
+    ring = load_key_ring(tmp_path / "federation")
+    sso = Endpoint(names.HTTP_REDIRECT, "https://home.example/sso")
+    entity = Entity("https://home.example/idp", idp=IdpRole(keys=ring.published, single_sign_on=(sso,)))
+    path = tmp_path / "federation.xml"
+    path.write_bytes(
+        signed_aggregate([entity], ring.signer, name="https://f.example", valid_until=now + timedelta(days=1))
+    )
+    return path
+
+
+def test_good_metadata_is_listed(aggregate: Path) -> None:
+    certificate = aggregate.parent / "federation" / "current.crt"
+    listed = run("metadata", "verify", str(aggregate), "--certificate", str(certificate))
+    assert listed.exit_code == 0
+    assert listed.output == (
+        "https://home.example/idp  IdP  https://home.example/idp\n1 entities, signature and dates are good.\n"
+    )
+
+
+def test_changed_metadata_is_refused_with_the_file_and_the_reason(aggregate: Path) -> None:
+    certificate = aggregate.parent / "federation" / "current.crt"
+    aggregate.write_bytes(aggregate.read_bytes().replace(b"home.example/sso", b"evil.example/sso"))
+    refused = run("metadata", "verify", str(aggregate), "--certificate", str(certificate))
+    assert refused.exit_code == 1
+    assert str(aggregate) in refused.stderr
+    assert "signature.wrong" in refused.stderr
+
+
+def test_a_policy_with_a_mistyped_key_names_file_line_and_key(tmp_path: Path) -> None:
+    path = tmp_path / "access.yaml"
+    path.write_text("rules:\n  - id: members\n    paths: /\n    permti: {authenticated: true}\n")
+    checked = run("policy", "check", "access", str(path))
+    assert checked.exit_code == 1
+    assert f"{path}, line 4" in checked.stderr
+    assert "permti" in checked.stderr
+    assert "permit" in checked.stderr
+
+
+def test_a_good_policy_is_called_good(tmp_path: Path) -> None:
+    path = tmp_path / "release.yaml"
+    path.write_text("policies: []\n")
+    assert run("policy", "check", "release", str(path)).output == f"good: {path}\n"
+
+
+def test_the_list_of_errors_is_written_to_a_file_or_printed(tmp_path: Path) -> None:
+    path = tmp_path / "errors.md"
+    assert run("errors", "--write", str(path)).exit_code == 0
+    assert path.read_text() == run("errors").output
+    assert path.read_text().count("| `") == len(catalogue().error_codes)
+
+
+@pytest.mark.parametrize("service", ["idp", "aa", "wayf", "sp"])
+def test_a_broken_configuration_stops_a_service_before_it_listens(tmp_path: Path, service: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("entity_id: https://home.example/idp\npublic_url: http://home.example\nlistne: {port: 1}\n")
+    more = {"idp": ["--authority", str(path)], "sp": ["--app", "members:app", "--port", "1"]}.get(service, [])
+    stopped = run("serve", service, "--config", str(path), *more)
+    assert stopped.exit_code == 1
+    assert f"where:    {path}, line " in stopped.stderr
+    # Every problem of the file at once: the mistyped key, and the public URL without TLS.
+    assert "line 3" in stopped.stderr
+    assert "listne" in stopped.stderr
+    assert "line 2" in stopped.stderr
+    assert "public_url" in stopped.stderr
+    assert "Traceback" not in stopped.stderr

@@ -1,0 +1,217 @@
+"""Several nodes of one service behind a balancer: any of them may answer any request of a login, and any of them may be gone by then."""
+
+from collections.abc import Iterable
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary.command.demo.people import NORTHGATE
+from ostiary.config import load_settings
+from sp_shire.assembly import make_stores
+from sp_shire.settings import ShireSettings
+from sp_shire.wsgi import ShireMiddleware
+from tests.browser import Browser, forms_of
+from tests.flows.forging import deliver, log_line, response_field
+from tests.simulator import Simulation, configure
+
+
+class Balancer:
+    """Gives each request to the next node."""
+
+    def __init__(self, *nodes: Any) -> None:
+        self._next = cycle(nodes)
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        answer: Iterable[bytes] = next(self._next)(environ, start_response)
+        return answer
+
+
+@pytest.fixture
+def common_store(state: Path) -> None:
+    """The library keeps its sessions in a database; must come before ``simulation``."""
+    configure(state / "library" / "sp.yaml", store={"url": "sqlite:///sessions.db"}, workers=2)
+
+
+def library_nodes(simulation: Simulation) -> tuple[ShireMiddleware, ShireMiddleware]:
+    """Two nodes that have nothing in common but the database."""
+    settings = load_settings(simulation.layout.directory("library") / "sp.yaml", ShireSettings)
+    other = simulation.resource_node("library", stores=make_stores(settings))
+    return (
+        simulation.protect("library", simulation.shires["library"]),
+        simulation.protect("library", other),
+    )
+
+
+def enters(simulation: Simulation, browser: Browser, node: ShireMiddleware) -> bool:
+    simulation.serve(simulation.origin("library"), node)
+    answer = browser.request("GET", simulation.url("library"))
+    assert answer.status in (200, 302)
+    return answer.status == 200
+
+
+# -- the resource ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("common_store")
+class TestTwoNodesOfAResource:
+    def test_share_every_step_of_a_login(self, simulation: Simulation) -> None:
+        nodes = library_nodes(simulation)
+        for order in (nodes, nodes[::-1]):
+            simulation.serve(simulation.origin("library"), Balancer(*order))
+            browser = simulation.browser()
+            assert simulation.log_in(browser, "library", "alice").status == 200
+            assert [browser.get(simulation.url("library")).status for _ in range(4)] == [200] * 4
+
+    def test_finish_what_the_other_began(self, simulation: Simulation) -> None:
+        one, other = library_nodes(simulation)
+        browser = simulation.browser()
+        simulation.serve(simulation.origin("library"), one)
+        page = simulation.to_response(browser, "library", "alice")
+        simulation.serve(simulation.origin("library"), other)
+        assert browser.submit(page, having="SAMLResponse").status == 200
+        assert enters(simulation, browser, one)
+
+    def test_notice_a_response_that_the_other_has_seen(self, simulation: Simulation) -> None:
+        one, other = library_nodes(simulation)
+        browser = simulation.browser()
+        encoded = response_field(simulation.to_response(browser, "library", "alice"))
+        simulation.serve(simulation.origin("library"), one)
+        held = browser.submit_without_following(simulation.handler("library", "acs"), [("SAMLResponse", encoded)])
+        assert held.status == 303
+        simulation.serve(simulation.origin("library"), other)
+        answer = deliver(simulation, browser, "library", encoded)
+        assert (answer.status, log_line(simulation, answer)["code"]) == (400, "saml.replayed")
+        assert browser.get(held.header("Location") or "").status == 200
+        answer = browser.get(held.header("Location") or "")
+        assert (answer.status, log_line(simulation, answer)["code"]) == (400, "sp.ticket")
+
+    def test_end_a_session_for_each_other(self, simulation: Simulation) -> None:
+        one, other = library_nodes(simulation)
+        browser = simulation.browser()
+        simulation.serve(simulation.origin("library"), one)
+        simulation.log_in(browser, "library", "alice")
+        cookies = dict(browser.cookies)
+        assert enters(simulation, browser, other)
+        browser.post(simulation.handler("library", "logout"), [])
+        browser.cookies = cookies
+        assert not enters(simulation, browser, one)
+        assert not enters(simulation, browser, other)
+
+    def test_share_what_they_learned_about_a_person(self, simulation: Simulation) -> None:
+        one, other = library_nodes(simulation)
+        browser = simulation.browser()
+        simulation.serve(simulation.origin("library"), one)
+        simulation.log_in(browser, "library", "alice")
+        simulation.clock.forward(minutes=30)
+        assert enters(simulation, browser, other)
+        assert enters(simulation, browser, one)
+        assert len(simulation.soap.sent) == 2
+
+    def test_count_a_use_of_the_other_as_a_use(self, simulation: Simulation) -> None:
+        one, other = library_nodes(simulation)
+        browser = simulation.browser()
+        simulation.serve(simulation.origin("library"), one)
+        simulation.log_in(browser, "library", "alice")
+        simulation.clock.forward(minutes=59)
+        assert enters(simulation, browser, other)
+        simulation.clock.forward(minutes=59)
+        assert enters(simulation, browser, one)
+
+    def test_keep_the_sessions_of_a_node_that_was_started_anew(self, simulation: Simulation) -> None:
+        browser = simulation.browser()
+        simulation.log_in(browser, "library", "alice")
+        settings = load_settings(simulation.layout.directory("library") / "sp.yaml", ShireSettings)
+        restarted = simulation.resource_node("library", stores=make_stores(settings))
+        assert enters(simulation, browser, simulation.protect("library", restarted))
+
+
+def test_two_resources_in_one_database_keep_their_sessions_apart(state: Path, federation: Simulation) -> None:
+    """The same token under the same key of one table, but for the name of the resource."""
+    settings = load_settings(state / "library" / "sp.yaml", ShireSettings)
+    database = {"url": f"sqlite:///{state / 'common.db'}"}
+    stores = [
+        make_stores(ShireSettings.model_validate({**settings.model_dump(), "entity_id": name, "store": database}))
+        for name in ("https://one.example/shar", "https://two.example/shar")
+    ]
+    now = federation.clock.now()
+    stores[0].sessions.put("token", b"a session", expires=now.replace(hour=10), now=now)
+    assert stores[0].sessions.get("token", now) == b"a session"
+    assert stores[1].sessions.get("token", now) is None
+    assert stores[0].logins.get("token", now) is None
+    assert stores[1].replay.first_use("key", expires=now.replace(hour=10), now=now)
+    assert stores[0].replay.first_use("key", expires=now.replace(hour=10), now=now)
+
+
+# -- the home organisation ---------------------------------------------------------------------------------------------
+
+
+def idp_nodes(simulation: Simulation) -> tuple[Any, Any]:
+    return simulation.transport.applications[simulation.layout.idp_url(NORTHGATE)], simulation.idp_node(NORTHGATE)
+
+
+def test_two_nodes_of_an_idp_share_every_step_of_a_login(simulation: Simulation) -> None:
+    nodes = idp_nodes(simulation)
+    for order in (nodes, nodes[::-1]):
+        simulation.serve(simulation.layout.idp_url(NORTHGATE), Balancer(*order))
+        browser = simulation.browser()
+        assert simulation.log_in(browser, "library", "alice").status == 200
+        assert simulation.log_in(browser, "instrument", "alice").status == 200
+
+
+def test_a_login_page_of_one_node_is_answered_by_the_other(simulation: Simulation) -> None:
+    one, other = idp_nodes(simulation)
+    simulation.serve(simulation.layout.idp_url(NORTHGATE), one)
+    browser = simulation.browser()
+    page = simulation.to_login_page(browser, "library", NORTHGATE)
+    simulation.serve(simulation.layout.idp_url(NORTHGATE), other)
+    credentials = {"username": "alice", "password": "alice-opens-doors"}
+    response = browser.submit(page, credentials, having="password")
+    assert browser.submit(response, having="SAMLResponse").status == 200
+    simulation.serve(simulation.layout.idp_url(NORTHGATE), one)
+    used = browser.submit(page, credentials, having="password")
+    assert (used.status, log_line(simulation, used)["code"]) == (400, "sso.ticket")
+    # Single sign-on, begun on one and known on the other.
+    assert not any(
+        form.has("password") for form in forms_of(simulation.to_login_page(browser, "instrument", NORTHGATE))
+    )
+
+
+def test_guessing_passwords_is_slowed_down_across_nodes(simulation: Simulation) -> None:
+    simulation.serve(simulation.layout.idp_url(NORTHGATE), Balancer(*idp_nodes(simulation)))
+    browser = simulation.browser()
+    page = simulation.to_login_page(browser, "library", NORTHGATE)
+    statuses = [
+        browser.submit(page, {"username": "alice", "password": f"guess {number}"}, having="password").status
+        for number in range(11)
+    ]
+    assert statuses == [401] * 10 + [429]
+
+
+def test_a_handle_of_one_node_is_opened_by_every_node_of_the_authority(simulation: Simulation) -> None:
+    at = simulation.layout.aa_url(NORTHGATE)
+    authorities = (simulation.transport.applications[at], simulation.authority_node(NORTHGATE))
+    for idp in idp_nodes(simulation):
+        simulation.serve(simulation.layout.idp_url(NORTHGATE), idp)
+        browser = simulation.browser()
+        simulation.serve(at, authorities[0])
+        assert simulation.log_in(browser, "library", "alice").status == 200
+        simulation.serve(at, authorities[1])
+        simulation.clock.forward(minutes=30)
+        assert browser.request("GET", simulation.url("library")).status == 200
+    released = simulation.events("attributes_released", service="northgate-aa")
+    assert [(line["requester"], line["rules"]) for line in released] == [
+        ("https://library.example/shar", ["library/affiliation"])
+    ] * 4
+
+
+def test_a_query_that_one_node_has_answered_is_not_answered_by_another(simulation: Simulation) -> None:
+    at = simulation.layout.aa_url(NORTHGATE)
+    other = simulation.authority_node(NORTHGATE)
+    simulation.log_in(simulation.browser(), "library", "alice")
+    url, envelope = simulation.soap.sent[-1]
+    simulation.serve(at, other)
+    answer = simulation.transport.send("POST", url, {"Content-Type": "text/xml"}, envelope)
+    assert answer.status == 400
+    assert simulation.events("refused", service="northgate-aa")[-1]["code"] == "aa.query_replayed"

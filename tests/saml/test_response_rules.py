@@ -1,0 +1,333 @@
+"""Each rule of the Web SSO and attribute query profiles beside its valid twin, which differs in that one respect."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ostiary.errors import Denied, Refusal
+from ostiary.saml import names
+from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confirmation, NameId
+from ostiary.saml.protocol import AttributeQuery, AuthnRequest, Response, Status
+from ostiary.saml.validate import (
+    AcceptedResponse,
+    ProvenResponse,
+    Timing,
+    accept_query_response,
+    accept_response,
+    check_authn_request,
+    check_query,
+    response_issuer,
+    verify_response,
+)
+from ostiary.saml.xml import parse_xml, qname, to_bytes
+from tests.saml.world import (
+    ACS,
+    ASSERTION,
+    HANDLE,
+    IDP,
+    NOW,
+    REQUEST,
+    RESPONSE,
+    SP,
+    refusal_code,
+    response_element,
+    signer,
+)
+
+MINUTE = timedelta(minutes=1)
+TICK = timedelta(milliseconds=1)
+CONFIRMATION = ASSERTION.confirmations[0]
+CONDITIONS = Conditions(NOW, NOW + 5 * MINUTE, ((SP,),))
+STATEMENT = ASSERTION.authn_statements[0]
+FAR = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def accept(
+    assertion: Assertion | None = ASSERTION, *, now: datetime = NOW, signed: bool = True, **more: Any
+) -> AcceptedResponse:
+    envelope = replace(RESPONSE, assertions=(), **more)
+    return accept_response(ProvenResponse(envelope, signed, assertion), issuer=IDP, audience=SP, recipient=ACS, now=now)
+
+
+def outcome(assertion: Assertion | None = ASSERTION, **more: Any) -> str:
+    return refusal_code(lambda: accept(assertion, **more))
+
+
+def test_a_response_that_is_right_in_each_respect_is_accepted() -> None:
+    accepted = accept()
+    assert accepted == AcceptedResponse(
+        issuer=IDP,
+        assertion=ASSERTION,
+        name_id=NameId(HANDLE, names.TRANSIENT, IDP, SP),
+        authn=STATEMENT,
+        in_response_to=REQUEST,
+        replay_key="https://idp.northgate.example/idp _a75adf55d301b3d7",
+        replay_until=datetime(2026, 11, 22, 12, 8, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"issuer": IDP}, "accepted"),
+        ({"issuer": None}, "accepted"),
+        ({"issuer": "https://idp.evil.example"}, "saml.issuer"),
+        ({"issuer": IDP + "/"}, "saml.issuer"),
+        ({"destination": ACS}, "accepted"),
+        ({"destination": None}, "saml.destination"),
+        ({"destination": None, "signed": False}, "accepted"),
+        ({"destination": ACS + "/", "signed": False}, "saml.destination"),
+        ({"destination": "https://library.example:8443/ostiary/acs"}, "saml.destination"),
+        ({"in_response_to": REQUEST}, "accepted"),
+        ({"in_response_to": "_another"}, "saml.in_response_to"),
+        ({"in_response_to": None}, "saml.in_response_to"),
+        ({"issue_instant": NOW + 3 * MINUTE}, "accepted"),
+        ({"issue_instant": NOW + 3 * MINUTE + TICK}, "saml.from_the_future"),
+        ({"issue_instant": NOW - 8 * MINUTE}, "accepted"),
+        ({"issue_instant": NOW - 8 * MINUTE - TICK}, "saml.too_old"),
+        ({"issue_instant": FAR}, "saml.from_the_future"),
+        ({"issue_instant": LONG_AGO}, "saml.too_old"),
+        ({"status": Status(names.SUCCESS)}, "accepted"),
+        ({"status": Status(names.RESPONDER)}, "saml.status"),
+        ({"status": Status("")}, "saml.status"),
+    ],
+)
+def test_the_rules_for_the_response(changes: dict[str, Any], code: str) -> None:
+    assert outcome(**changes) == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"issuer": "https://idp.evil.example"}, "saml.issuer"),
+        ({"issue_instant": NOW + 3 * MINUTE}, "accepted"),
+        ({"issue_instant": NOW + 3 * MINUTE + TICK}, "saml.from_the_future"),
+        ({"issue_instant": NOW - 8 * MINUTE}, "accepted"),
+        ({"issue_instant": NOW - 8 * MINUTE - TICK}, "saml.too_old"),
+        ({"conditions": None}, "saml.audience"),
+        ({"conditions": replace(CONDITIONS, audiences=())}, "saml.audience"),
+        ({"conditions": replace(CONDITIONS, audiences=((),))}, "saml.audience"),
+        ({"conditions": replace(CONDITIONS, audiences=(("https://lab.example/sp",),))}, "saml.audience"),
+        ({"conditions": replace(CONDITIONS, audiences=(("https://lab.example/sp", SP),))}, "accepted"),
+        ({"conditions": replace(CONDITIONS, audiences=((SP,), ("https://lab.example/sp",)))}, "saml.audience"),
+        ({"conditions": replace(CONDITIONS, audiences=((SP + "/",),))}, "saml.audience"),
+        ({"conditions": replace(CONDITIONS, not_before=None)}, "accepted"),
+        ({"conditions": replace(CONDITIONS, not_before=NOW + 3 * MINUTE)}, "accepted"),
+        ({"conditions": replace(CONDITIONS, not_before=NOW + 3 * MINUTE + TICK)}, "saml.from_the_future"),
+        ({"conditions": replace(CONDITIONS, not_before=LONG_AGO)}, "accepted"),
+        ({"conditions": replace(CONDITIONS, not_before=FAR)}, "saml.from_the_future"),
+        ({"conditions": replace(CONDITIONS, not_on_or_after=None)}, "saml.no_expiry"),
+        ({"conditions": replace(CONDITIONS, not_on_or_after=NOW - 3 * MINUTE + TICK)}, "accepted"),
+        ({"conditions": replace(CONDITIONS, not_on_or_after=NOW - 3 * MINUTE)}, "saml.expired"),
+        ({"conditions": replace(CONDITIONS, not_on_or_after=FAR)}, "accepted"),
+        ({"conditions": replace(CONDITIONS, not_on_or_after=LONG_AGO)}, "saml.expired"),
+        ({"confirmations": ()}, "saml.no_bearer"),
+        ({"confirmations": (replace(CONFIRMATION, method=names.SENDER_VOUCHES),)}, "saml.no_bearer"),
+        ({"confirmations": (replace(CONFIRMATION, recipient=None),)}, "saml.recipient"),
+        ({"confirmations": (replace(CONFIRMATION, recipient="https://lab.example/acs"),)}, "saml.recipient"),
+        ({"confirmations": (replace(CONFIRMATION, recipient=ACS.upper()),)}, "saml.recipient"),
+        ({"confirmations": (replace(CONFIRMATION, not_before=NOW),)}, "saml.bearer_not_before"),
+        ({"confirmations": (replace(CONFIRMATION, not_on_or_after=None),)}, "saml.no_expiry"),
+        ({"confirmations": (replace(CONFIRMATION, not_on_or_after=NOW - 3 * MINUTE + TICK),)}, "accepted"),
+        ({"confirmations": (replace(CONFIRMATION, not_on_or_after=NOW - 3 * MINUTE),)}, "saml.expired"),
+        ({"confirmations": (replace(CONFIRMATION, not_on_or_after=FAR),)}, "accepted"),
+        ({"confirmations": (replace(CONFIRMATION, in_response_to="_another"),)}, "saml.in_response_to"),
+        ({"confirmations": (replace(CONFIRMATION, in_response_to=None),)}, "saml.in_response_to"),
+        ({"confirmations": (replace(CONFIRMATION, recipient="https://lab.example/acs"), CONFIRMATION)}, "accepted"),
+        ({"confirmations": (replace(CONFIRMATION, method=names.SENDER_VOUCHES), CONFIRMATION)}, "accepted"),
+        ({"name_id": None}, "saml.no_name_id"),
+        ({"name_id": NameId("")}, "saml.no_name_id"),
+        ({"authn_statements": ()}, "saml.no_authn_statement"),
+        ({"authn_statements": (AuthnStatement(NOW + 3 * MINUTE),)}, "accepted"),
+        ({"authn_statements": (AuthnStatement(NOW + 3 * MINUTE + TICK),)}, "saml.from_the_future"),
+        ({"authn_statements": (replace(STATEMENT, session_not_on_or_after=NOW - 3 * MINUTE + TICK),)}, "accepted"),
+        ({"authn_statements": (replace(STATEMENT, session_not_on_or_after=NOW - 3 * MINUTE),)}, "saml.expired"),
+        ({"authn_statements": (replace(STATEMENT, session_not_on_or_after=LONG_AGO),)}, "saml.expired"),
+        ({"attributes": ()}, "accepted"),
+    ],
+)
+def test_the_rules_for_the_assertion(changes: dict[str, Any], code: str) -> None:
+    assert outcome(replace(ASSERTION, **changes)) == code
+
+
+def test_an_unsolicited_response_says_so() -> None:
+    assertion = replace(ASSERTION, confirmations=(replace(CONFIRMATION, in_response_to=None),))
+    assert accept(assertion, in_response_to=None).in_response_to is None
+
+
+def test_success_without_an_assertion_is_no_login() -> None:
+    assert outcome(None) == "saml.no_assertion"
+
+
+def test_an_error_answer_is_denied_with_the_name_of_its_status() -> None:
+    with pytest.raises(Denied) as raised:
+        accept(None, status=Status(names.RESPONDER, names.NO_PASSIVE, "not without a form"))
+    assert (raised.value.status, raised.value.params) == (403, {"status": "NoPassive"})
+    assert raised.value.found.endswith("not without a form")
+
+
+def test_an_error_answer_puts_no_words_of_its_own_on_the_page() -> None:
+    with pytest.raises(Denied) as raised:
+        accept(None, signed=False, status=Status(names.RESPONDER, "urn:x:Please call 0900 1234 and tell your password"))
+    assert raised.value.params == {"status": "unknown"}
+    with pytest.raises(Denied) as long:
+        accept(None, signed=False, status=Status(names.RESPONDER, "urn:x:" + "A" * 100_000))
+    assert long.value.params == {"status": "unknown"}
+    assert len(long.value.found) == 800
+
+
+def test_a_clock_complaint_states_both_times() -> None:
+    with pytest.raises(Refusal) as raised:
+        accept(now=NOW + timedelta(hours=2))
+    assert raised.value.params == {"theirs": "2026-11-22T12:00:00.000Z", "ours": "2026-11-22T14:00:00.000Z"}
+
+
+def test_an_assertion_is_remembered_until_it_would_be_refused_anyway() -> None:
+    endless = replace(
+        ASSERTION,
+        conditions=replace(CONDITIONS, not_on_or_after=FAR),
+        confirmations=(replace(CONFIRMATION, not_on_or_after=FAR),),
+    )
+    until = accept(endless).replay_until
+    assert until == NOW + 11 * MINUTE
+    assert outcome(endless, now=until, issue_instant=until) == "saml.too_old"
+    assert outcome(endless, now=until - 3 * MINUTE, issue_instant=until) == "accepted"
+
+
+def test_a_stricter_clock_is_stricter() -> None:
+    proven = ProvenResponse(RESPONSE, True, ASSERTION)
+    strict = Timing(skew=timedelta(0), max_age=timedelta(0))
+    assert accept_response(proven, issuer=IDP, audience=SP, recipient=ACS, now=NOW, timing=strict).issuer == IDP
+    with pytest.raises(Refusal, match=r"saml\.too_old"):
+        accept_response(proven, issuer=IDP, audience=SP, recipient=ACS, now=NOW + TICK, timing=strict)
+
+
+@pytest.mark.parametrize(
+    ("sign_response", "sign_assertion", "code"),
+    [
+        (True, True, "accepted"),
+        (True, False, "accepted"),
+        (False, True, "accepted"),
+        (False, False, "signature.missing"),
+    ],
+)
+def test_the_response_or_its_assertion_must_be_signed(sign_response: bool, sign_assertion: bool, code: str) -> None:
+    element = parse_xml(to_bytes(response_element(sign_response=sign_response, sign_assertion=sign_assertion)))
+    assert refusal_code(lambda: verify_response(element, [signer().public])) == code
+    if code == "accepted":
+        proven = verify_response(element, [signer().public])
+        assert (proven.signed_response, proven.assertion) == (sign_response, ASSERTION)
+
+
+def test_a_second_signature_that_does_not_verify_is_never_passed_over() -> None:
+    element = response_element(by=signer("rsa", "another"), sign_response=False)
+    outer = parse_xml(to_bytes(element))
+    assert refusal_code(lambda: verify_response(outer, [signer().public])) == "signature.wrong"
+    twice = parse_xml(to_bytes(response_element(sign_response=False)))
+    assertion = twice.find(qname(names.SAML, "Assertion"))
+    assert assertion is not None
+    value = assertion.find(f".//{qname(names.DS, 'SignatureValue')}")
+    assert value is not None
+    assert refusal_code(lambda: verify_response(twice, [signer().public])) == "accepted"
+    value.text = "AAAA"
+    assert refusal_code(lambda: verify_response(twice, [signer().public])) == "signature.wrong"
+
+
+def test_the_issuer_whose_keys_to_try_is_found_in_the_response_or_its_assertion() -> None:
+    assert response_issuer(response_element()) == IDP
+    assert response_issuer(response_element(response=replace(RESPONSE, issuer=None))) == IDP
+    empty = response_element(assertion=None, response=replace(RESPONSE, issuer=None))
+    assert refusal_code(lambda: response_issuer(empty)) == "saml.issuer_missing"
+
+
+@pytest.mark.parametrize(
+    ("changes", "signed", "code"),
+    [
+        ({}, True, "accepted"),
+        ({"destination": None}, True, "saml.destination"),
+        ({"destination": None}, False, "accepted"),
+        ({"destination": "https://other.example/sso"}, False, "saml.destination"),
+        ({"issue_instant": NOW - 8 * MINUTE}, True, "accepted"),
+        ({"issue_instant": NOW - 8 * MINUTE - TICK}, True, "saml.too_old"),
+        ({"issue_instant": NOW + 3 * MINUTE}, True, "accepted"),
+        ({"issue_instant": NOW + 3 * MINUTE + TICK}, True, "saml.from_the_future"),
+    ],
+)
+def test_the_rules_for_an_authentication_request(changes: dict[str, Any], signed: bool, code: str) -> None:
+    request = replace(AuthnRequest("_a", SP, NOW, destination=f"{IDP}/sso"), **changes)
+    assert refusal_code(lambda: check_authn_request(request, location=f"{IDP}/sso", signed=signed, now=NOW)) == code
+
+
+QUERY = AttributeQuery("_q", SP, NOW, NameId(HANDLE, names.TRANSIENT, IDP, SP), destination=f"{IDP}/aa")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, "accepted"),
+        ({"destination": None}, "accepted"),
+        ({"destination": f"{IDP}/other"}, "saml.destination"),
+        ({"issue_instant": NOW - 8 * MINUTE - TICK}, "saml.too_old"),
+        ({"issue_instant": NOW + 3 * MINUTE + TICK}, "saml.from_the_future"),
+    ],
+)
+def test_the_rules_for_an_attribute_query(changes: dict[str, Any], code: str) -> None:
+    assert refusal_code(lambda: check_query(replace(QUERY, **changes), location=f"{IDP}/aa", now=NOW)) == code
+
+
+ANSWER = Response("_r", IDP, NOW, in_response_to="_q")
+TOLD = Assertion("_t", IDP, NOW, name_id=NameId(HANDLE, names.TRANSIENT), conditions=CONDITIONS)
+
+
+def answer(assertion: Assertion | None = TOLD, signed: bool = True, **changes: Any) -> Assertion | None:
+    proven = ProvenResponse(replace(ANSWER, **changes), signed, assertion)
+    return accept_query_response(proven, QUERY, authority=IDP, audience=SP, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, "accepted"),
+        ({"signed": False}, "accepted"),
+        ({"assertion": None}, "accepted"),
+        # That nothing is released is a statement too, and somebody must have made it.
+        ({"assertion": None, "signed": False}, "signature.missing"),
+        ({"issuer": "https://aa.evil.example"}, "saml.issuer"),
+        ({"in_response_to": "_another"}, "saml.in_response_to"),
+        ({"in_response_to": None}, "saml.in_response_to"),
+        ({"issue_instant": NOW - 8 * MINUTE - TICK}, "saml.too_old"),
+        ({"status": Status(names.REQUESTER, names.UNKNOWN_PRINCIPAL)}, "saml.status"),
+        ({"assertion": replace(TOLD, issuer="https://aa.evil.example")}, "saml.issuer"),
+        ({"assertion": replace(TOLD, issue_instant=NOW - 8 * MINUTE - TICK)}, "saml.too_old"),
+        ({"assertion": replace(TOLD, name_id=None)}, "saml.other_subject"),
+        ({"assertion": replace(TOLD, name_id=NameId("another", names.TRANSIENT))}, "saml.other_subject"),
+        ({"assertion": replace(TOLD, name_id=NameId(HANDLE, names.PERSISTENT))}, "saml.other_subject"),
+        ({"assertion": replace(TOLD, conditions=None)}, "saml.audience"),
+        ({"assertion": replace(TOLD, conditions=replace(CONDITIONS, audiences=(("x",),)))}, "saml.audience"),
+        (
+            {"assertion": replace(TOLD, conditions=replace(CONDITIONS, not_on_or_after=NOW - 3 * MINUTE))},
+            "saml.expired",
+        ),
+    ],
+)
+def test_the_rules_for_the_answer_to_a_query(changes: dict[str, Any], code: str) -> None:
+    assert refusal_code(lambda: answer(**changes)) == code
+
+
+def test_the_answer_to_a_query_is_its_assertion_or_nothing() -> None:
+    assert answer() == TOLD
+    assert answer(None) is None
+
+
+def test_a_confirmation_is_compared_as_a_whole() -> None:
+    """Recipient from one confirmation and end from another do not make a good one."""
+    halves = (
+        Confirmation(names.BEARER, recipient=ACS, not_on_or_after=NOW - 3 * MINUTE, in_response_to=REQUEST),
+        Confirmation(
+            names.BEARER, recipient="https://lab.example/acs", not_on_or_after=NOW + MINUTE, in_response_to=REQUEST
+        ),
+    )
+    assert outcome(replace(ASSERTION, confirmations=halves)) == "saml.expired"
