@@ -6,7 +6,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e interop bench check format generated locks screenshots clean ready-run ready-dev ready-browser
+.PHONY: help demo test test-optimized e2e interop bench check format generated locks screenshots clean ready-run ready-dev ready-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ demo: ready-run ## start a whole federation on loopback; ARGS='--ready FILE --ba
 
 test: ready-dev ## everything that needs Python packages only; ARGS='-k login'
 	@$(BIN)/python -m tests.run $(ARGS)
+
+test-optimized: ready-dev ## the same once more under python -O, with coverage
+	@$(BIN)/python -m tests.run --optimized $(ARGS)
 
 e2e: ready-dev ready-browser ## Chromium drives the demo federation (installs Debian's chromium)
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(ARGS)

@@ -6,7 +6,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from ostiary.config import DatabaseSettings, Duration, DurationOrZero, PathFromHere, PublicUrl, Settings, WrongSetting
+from ostiary.config import (
+    DatabaseSettings,
+    Duration,
+    DurationOrZero,
+    FileFromHere,
+    PathFromHere,
+    PublicUrl,
+    Settings,
+    WrongSetting,
+)
 from ostiary.federation.settings import TrustSettings
 from ostiary.policy.urltree import read_path
 
@@ -82,7 +91,7 @@ class ShireSettings(Settings):
     sign_requests: bool = True
     show_attribute_values: bool = False
     query_timeout: Duration = timedelta(seconds=5)
-    tls_authorities: PathFromHere | None = None
+    tls_authorities: FileFromHere | None = None
     store: DatabaseSettings | None = None
     workers: int = Field(default=1, ge=1, le=1024)
 

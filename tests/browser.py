@@ -145,11 +145,11 @@ class Browser:
 
     def get(self, url: str, *, headers: Mapping[str, str] = PAGE) -> Answer:
         """Goes to a page and follows redirects."""
-        return self._follow(self.request("GET", url, headers=headers))
+        return self._follow("GET", self.request("GET", url, headers=headers))
 
     def post(self, url: str, fields: Iterable[tuple[str, str]], *, site: str | None = None) -> Answer:
         """Submits a form and follows redirects; ``site`` is the origin of the page that holds it."""
-        return self._follow(self.submit_without_following(url, fields, site=site))
+        return self._follow("POST", self.submit_without_following(url, fields, site=site))
 
     def submit_without_following(
         self, url: str, fields: Iterable[tuple[str, str]], *, site: str | None = None
@@ -183,12 +183,15 @@ class Browser:
         self.trail.append(answer)
         return answer
 
-    def _follow(self, answer: Answer) -> Answer:
+    def _follow(self, method: str, answer: Answer) -> Answer:
         for _ in range(10):
             location = answer.header("Location")
-            if answer.status not in (301, 302, 303, 307) or location is None:
+            if answer.status not in (301, 302, 303, 307, 308) or location is None:
                 return answer
-            answer = self.request("GET", urljoin(answer.url, location))
+            if answer.status in (307, 308) and method != "GET":
+                raise RuntimeError(f"a {method} is to be repeated at {location}")
+            method = "GET"
+            answer = self.request(method, urljoin(answer.url, location))
         raise RuntimeError("more than ten redirects")
 
     def _keep_cookies(self, host: str, answer: Answer) -> None:

@@ -1,6 +1,6 @@
-"""``make test``: the whole suite that needs Python packages only, with coverage, then what guards trust once more under ``python -O``.
+"""``make test``: the whole suite that needs Python packages only. ``--optimized``: once more under ``python -O``, with coverage.
 
-Arguments go to pytest; with arguments only that one run happens, without coverage.
+Further arguments go to pytest.
 """
 
 import os
@@ -18,32 +18,25 @@ PYTEST = [
     "-m",
     "not e2e and not interop",
 ]
-# Under -O no `assert` statement of the program runs: nothing may depend on one. pytest's own rewriting keeps the tests' asserts.
+# Under -O no `assert` statement of the program runs, so nothing may depend on one; pytest's own rewriting keeps those of the tests, and
+# its warning that the others do not run is what we want.
 OPTIMIZED = [
-    "tests/saml",
-    "tests/attacks",
-    "tests/handle",
-    "tests/flows",
-    "tests/policy",
-    "tests/idp",
-    "tests/attribute_authority",
+    "-W",
+    "ignore::pytest.PytestConfigWarning",
+    "--cov",
+    "--cov-report=term:skip-covered",
+    "--cov-fail-under=90",
 ]
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit status of the first run that fails."""
-    if arguments:
+    """Returns pytest's exit status."""
+    if "--optimized" not in arguments:
         return subprocess.call([sys.executable, *PYTEST, *arguments])
-    coverage = ["--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90"]
-    status = subprocess.call([sys.executable, *PYTEST, *coverage])
-    if status:
-        return status
-    print("\nOnce more under python -O:", flush=True)
-    # pytest warns that asserts outside of tests do not run: that is the point.
-    quiet = ["-W", "ignore::pytest.PytestConfigWarning", "-p", "no:cacheprovider"]
-    return subprocess.call(
-        [sys.executable, "-O", *PYTEST, *quiet, *OPTIMIZED], env={**os.environ, "PYTHONOPTIMIZE": "1"}
-    )
+    rest = [argument for argument in arguments if argument != "--optimized"]
+    # The variable is for the processes that pytest starts.
+    environment = {**os.environ, "PYTHONOPTIMIZE": "1"}
+    return subprocess.call([sys.executable, "-O", *PYTEST, *OPTIMIZED, *rest], env=environment)
 
 
 if __name__ == "__main__":

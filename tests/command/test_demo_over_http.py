@@ -21,7 +21,7 @@ from tests.running_demo import RunningDemo
 pytestmark = pytest.mark.xdist_group("demo")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     running = RunningDemo(tmp_path_factory.mktemp("demo"))
     yield running
@@ -135,6 +135,7 @@ def test_metadata_to_trust_that_is_none_stops_the_start(tmp_path: Path, content:
     assert finished.returncode == 1
     assert "The metadata to trust could not be used." in finished.stderr
     assert "Traceback" not in finished.stderr
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_trusted_partner_joins_the_aggregate(tmp_path: Path, demo: RunningDemo, browser: Browser) -> None:

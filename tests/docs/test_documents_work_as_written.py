@@ -1,5 +1,6 @@
 """What the documents tell people to type: every file is taken from the page as it stands, every command is run."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from click.testing import CliRunner
 
+from ostiary.command.cli import ostiary
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, IdpRole
 from ostiary.federation.publish import signed_aggregate
@@ -35,14 +38,9 @@ def commands(document: str) -> list[str]:
 def run(command: str, directory: Path) -> str:
     words = shlex.split(command)
     assert words[0] == "ostiary"
-    finished = subprocess.run(
-        [sys.executable, "-m", "ostiary.command", *words[1:]],
-        cwd=directory,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
-    assert finished.returncode == 0, f"{command}\n{finished.stdout}{finished.stderr}"
+    with contextlib.chdir(directory):
+        finished = CliRunner().invoke(ostiary, words[1:], catch_exceptions=False)
+    assert finished.exit_code == 0, f"{command}\n{finished.output}"
     return finished.stdout
 
 

@@ -383,7 +383,7 @@ BYTES = [
     Bytes("cut in the middle", "xml.not_well_formed", lambda message: text(genuine(message)[:-200])),
     Bytes("a page", "xml.schema", lambda _: text(b"<html><body>Response</body></html>")),
     Bytes("another message", "saml.other_message", lambda message: encode_post(another_message(message))),
-    Bytes("an assertion alone", "saml.other_message", lambda message: encode_post(message.assertion_element())),
+    Bytes("an assertion alone", "saml.several_assertions", lambda message: encode_post(message.assertion_element())),
     Bytes("a DOCTYPE", "xml.doctype", lambda message: text(b"<!DOCTYPE Response>" + genuine(message))),
     Bytes(
         "an entity",
@@ -600,4 +600,4 @@ def test_an_unsolicited_response_logs_in_where_the_settings_allow_it(simulation:
     configure(simulation.layout.directory("library") / "sp.yaml", allow_unsolicited_from=[NORTHGATE.entity_id])
     shire = simulation.resource_node("library")
     simulation.serve(simulation.origin("library"), simulation.protect("library", shire))
-    assert deliver(simulation, browser, "library", template.encoded()).url == "http://127.0.0.1:20005/library"
+    assert deliver(simulation, browser, "library", template.encoded()).url == "http://127.0.0.1:20005/library/"

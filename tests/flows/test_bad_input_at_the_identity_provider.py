@@ -95,7 +95,7 @@ BAD: dict[str, tuple[str, int, Callable[[Asked], str]]] = {
     ),
     "unsigned, though metadata says signed": ("signature.missing", 400, lambda asked: asked.signed(None)),
     "signed by another resource": ("signature.wrong", 400, lambda asked: asked.signed("instrument")),
-    "signed by the home itself": ("signature.algorithm", 400, lambda asked: asked.signed("northgate")),
+    "signed by the home itself": ("signature.wrong", 400, lambda asked: asked.signed("northgate")),
     "a signature over other octets": (
         "signature.wrong",
         400,
@@ -166,7 +166,7 @@ def test_a_login_page_is_answered_by_the_browser_that_it_was_shown_in(asked: Ask
     credentials = {"username": "alice", "password": "alice-opens-doors"}
     stranger = asked.simulation.browser()
     answer = stranger.submit(page, credentials, having="password")
-    assert (answer.status, log_line(asked.simulation, answer)["code"]) == (400, "sso.other_browser")
+    assert (answer.status, log_line(asked.simulation, answer)["code"]) == (403, "csrf.token")
     assert not stranger.cookies
     page = asked.browser.submit(page, credentials, having="password")
     assert asked.browser.submit(page, having="SAMLResponse").status == 200

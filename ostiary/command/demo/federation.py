@@ -42,6 +42,7 @@ def prepare(layout: Layout, trusted: Sequence[bytes], *, now: datetime) -> None:
 
     Raises `OstiaryError` where a document or the state directory can't be used.
     """
+    partners = [entity for document in trusted for entity in _foreign_entities(document)]
     layout.state.mkdir(parents=True, exist_ok=True)
     layout.state.chmod(0o700)
     for part in ("federation", "wayf", *(home.key for home in HOMES), *(resource.key for resource in RESOURCES)):
@@ -55,7 +56,7 @@ def prepare(layout: Layout, trusted: Sequence[bytes], *, now: datetime) -> None:
     for resource in RESOURCES:
         _write_resource(layout, resource)
     _write_wayf(layout)
-    _write_aggregate(layout, trusted, now)
+    _write_aggregate(layout, partners, now)
 
 
 def _write_home(layout: Layout, home: DemoHome, now: datetime) -> None:
@@ -177,11 +178,10 @@ def _write_yaml(path: Path, title: str, content: dict[str, Any]) -> None:
     path.write_text(f"# {title} Written anew at each start of the demo.\n{text}")
 
 
-def _write_aggregate(layout: Layout, trusted: Sequence[bytes], now: datetime) -> None:
+def _write_aggregate(layout: Layout, partners: Sequence[Entity], now: datetime) -> None:
     """All metadata, signed by the federation."""
-    entities = [*_own_entities(layout), *(entity for document in trusted for entity in _foreign_entities(document))]
     known: dict[str, Entity] = {}
-    for entity in entities:
+    for entity in (*_own_entities(layout), *partners):
         if entity.entity_id in known:
             raise Refusal("metadata.duplicate_entity", expected="each entityID once", found=entity.entity_id)
         known[entity.entity_id] = entity
