@@ -11,7 +11,7 @@ from ostiary.federation.sources import load_registry
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.policy.access_document import load_access_policy
 from ostiary.storage.memory import MemoryReplayStore, MemorySessionStore
-from ostiary.web.log import Log, make_log
+from ostiary.web.log import Log, left_out, make_log
 from ostiary.web.pages import Pages
 from ostiary.web.texts import Catalogue
 from sp_shire.replies import Replies
@@ -39,7 +39,7 @@ def make_shire(
     settings = config if isinstance(config, ShireSettings) else load_settings(config, ShireSettings)
     clock = clock or SystemClock()
     log = log or make_log(clock, service=settings.entity_id)
-    holder = Holder(lambda sources: load_snapshot(settings, sources, clock.now()), every=_LOOK_EVERY)
+    holder = Holder(lambda sources: load_snapshot(settings, sources, clock.now(), log), every=_LOOK_EVERY)
 
     def snapshot(now: datetime) -> Snapshot:
         if (problem := holder.poll(now)) is not None:
@@ -58,10 +58,12 @@ def make_shire(
     )
 
 
-def load_snapshot(settings: ShireSettings, sources: Sources, now: datetime) -> Snapshot:
+def load_snapshot(settings: ShireSettings, sources: Sources, now: datetime, log: Log) -> Snapshot:
     """Everything that may change while the resource runs, read anew and as a whole."""
     return Snapshot(
-        registry=load_registry([entry.source() for entry in settings.trust.metadata], now=now, sources=sources),
+        registry=load_registry(
+            [entry.source() for entry in settings.trust.metadata], now=now, sources=sources, leave_out=left_out(log)
+        ),
         accept=load_acceptance_policy(settings.accept, sources=sources),
         access=load_access_policy(settings.access, sources=sources),
         keys=load_key_ring(settings.trust.keys, sources),

@@ -29,6 +29,12 @@ def _read_in_one_way(path: str) -> str:
     return path
 
 
+def _at_least_one(paths: tuple[str, ...]) -> tuple[str, ...]:
+    if not paths:
+        raise WrongSetting("config.wrong_value", expected="at least one path")
+    return paths
+
+
 _ProtectedPath = Annotated[str, Field(pattern=_PATH), AfterValidator(_read_in_one_way)]
 _HandlerPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$"), AfterValidator(_read_in_one_way)]
 
@@ -75,7 +81,7 @@ class ShireSettings(Settings):
     public_url: PublicUrl
     display: DisplaySettings
     trust: TrustSettings
-    protected: Annotated[tuple[_ProtectedPath, ...], Field(min_length=1)] = ("/",)
+    protected: Annotated[tuple[_ProtectedPath, ...], AfterValidator(_at_least_one)] = ("/",)
     handler_path: _HandlerPath = "/ostiary"
     discovery_url: PublicUrl | None = None
     identity_provider: str | None = None

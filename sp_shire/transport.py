@@ -67,6 +67,8 @@ class HttpSoapTransport:
 
     def close(self) -> None:
         """Closes the connections that are kept open."""
+        for key in self._pool.pools.keys():  # noqa: SIM118 - not a dict: iterating over it is refused
+            self._pool.pools[key].close()
         self._pool.clear()
 
 
@@ -79,6 +81,8 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
             response.close()
             raise Unavailable("shar.unreachable", expected=f"at most {MESSAGE.max_bytes} bytes", found="more")
     response.release_conn()
+    # The connection is kept; what was opened to read this answer is not.
+    response.close()
     return body
 
 

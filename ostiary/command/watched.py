@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from ostiary.clock import Clock
-from ostiary.config import Holder
+from ostiary.config import Holder, Sources
 from ostiary.federation.keys import KeyRing, load_key_ring
 from ostiary.federation.registry import Registry
 from ostiary.federation.settings import TrustSettings
 from ostiary.federation.sources import load_registry
-from ostiary.web.log import Log
+from ostiary.web.log import Log, left_out
 
 LOOK_EVERY: Final = timedelta(seconds=5)
 
@@ -20,9 +20,11 @@ T = TypeVar("T")
 def watched_registry(trust: TrustSettings, clock: Clock, log: Log) -> Callable[[], Registry]:
     """Gives the registry of the moment."""
     files = [entry.source() for entry in trust.metadata]
-    return watched(
-        Holder(lambda sources: load_registry(files, now=clock.now(), sources=sources), every=LOOK_EVERY), clock, log
-    )
+
+    def load(sources: Sources) -> Registry:
+        return load_registry(files, now=clock.now(), sources=sources, leave_out=left_out(log))
+
+    return watched(Holder(load, every=LOOK_EVERY), clock, log)
 
 
 def watched_keys(trust: TrustSettings, clock: Clock, log: Log) -> Callable[[], KeyRing]:

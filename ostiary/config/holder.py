@@ -77,12 +77,16 @@ class Holder(Generic[T]):
         known = self._sources.paths()
         try:
             value = self._load(sources)
-        except OstiaryError as problem:
+        except Exception as error:
+            # Whatever it is, a defect in reading included: what is in force stays in force.
+            problem = error if isinstance(error, OstiaryError) else OstiaryError("config.unreadable", found=repr(error))
             for path in known:
                 sources.note(path)
             self._sources = sources
             self._problem = problem
-            raise
+            if problem is error:
+                raise
+            raise problem from error
         self._sources = sources
         self._problem = None
         self._snapshot = (self._snapshot[0] + 1, value)

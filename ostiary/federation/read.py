@@ -2,7 +2,7 @@
 
 import base64
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
@@ -12,7 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 
-from ostiary.errors import Refusal
+from ostiary.errors import OstiaryError, Refusal
 from ostiary.federation.model import (
     AaRole,
     AttributeConsumingService,
@@ -32,7 +32,7 @@ from ostiary.federation.model import (
 from ostiary.saml import names
 from ostiary.saml.keys import TrustedKey
 from ostiary.saml.schema import check_schema
-from ostiary.saml.signature import verify_element
+from ostiary.saml.signature import ID_NAMES, verify_element
 from ostiary.saml.xml import (
     METADATA,
     Element,
@@ -54,30 +54,37 @@ _CURVES: Final[dict[str, ec.EllipticCurve]] = {
 }
 
 
-def read_signed_metadata(data: bytes, trusted: Sequence[TrustedKey], *, now: datetime) -> tuple[Entity, ...]:
+LeaveOut = Callable[[str, OstiaryError], None]
+"""Is told the entityID and the problem of an entity that can't be read."""
+
+
+def read_signed_metadata(
+    data: bytes, trusted: Sequence[TrustedKey], *, now: datetime, leave_out: LeaveOut | None = None
+) -> tuple[Entity, ...]:
     """The entities of a signed EntityDescriptor or EntitiesDescriptor.
 
-    The root must carry ``validUntil`` and be signed by one of ``trusted``. Raises `Refusal`: ``signature.*``, ``xml.*``,
-    ``metadata.no_valid_until``, ``metadata.expired``, ``metadata.endpoint``.
+    The root must carry ``validUntil`` and be signed by one of ``trusted``. One member of a federation must not take all others down: with
+    ``leave_out``, an entity that can't be read is reported there and left out; without, it refuses the whole document. Raises `Refusal`:
+    ``signature.*``, ``xml.*``, ``metadata.no_valid_until``, ``metadata.expired``, ``metadata.endpoint`` and others of ``metadata.*``.
     """
     root = parse_xml(data, METADATA)
-    verify_element(root, trusted)
+    # Members choose the IDs inside their own descriptors; only the one that the signature refers to has to be unique.
+    verify_element(root, trusted, other_ids_may_repeat=True)
     _ignore_processing_instructions(root)
     valid_until = _own_valid_until(root)
     if valid_until is None:
         raise Refusal("metadata.no_valid_until", expected="validUntil on the signed root", found="none")
     if now >= valid_until:
         raise Refusal("metadata.expired", expected=f"validUntil after {now.isoformat()}", found=valid_until.isoformat())
-    check_schema(root, "metadata")
-    return tuple(_entities(root, None))
+    return tuple(_entities(root, None, leave_out))
 
 
-def read_unsigned_local_metadata(data: bytes) -> tuple[Entity, ...]:
-    """The entities of a file that an administrator put in place: the file system, not a signature, vouches for it."""
+def read_unsigned_local_metadata(data: bytes, *, leave_out: LeaveOut | None = None) -> tuple[Entity, ...]:
+    """The entities of a file that an administrator put in place: the file system, not a signature, vouches for it. Otherwise as
+    `read_signed_metadata`."""
     root = parse_xml(data, METADATA)
     _ignore_processing_instructions(root)
-    check_schema(root, "metadata")
-    return tuple(_entities(root, None))
+    return tuple(_entities(root, None, leave_out))
 
 
 def _ignore_processing_instructions(root: Element) -> None:
@@ -85,16 +92,34 @@ def _ignore_processing_instructions(root: Element) -> None:
     etree.strip_tags(root, etree.ProcessingInstruction)
 
 
-def _entities(element: Element, enclosing: datetime | None) -> Iterator[Entity]:
+def _entities(element: Element, enclosing: datetime | None, leave_out: LeaveOut | None) -> Iterator[Entity]:
     """Each entity with its effective validUntil, the earliest of its own and those of all that enclose it (metadata 2.3.1)."""
-    valid_until = _earliest(enclosing, _own_valid_until(element))
     if element.tag == qname(names.MD, "EntitiesDescriptor"):
-        for nested in element.iterchildren(qname(names.MD, "EntitiesDescriptor"), qname(names.MD, "EntityDescriptor")):
-            yield from _entities(nested, valid_until)
+        nested = list(element.iterchildren(qname(names.MD, "EntitiesDescriptor"), qname(names.MD, "EntityDescriptor")))
+        if not nested:
+            raise Refusal("metadata.empty", expected="at least one entity in an EntitiesDescriptor", found="none")
+        valid_until = _earliest(enclosing, _own_valid_until(element))
+        for part in nested:
+            yield from _part(part, valid_until, leave_out)
     elif element.tag == qname(names.MD, "EntityDescriptor"):
-        yield _read_entity(element, valid_until)
+        yield from _part(element, enclosing, leave_out)
     else:
         raise Refusal("metadata.root", expected="EntityDescriptor or EntitiesDescriptor", found=str(element.tag)[:200])
+
+
+def _part(element: Element, enclosing: datetime | None, leave_out: LeaveOut | None) -> Iterator[Entity]:
+    """What stands in an aggregate: an entity, or a group of them."""
+    try:
+        if element.tag == qname(names.MD, "EntitiesDescriptor"):
+            yield from _entities(element, enclosing, leave_out)
+            return
+        check_schema(element, "metadata")
+        yield _read_entity(element, _earliest(enclosing, _own_valid_until(element)))
+    except (OstiaryError, ValueError) as error:
+        problem = error if isinstance(error, OstiaryError) else Refusal("metadata.unreadable", found=error)
+        if leave_out is None:
+            raise problem from error
+        leave_out(element.get("entityID", element.get("Name", "?")), problem)
 
 
 def _read_entity(element: Element, valid_until: datetime | None) -> Entity:
@@ -127,7 +152,9 @@ def _source(element: Element) -> bytes:
     for signed in (copied, *copied.iterchildren("*")):
         for signature in list(children(signed, names.DS, "Signature")):
             signed.remove(signature)
-        signed.attrib.pop("ID", None)
+    for node in copied.iter("*"):
+        for name in set(ID_NAMES).intersection(node.attrib):
+            del node.attrib[name]
     return to_bytes(copied)
 
 
@@ -251,11 +278,18 @@ def _endpoints(parent: Element, namespace: str, name: str) -> tuple[Endpoint, ..
             binding=found.get("Binding", ""),
             location=_location(found.get("Location", "")),
             response_location=_location(found.get("ResponseLocation", "")) if found.get("ResponseLocation") else None,
-            index=int(found.get("index", "0")) if found.get("index") is not None else None,
+            index=_index(found.get("index", "")) if found.get("index") is not None else None,
             is_default=read_boolean(found.get("isDefault")),
         )
         for found in children(parent, namespace, name)
     )
+
+
+def _index(text: str) -> int:
+    """SAML metadata 2.2.3: an unsigned short. Extensions are not held against a schema that says so."""
+    if not text.isascii() or not text.isdecimal() or int(text[:6]) > 65_535:
+        raise Refusal("metadata.index", expected="an index from 0 to 65535", found=text[:40])
+    return int(text)
 
 
 def _location(url: str) -> str:
@@ -357,7 +391,7 @@ def _entity_attributes(extensions: Element | None) -> tuple[tuple[str, tuple[str
 
 def _read_consuming(element: Element) -> AttributeConsumingService:
     return AttributeConsumingService(
-        index=int(element.get("index", "0")),
+        index=_index(element.get("index", "0")),
         names=_localized(element, names.MD, "ServiceName"),
         requested=tuple(
             RequestedAttribute(

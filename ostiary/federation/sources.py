@@ -12,7 +12,7 @@ from ostiary.config import Sources
 from ostiary.errors import ConfigurationError, OstiaryError
 from ostiary.federation.keys import load_certificate
 from ostiary.federation.model import Entity
-from ostiary.federation.read import read_signed_metadata, read_unsigned_local_metadata
+from ostiary.federation.read import LeaveOut, read_signed_metadata, read_unsigned_local_metadata
 from ostiary.federation.registry import Registry
 from ostiary.saml.keys import TrustedKey
 
@@ -27,19 +27,23 @@ class MetadataFile:
     allow_unsigned_local_file: bool = False
 
 
-def load_registry(files: Sequence[MetadataFile], *, now: datetime, sources: Sources | None = None) -> Registry:
+def load_registry(
+    files: Sequence[MetadataFile], *, now: datetime, sources: Sources | None = None, leave_out: LeaveOut | None = None
+) -> Registry:
     """Reads every file. Where an entity stands in several, the first file wins; twice in one file, and nobody knows which is meant.
+
+    ``leave_out``: see `read_signed_metadata`.
 
     Raises `ConfigurationError` (``metadata.file``) that names the file and what was wrong with it.
     """
     entities: dict[str, Entity] = {}
     for file in files:
-        for entity in _read(file, now, sources):
+        for entity in _read(file, now, sources, leave_out):
             entities.setdefault(entity.entity_id, entity)
     return Registry(entities.values())
 
 
-def _read(file: MetadataFile, now: datetime, sources: Sources | None) -> tuple[Entity, ...]:
+def _read(file: MetadataFile, now: datetime, sources: Sources | None, leave_out: LeaveOut | None) -> tuple[Entity, ...]:
     if sources is not None:
         sources.note(file.path)
         for certificate in file.trusted:
@@ -54,7 +58,10 @@ def _read(file: MetadataFile, now: datetime, sources: Sources | None) -> tuple[E
     keys = [TrustedKey.from_certificate(load_certificate(path)) for path in file.trusted]
     try:
         data = file.path.read_bytes()
-        entities = read_signed_metadata(data, keys, now=now) if keys else read_unsigned_local_metadata(data)
+        if keys:
+            entities = read_signed_metadata(data, keys, now=now, leave_out=leave_out)
+        else:
+            entities = read_unsigned_local_metadata(data, leave_out=leave_out)
         Registry(entities)  # refuses an entityID that stands there twice
     except OSError as error:
         raise ConfigurationError(

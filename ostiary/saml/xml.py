@@ -29,19 +29,29 @@ _HAS_INSTRUCTION: Final = etree.XPath("boolean(//processing-instruction())")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes of the document, nesting depth, number of elements and of one element's attributes; ``huge`` lifts libxml2's own limits
-    (metadata sources only)."""
+    """Bytes of the document, nesting depth, number of elements, of one element's attributes and of namespace declarations (counted as the
+    word ``xmlns``); ``huge`` lifts libxml2's own limits (metadata sources only)."""
 
     max_bytes: int
     max_depth: int = 50
     max_elements: int = 5_000
     max_attributes: int = 100
+    max_namespaces: int = 200
     huge: bool = False
     processing_instructions: bool = False
 
 
 MESSAGE: Final = Limits(max_bytes=262_144)
-METADATA: Final = Limits(max_bytes=1_073_741_824, max_elements=8_000_000, huge=True, processing_instructions=True)
+# One member's oddities must not refuse a whole federation, so these are wide; who may fill them is a matter of trust.
+METADATA: Final = Limits(
+    max_bytes=1_073_741_824,
+    max_depth=200,
+    max_elements=8_000_000,
+    max_attributes=5_000,
+    max_namespaces=8_000_000,
+    huge=True,
+    processing_instructions=True,
+)
 
 
 def parse_xml(data: bytes, limits: Limits = MESSAGE) -> Element:
@@ -51,6 +61,10 @@ def parse_xml(data: bytes, limits: Limits = MESSAGE) -> Element:
     _refuse_other_encodings(data)
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise Refusal("xml.doctype", expected="no document type declaration", found="<!DOCTYPE")
+    # Exclusive c14n costs elements times declarations in scope (times prefixes): bounded before anything is computed.
+    namespaces = data.count(b"xmlns")
+    if namespaces > limits.max_namespaces:
+        raise TooLarge("xml.too_many_namespaces", expected=f"at most {limits.max_namespaces}", found=namespaces)
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,

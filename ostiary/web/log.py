@@ -6,7 +6,7 @@ import secrets
 import sys
 import traceback
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Literal, TextIO, cast
 
@@ -14,6 +14,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from ostiary.clock import Clock
+from ostiary.errors import OstiaryError
 
 Log = FilteringBoundLogger
 
@@ -74,6 +75,15 @@ def make_log(
         cache_logger_on_first_use=True,
     )
     return cast("Log", logger)
+
+
+def left_out(log: Log) -> Callable[[str, OstiaryError], None]:
+    """What to call about an entity of a federation's metadata that can't be read and is left out."""
+
+    def tell(entity_id: str, problem: OstiaryError) -> None:
+        log.warning("metadata_left_out", entity=entity_id, code=problem.code, problem=str(problem))
+
+    return tell
 
 
 def is_secret(name: str) -> bool:

