@@ -5,10 +5,10 @@ import multiprocessing
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from ostiary.clock import SystemClock
@@ -19,6 +19,8 @@ from ostiary.web.log import Log, make_log
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+BLOCKING_THREADS: Final = 64
 
 LogStyle = Literal["json", "console"]
 
@@ -42,9 +44,10 @@ def serve_made(name: str, make: MakeApplication, listen: ListenSettings, *, styl
         port=listen.port,
         interface=Interfaces.WSGI,
         workers=listen.workers,
-        blocking_threads=4,
-        http1_settings=None,
-        log_level=LogLevels.warning,
+        # A peer that sends its body slowly holds a thread; the proxy in front is to buffer requests, this is for what gets past it.
+        blocking_threads=BLOCKING_THREADS,
+        http=HTTPModes.http1,
+        log_level=LogLevels.error,
         websockets=False,
         respawn_failed_workers=True,
     )

@@ -6,6 +6,7 @@ backtracking ``re`` never sees them: a pattern becomes a position automaton (Glu
 positions.
 """
 
+import functools
 import string
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ class Pattern:
         return f"Pattern({self.text!r})"
 
 
+# Checked when a policy is read, compiled when it is used: the same text comes up again and again. Patterns are frozen.
+@functools.lru_cache(maxsize=256)
 def compile_pattern(text: str) -> Pattern:
     """The pattern written as ``text``.
 

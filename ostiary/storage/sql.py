@@ -1,21 +1,67 @@
-"""The stores in a database that several processes share: SQLite, PostgreSQL or MariaDB.
+"""The stores in a database that several processes share: SQLite, PostgreSQL or MariaDB. Each clears away what has expired.
 
-Each step is a transaction of its own that touches one row, so that no two processes can wait for each other: a failed
-insert keeps a lock on the row until its transaction ends (MariaDB).
+Each step of a request is a transaction of its own that touches one row, so that no two processes can wait for each other:
+a failed insert keeps a lock on the row until its transaction ends (MariaDB).
 """
 
+import threading
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary.errors import Unavailable
 from ostiary.storage.engine import reading, writing
-from ostiary.storage.stores import Purged, stored_key
+from ostiary.storage.stores import stored_key
 from ostiary.storage.tables import counter, replay_entry, session_entry
+
+CLEARING_EVERY = timedelta(minutes=10)
+"""How often a store looks for expired rows, and how long a row stays after it has expired: the clocks of two nodes differ."""
+CLEARING_ROWS = 250
+"""How many rows one write clears away at most. While there are more, the next write goes on."""
 
 # A row may come and go between two steps; that it does so this often is not chance.
 _ATTEMPTS = 10
+
+
+class _Clearing:
+    """Removes expired rows of one table, of every namespace. Only for room: what has expired counts as gone anyway."""
+
+    def __init__(self, engine: Engine, table: Table) -> None:
+        self._engine = engine
+        self._table = table
+        self._lock = threading.Lock()
+        self._last: datetime | None = None
+
+    def after_write(self, now: datetime) -> None:
+        """Does its share when it is time and no other thread is at it. Raises nothing when the database does not answer."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            # A clock that was set back must not stop it.
+            if self._last is not None and abs(now - self._last) < CLEARING_EVERY:
+                return
+            self._last = now
+            if self._clear(now - CLEARING_EVERY) == CLEARING_ROWS:
+                self._last = None
+        except Unavailable:
+            # Whoever wrote has succeeded already; the next turn tries again.
+            return
+        finally:
+            self._lock.release()
+
+    def _clear(self, before: datetime) -> int:
+        key, expires = self._table.c.key, self._table.c.expires
+        expired = select(key).where(expires <= before).order_by(expires).limit(CLEARING_ROWS)
+        with reading(self._engine) as connection:
+            # In the same order everywhere, so that two nodes never wait for each other in a circle.
+            found = sorted(connection.execute(expired).scalars())
+        if found:
+            # It may have been put anew since. One statement a row: by its key alone, so that only this row is locked.
+            gone = delete(self._table).where(key == bindparam("known"), expires <= bindparam("before"))
+            with writing(self._engine) as connection:
+                connection.execute(gone, [{"known": name, "before": before} for name in found])
+        return len(found)
 
 
 class SqlSessionStore:
@@ -24,9 +70,13 @@ class SqlSessionStore:
     def __init__(self, engine: Engine, *, namespace: str = "") -> None:
         self._engine = engine
         self._namespace = namespace
+        self._clearing = _Clearing(engine, session_entry)
 
     def put(self, key: str, value: bytes, *, expires: datetime, now: datetime) -> None:
-        name = stored_key(self._namespace, key)
+        self._put(stored_key(self._namespace, key), value, expires, now)
+        self._clearing.after_write(now)
+
+    def _put(self, name: str, value: bytes, expires: datetime, now: datetime) -> None:
         if expires <= now:
             with writing(self._engine) as connection:
                 connection.execute(delete(session_entry).where(session_entry.c.key == name))
@@ -68,11 +118,16 @@ class SqlReplayStore:
     def __init__(self, engine: Engine, *, namespace: str = "") -> None:
         self._engine = engine
         self._namespace = namespace
+        self._clearing = _Clearing(engine, replay_entry)
 
     def first_use(self, key: str, *, expires: datetime, now: datetime) -> bool:
         if expires <= now:
             return False
-        name = stored_key(self._namespace, key)
+        first = self._first_use(stored_key(self._namespace, key), expires, now)
+        self._clearing.after_write(now)
+        return first
+
+    def _first_use(self, name: str, expires: datetime, now: datetime) -> bool:
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as connection:
@@ -96,9 +151,14 @@ class SqlCounters:
     def __init__(self, engine: Engine, *, namespace: str = "") -> None:
         self._engine = engine
         self._namespace = namespace
+        self._clearing = _Clearing(engine, counter)
 
     def hit(self, key: str, *, window: timedelta, now: datetime) -> int:
-        name = stored_key(self._namespace, key)
+        hits = self._hit(stored_key(self._namespace, key), window, now)
+        self._clearing.after_write(now)
+        return hits
+
+    def _hit(self, name: str, window: timedelta, now: datetime) -> int:
         known = counter.c.key == name
         one_more = update(counter).where(known, counter.c.expires > now).values(hits=counter.c.hits + 1)
         anew = update(counter).where(known, counter.c.expires <= now).values(hits=1, expires=now + window)
@@ -122,15 +182,6 @@ class SqlCounters:
         name = stored_key(self._namespace, key)
         with writing(self._engine) as connection:
             connection.execute(delete(counter).where(counter.c.key == name))
-
-
-def purge(engine: Engine, now: datetime) -> Purged:
-    """Remove what has expired, in every namespace. Only for room: what has expired counts as gone anyway."""
-    removed = []
-    for table in (session_entry, replay_entry, counter):
-        with writing(engine) as connection:
-            removed.append(connection.execute(delete(table).where(table.c.expires <= now)).rowcount)
-    return Purged(sessions=removed[0], replays=removed[1], counters=removed[2])
 
 
 def _contended() -> Unavailable:

@@ -4,7 +4,6 @@ Each is a small Protocol with one conformance suite (tests/storage). Times are a
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -53,15 +52,6 @@ class Counters(Protocol):
     def forget(self, key: str) -> None:
         """Begin anew, for instance after a right password."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Purged:
-    """How many expired entries were removed."""
-
-    sessions: int
-    replays: int
-    counters: int
 
 
 def stored_key(namespace: str, key: str) -> str:

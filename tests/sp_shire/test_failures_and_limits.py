@@ -18,7 +18,7 @@ from sp_shire.shire import Stores
 from sp_shire.wsgi import ShireMiddleware
 from tests.browser import Browser, WsgiTransport
 from tests.simulator import START, Simulation
-from tests.sp_shire.conftest import Core, cookie_of, memory_stores, target_of
+from tests.sp_shire.conftest import Core, cookie_of, target_of
 
 COOKIE = f"ost-session-b43dc9a7={'A' * 43}"
 
@@ -248,7 +248,3 @@ def test_a_resource_with_sessions_in_a_database_loads_its_library(federation: Si
         "make_stores(settings.model_copy(update={'store': DatabaseSettings(url=sys.argv[2])}))"
     )
     assert loaded_by(code, str(config), f"sqlite:///{tmp_path / 'a.db'}") >= {"sqlalchemy", "alembic"}
-
-
-def test_stores_of_different_tests_are_not_shared() -> None:
-    assert memory_stores().sessions is not memory_stores().sessions

@@ -113,8 +113,7 @@ def test_a_scope_of_another_home_is_not_believed(core: Core) -> None:
     assert b'"not_accepted": [\n    "eduPersonScopedAffiliation: scope"\n  ]' in shown.body
 
 
-@pytest.mark.parametrize("page", ["/ostiary/session", "/instrument/"])
-def test_markup_in_values_and_names_stays_text(core: Core, page: str) -> None:
+def test_markup_in_values_and_names_stays_text(core: Core) -> None:
     markup = "<script>alert(1)</script>"
     attributes = (make_attribute("displayName", [markup]), make_attribute(f"urn:x:{markup}", [markup]))
     cookie = core.session(attributes=attributes)
