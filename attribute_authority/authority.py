@@ -81,6 +81,7 @@ class Authority:
             target=request.target,
             attributes=sorted(released),
             withheld=sorted({verdict.attribute for verdict in decision.verdicts} - released),
+            reasons=sorted({verdict.reason for verdict in decision.verdicts if not verdict.released}),
             rules=rules_that_released(decision),
             notes=[f"{note.reason} {note.source} {note.detail}".strip() for note in resolution.notes],
         )

@@ -6,7 +6,8 @@ from datetime import datetime
 from attribute_authority.authority import FindRequester
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
-from ostiary.policy.release import RequestedAttribute, Requester
+from ostiary.policy.release import Origin, RequestedAttribute, Requester
+from ostiary.policy.urltree import read_url
 from ostiary.saml.attribute_names import friendly_name
 
 
@@ -22,7 +23,7 @@ def find_requester_in(registry: Callable[[], Registry]) -> FindRequester:
 
 def requester_of(entity: Entity) -> Requester:
     """The requester that this entity is. Requested attributes of all its consuming services count, by their friendly
-    names.
+    names; so do the origins of its assertion consumers and of where it wants discovery responses.
     """
     asked: dict[str, bool] = {}
     for service in entity.sp.attribute_consuming if entity.sp is not None else ():
@@ -34,4 +35,11 @@ def requester_of(entity: Entity) -> Requester:
         entity_categories=entity.entity_categories,
         registration_authority=entity.registration_authority,
         requested=tuple(RequestedAttribute(name, required) for name, required in asked.items()),
+        origins=_origins(entity),
     )
+
+
+def _origins(entity: Entity) -> frozenset[Origin]:
+    endpoints = (*entity.sp.assertion_consumers, *entity.sp.discovery_responses) if entity.sp is not None else ()
+    locations = (read_url(endpoint.location) for endpoint in endpoints)
+    return frozenset(location.origin for location in locations if location is not None)

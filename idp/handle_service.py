@@ -26,6 +26,8 @@ STRENGTH: Final = (names.PASSWORD, names.PASSWORD_PROTECTED_TRANSPORT)
 
 MAXIMUM_ID: Final = 256
 MAXIMUM_TARGET: Final = 2_048
+MAXIMUM_CLASSES: Final = 20
+MAXIMUM_CLASS: Final = 256
 
 _NAMEID_FORMATS: Final = (None, names.TRANSIENT, names.UNSPECIFIED_NAMEID)
 
@@ -59,8 +61,9 @@ class AcceptedRequest:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRequest:
-    """What is kept of an accepted request while a person logs in. ``acs_url`` is where metadata registered it then; ``browser`` the
-    SHA-256 (hex) of the token of the browser that it belongs to, None until that is known."""
+    """What is kept of an accepted request while a person logs in. ``acs_url`` is where metadata registered it then; ``target`` is
+    None where nobody signed it; ``browser`` the SHA-256 (hex) of the token of the browser that it belongs to, None until that is
+    known; ``answered`` whether a Response has gone out."""
 
     request_id: str
     sp: str
@@ -71,6 +74,7 @@ class WaitingRequest:
     requested_context: RequestedAuthnContext | None
     target: str | None
     browser: str | None = None
+    answered: bool = False
 
 
 def accept_request(received: ReceivedMessage, registry: Registry, rules: Rules, now: datetime) -> AcceptedRequest:
@@ -78,16 +82,16 @@ def accept_request(received: ReceivedMessage, registry: Registry, rules: Rules, 
 
     Raises `Refusal`, which is a page and never an answer to the SP: ``saml.other_message``, ``saml.issuer_missing``,
     ``sso.unknown_sp``, ``sso.signature_in_redirect``, ``signature.*``, ``saml.destination``, ``saml.too_old``,
-    ``saml.from_the_future``, ``sso.too_long``, ``sso.binding``, ``sso.acs_ambiguous``, ``sso.acs_unregistered``.
+    ``saml.from_the_future``, ``sso.too_long``, ``sso.too_many_classes``, ``sso.binding``, ``sso.acs_ambiguous``,
+    ``sso.acs_unregistered``.
     """
     issuer = _claimed_requester(received)
     sp, role = _known_sp(issuer, registry, now)
     proof = _prove(received, issuer, role, rules)
     request = AuthnRequest.from_proof(proof)
     location = rules.redirect_url if received.binding == names.HTTP_REDIRECT else rules.post_url
-    _check_lengths(request)
-    signed = not isinstance(proof, UnsignedAllowedByMetadata)
-    check_authn_request(request, location=location, signed=signed, now=now, timing=rules.timing)
+    _check_bounds(request)
+    check_authn_request(request, location=location, signed=_is_signed(proof), now=now, timing=rules.timing)
     return AcceptedRequest(request, sp, _acs(request, role), received.relay_state, proof)
 
 
@@ -137,7 +141,8 @@ def waiting(accepted: AcceptedRequest) -> WaitingRequest:
         force_authn=request.force_authn,
         is_passive=request.is_passive,
         requested_context=request.requested_context,
-        target=request.target,
+        # Anybody can write an unsigned request in the SP's name, and the target decides what is released.
+        target=request.target if _is_signed(accepted.proof) else None,
     )
 
 
@@ -183,9 +188,20 @@ def _prove(received: ReceivedMessage, issuer: str, role: SpRole, rules: Rules) -
     return UnsignedAllowedByMetadata(received.element, issuer)
 
 
-def _check_lengths(request: AuthnRequest) -> None:
+def _is_signed(proof: Proof) -> bool:
+    return not isinstance(proof, UnsignedAllowedByMetadata)
+
+
+def _check_bounds(request: AuthnRequest) -> None:
     """What is kept, echoed and recorded has bounds that the schema does not set."""
-    for name, value, longest in (("ID", request.id, MAXIMUM_ID), ("Target", request.target or "", MAXIMUM_TARGET)):
+    classes = request.requested_context.classes if request.requested_context is not None else ()
+    if len(classes) > MAXIMUM_CLASSES:
+        raise Refusal("sso.too_many_classes", expected=f"at most {MAXIMUM_CLASSES}", found=len(classes))
+    for name, value, longest in (
+        ("ID", request.id, MAXIMUM_ID),
+        ("Target", request.target or "", MAXIMUM_TARGET),
+        *(("AuthnContextClassRef", value, MAXIMUM_CLASS) for value in classes),
+    ):
         if len(value) > longest:
             raise Refusal("sso.too_long", expected=f"at most {longest} characters", found=len(value), name=name)
 

@@ -1,6 +1,8 @@
-"""Hashes and checks passwords with argon2id (RFC 9106). Every check costs the same, whether or not there is anything to check against.
+"""Hashes and checks passwords with argon2id (RFC 9106). Never logs a password, never says why a check failed.
 
-Never logs a password, never says why a check failed.
+A check costs the same whether or not there is somebody to check against, except against a hash of other parameters than the present
+ones: until each person has logged in once after a change of parameters (`Checked.replacement`), the time of a wrong answer tells
+whoever measures it which names have an old hash, and so exist. Those who never log in need a new password to end that.
 """
 
 import secrets
@@ -68,7 +70,8 @@ class Passwords:
             return self._hasher.hash(prepared)
 
     def check(self, stored: str | None, password: str) -> Checked:
-        """Whether the password belongs to the stored hash; with None (nobody, or no password) it costs the same and is wrong.
+        """Whether the password belongs to the stored hash; with None (nobody, or no password) it costs what a hash of the present
+        parameters costs, and is wrong.
 
         Raises as `hash`, but for an empty password, which is wrong.
         """

@@ -67,15 +67,17 @@ class SessionSettings(Settings):
 
 
 class ThrottleSettings(Settings):
-    """Login attempts in one ``window``; see `Limits`."""
+    """Login attempts in one ``window``: of one address at one user name, at one user name from everywhere, of one address at any
+    user names."""
 
-    per_name: Annotated[int, Field(ge=1, le=10_000)] = 10
+    per_name_and_address: Annotated[int, Field(ge=1, le=10_000)] = 10
+    per_name: Annotated[int, Field(ge=1, le=100_000)] = 50
     per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     window: Duration = timedelta(minutes=1)
 
     def limits(self) -> Limits:
         """The same for `Throttle`."""
-        return Limits(self.per_name, self.per_address, self.window)
+        return Limits(self.per_name_and_address, self.per_name, self.per_address, self.window)
 
 
 class PasswordHashingSettings(Settings):

@@ -1,7 +1,8 @@
 """The Handle Service in front of browsers: requests in, login page, Response out. Who may ask for what is decided in `handle_service`.
 
 An AuthnRequest that another site posts is verified and put under a ticket; cookies are read only after the redirect that follows, which
-is a same-site GET. A ticket ends when its answer goes out, so whatever fails before can be tried again by reloading the page.
+is a same-site GET. A ticket ends when its answer goes out, so whatever fails before can be tried again by reloading the page; of a
+double click both halves are answered, for the browser shows the second answer and the SP takes only one.
 """
 
 import re
@@ -156,7 +157,7 @@ def _proceed(service: HandleService, asked: WaitingRequest, sp: Entity, ticket: 
     if session is not None and satisfies(asked.requested_context, session.context_class):
         return _answer(service, asked, sp, session, ticket, now)
     if ticket is not None:
-        service.tickets.use_up(ticket, now)
+        service.tickets.use_up(ticket, asked, now)
     if asked.is_passive:
         return _send_status(service, asked, sp, Status(names.RESPONDER, names.NO_PASSIVE), now)
     return _see_other("sso_login", ticket=service.tickets.issue_to_browser(asked, _browser_token(service), now))
@@ -178,14 +179,16 @@ def _log_in(service: HandleService) -> Response:
     """Checks what was typed in. A wrong answer shows the form again, the same for every reason."""
     form, now = incoming.form(), service.now()
     ticket = _ticket(form)
-    asked = service.tickets.look(ticket, now, browser=_cookie(service.cookies.browser))
+    # Nothing stands between this ticket and its answer any more, so a session may begin when the password is right.
+    asked = service.tickets.look(ticket, now, browser=_cookie(service.cookies.browser), with_password=True)
     sp = resume(asked, service.registry(), now)
     username, password = _typed(form, "username"), _typed(form, "password")
-    service.throttle.attempt(username, request.remote_addr or "", now)
+    address = request.remote_addr or ""
+    service.throttle.attempt(username, address, now)
     outcome = service.login.authenticate(username, password, now)
     if isinstance(outcome, Rejected):
         return _show_rejection(service, outcome, asked, sp, ticket, username, now)
-    service.throttle.succeeded(username)
+    service.throttle.succeeded(username, address)
     return _answer(service, asked, sp, _start_session(service, outcome, sp, now), ticket, now)
 
 
@@ -267,7 +270,7 @@ def _answer(
     """Resolves, mints and sends. Nothing leaves, and the ticket stays, when the attributes can't be found out."""
     attributes = _attributes(service, asked, session, now)
     if ticket is not None:
-        service.tickets.use_up(ticket, now)
+        service.tickets.use_up(ticket, asked, now)
     expires = min(now + service.rules.handle_lifetime, session.ends)
     handle = mint(service.handle_keys[0], principal=session.principal, requester=asked.sp, expires=expires)
     sent = [attribute.name[:_AUDITED_LENGTH] for attribute in attributes[:_AUDITED_NAMES]]

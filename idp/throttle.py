@@ -1,4 +1,7 @@
-"""How often somebody may try to log in, by login name and by address. Knows nothing about who exists."""
+"""How often somebody may try to log in: one address at one name, all addresses at one name, one address at all names.
+
+Knows nothing about who exists. A stranger at one address can't keep out the owner of a name, who sits at another.
+"""
 
 import ipaddress
 from dataclasses import dataclass
@@ -11,9 +14,14 @@ from ostiary.storage.stores import Counters
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Attempts in one ``window``. It is short, so that somebody whose name others try is not kept out for long."""
+    """Attempts in one ``window``: ``per_name_and_address`` of one address at one login name, ``per_name`` at one login name from
+    everywhere, ``per_address`` of one address at any names.
 
-    per_name: int = 10
+    The window is short, so that somebody whose name is tried from very many addresses is not kept out for long.
+    """
+
+    per_name_and_address: int = 10
+    per_name: int = 50
     per_address: int = 100
     window: timedelta = timedelta(minutes=1)
 
@@ -27,13 +35,15 @@ class Throttle:
 
     def attempt(self, username: str, address: str, now: datetime) -> None:
         """Count one attempt. Raises `TooMany` (``login.throttled``), the same for names that exist and names that don't."""
-        # An address that is used up no longer counts against the name: it could keep its owner out alone.
+        # The name comes last: an address that is used up no longer counts against the name, or it could keep its owner out alone.
         self._count(_address_key(address), self._limits.per_address, now)
+        self._count(_pair_key(username, address), self._limits.per_name_and_address, now)
         self._count(_name_key(username), self._limits.per_name, now)
 
-    def succeeded(self, username: str) -> None:
-        """A right password clears the name; the address keeps its count, or an own account would buy free attempts at others."""
-        self._counters.forget(_name_key(username))
+    def succeeded(self, username: str, address: str) -> None:
+        """A right password clears the name at this address. The address keeps its count, or an own account would buy free attempts at
+        others; the name keeps its own, or each login of its owner would buy strangers free attempts at her."""
+        self._counters.forget(_pair_key(username, address))
 
     def _count(self, key: str, limit: int, now: datetime) -> None:
         hits = self._counters.hit(key, window=self._limits.window, now=now)
@@ -49,13 +59,21 @@ def _name_key(username: str) -> str:
 
 
 def _address_key(address: str) -> str:
+    return f"login address {_address(address)}"
+
+
+def _pair_key(username: str, address: str) -> str:
+    return f"login name {login_key(username)!r} at {_address(address)!r}"
+
+
+def _address(address: str) -> str:
     """One IPv6 customer holds a whole /64, so that is what counts as one address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return f"login address {address}"
+        return address
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped is not None:
-            return f"login address {parsed.ipv4_mapped}"
-        return f"login address {ipaddress.IPv6Network((parsed, 64), strict=False)}"
-    return f"login address {parsed}"
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.IPv6Network((parsed, 64), strict=False))
+    return str(parsed)

@@ -1,5 +1,10 @@
-"""Requests that wait for their person, each under a one-time ticket in the session store. Whose browser it is stands in the record."""
+"""Requests that wait for their person, each under a ticket in the session store. Whose browser it is stands in the record.
 
+One browser has one ticket for one request, however often it brings that request. Once answered, the ticket is good for nothing but
+the second half of a double click.
+"""
+
+import base64
 import hashlib
 import hmac
 import json
@@ -15,26 +20,37 @@ from ostiary.storage.stores import SessionStore
 
 PASSING_THROUGH: Final = timedelta(minutes=2)
 LOGIN_TIME: Final = timedelta(minutes=30)
+DOUBLE_CLICK: Final = timedelta(seconds=10)
 
 
 class Tickets:
-    """Tickets of one IdP. A ticket is 256 random bits in base64url."""
+    """Tickets of one IdP. A ticket is 256 bits in base64url that nobody but its browser can know."""
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
 
     def issue(self, request: WaitingRequest, now: datetime) -> str:
         """A ticket for a request that was just verified; any browser may bring it, once, within `PASSING_THROUGH`."""
-        return self._put(request, now, PASSING_THROUGH)
+        ticket = secrets.token_urlsafe(32)
+        self._put(ticket, request, now, PASSING_THROUGH)
+        return ticket
 
     def issue_to_browser(self, request: WaitingRequest, browser: str, now: datetime) -> str:
-        """A ticket that only the browser with this token may use, within `LOGIN_TIME`."""
-        return self._put(replace(request, browser=_digest(browser)), now, LOGIN_TIME)
+        """The ticket of this request, by its ID and SP, for the browser with this (secret) token, to be used within `LOGIN_TIME`.
 
-    def look(self, ticket: str, now: datetime, *, browser: str | None = None) -> WaitingRequest:
+        The same request of the same browser takes the place of the one before, whether or not that was answered.
+        """
+        ticket = _ticket_of(request, browser)
+        self._put(ticket, replace(request, browser=_digest(browser), answered=False), now, LOGIN_TIME)
+        return ticket
+
+    def look(
+        self, ticket: str, now: datetime, *, browser: str | None = None, with_password: bool = False
+    ) -> WaitingRequest:
         """The waiting request; it goes on waiting. ``browser`` is the token that this browser sent.
 
-        Raises `Refusal`: ``sso.ticket`` (unknown, expired or used), ``sso.other_browser``.
+        ``with_password``: for a login form that was sent, so only a ticket of one browser, and even one that was answered less than
+        `DOUBLE_CLICK` ago. Raises `Refusal`: ``sso.ticket`` (unknown, expired or used), ``sso.other_browser``.
         """
         stored = self._store.get(_key(ticket), now)
         if stored is None:
@@ -42,17 +58,31 @@ class Tickets:
         request = _from_bytes(stored)
         if request.browser is not None and not hmac.compare_digest(request.browser, _digest(browser or "")):
             raise Refusal("sso.other_browser", expected="the browser that began this login", found="another or none")
+        if with_password and request.browser is None:
+            # It could be gone by the time that her password is checked.
+            raise _used_up()
+        if request.answered and not with_password:
+            raise _used_up()
         return request
 
-    def use_up(self, ticket: str, now: datetime) -> None:
-        """Ends the waiting. Raises `Refusal` (``sso.ticket``) when somebody else was first."""
-        if self._store.take(_key(ticket), now) is None:
-            raise _used_up()
+    def use_up(self, ticket: str, request: WaitingRequest, now: datetime) -> None:
+        """Ends the waiting of the request that `look` gave. Raises `Refusal` (``sso.ticket``) for a ticket that any browser may bring
+        when somebody else was first; that of one browser stays for `DOUBLE_CLICK` after its first answer."""
+        if request.browser is None:
+            if self._store.take(_key(ticket), now) is None:
+                raise _used_up()
+        elif not request.answered:
+            # Replaced at one stroke: the other half of a double click finds it waiting or answered, never gone.
+            self._put(ticket, replace(request, answered=True), now, DOUBLE_CLICK)
 
-    def _put(self, request: WaitingRequest, now: datetime, lifetime: timedelta) -> str:
-        ticket = secrets.token_urlsafe(32)
+    def _put(self, ticket: str, request: WaitingRequest, now: datetime, lifetime: timedelta) -> None:
         self._store.put(_key(ticket), _to_bytes(request), expires=now + lifetime, now=now)
-        return ticket
+
+
+def _ticket_of(request: WaitingRequest, browser: str) -> str:
+    """Keyed with what only this browser knows, so that whoever knows the request can't guess its ticket."""
+    named = json.dumps([request.request_id, request.sp]).encode()
+    return base64.urlsafe_b64encode(hmac.digest(browser.encode(), named, hashlib.sha256)).rstrip(b"=").decode("ascii")
 
 
 def _key(ticket: str) -> str:
@@ -80,6 +110,7 @@ def _to_bytes(request: WaitingRequest) -> bytes:
             "requested_context": [context.comparison, *context.classes] if context is not None else None,
             "target": request.target,
             "browser": request.browser,
+            "answered": request.answered,
         }
     ).encode()
 

@@ -78,7 +78,7 @@ def make_pages() -> Pages:
 def make_stores(settings: ShireSettings) -> Stores:
     """In memory for one process, else the database that the settings name (whose libraries are loaded only then)."""
     if settings.store is None:
-        return Stores(MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
+        return Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
     from ostiary.storage.engine import open_database
     from ostiary.storage.migrate import MIGRATIONS, upgrade
     from ostiary.storage.sql import SqlReplayStore, SqlSessionStore
@@ -89,5 +89,6 @@ def make_stores(settings: ShireSettings) -> Stores:
     return Stores(
         SqlSessionStore(engine, namespace=f"{space} session"),
         SqlSessionStore(engine, namespace=f"{space} login"),
+        SqlSessionStore(engine, namespace=f"{space} ticket"),
         SqlReplayStore(engine, namespace=space),
     )

@@ -25,11 +25,10 @@ def exports_of(settings: ShireSettings, session: Session) -> Mapping[str, str]:
     Values are ordinary (Unicode) text. A value with a control character (CR, LF, NUL among them) is left out: an application may
     copy it into a header, a log or a query.
     """
-    found: dict[str, str] = {
-        ISSUER_NAME: session.login.issuer,
-        AUTHENTICATED_NAME: session.login.authenticated_at.isoformat(),
-        CONTEXT_NAME: session.login.authn_context or "",
-    }
+    found = {AUTHENTICATED_NAME: session.login.authenticated_at.isoformat()}
+    for name, text in ((ISSUER_NAME, session.login.issuer), (CONTEXT_NAME, session.login.authn_context or "")):
+        if not _CONTROL.search(text):
+            found[name] = text
     for attribute, name in settings.environ.items():
         joined = _joined(session.knowledge.attributes, attribute)
         if joined:

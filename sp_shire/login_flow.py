@@ -40,11 +40,15 @@ Redirect = tuple[str, tuple[str, ...]]
 
 
 class LoginFlow:
-    """Logins of one resource. ``logins`` keeps pending logins and tickets, ``replay`` the assertions that were used."""
+    """Logins of one resource. ``logins`` keeps pending ones, which any stranger can make; ``tickets`` accepted answers, which only a home
+    organisation can; ``replay`` the assertions that were used."""
 
-    def __init__(self, settings: ShireSettings, logins: SessionStore, replay: ReplayStore) -> None:
+    def __init__(
+        self, settings: ShireSettings, logins: SessionStore, tickets: SessionStore, replay: ReplayStore
+    ) -> None:
         self._settings = settings
         self._logins = logins
+        self._tickets = tickets
         self._replay = replay
         self._https = settings.public_url.startswith("https:")
         self._cookie = cookie_name("browser", settings.entity_id, https=self._https)
@@ -86,7 +90,8 @@ class LoginFlow:
         # The target travels in our own return URL and is checked again when it comes back.
         back = f"{self._handlers}/discovered?{urlencode({'target': target})}"
         question = urlencode({"entityID": self._settings.entity_id, "return": back})
-        return f"{self._settings.discovery_url}?{question}", ()
+        # The browser is marked before it leaves, so that two windows that begin at once come back with the same mark.
+        return f"{self._settings.discovery_url}?{question}", self._mark(request)[1]
 
     def discovered(self, request: Request, registry: Registry, keys: KeyRing, now: datetime) -> Redirect:
         """The discovery service sent the person back with the IdP that she chose (IdP discovery 2.4.3)."""
@@ -119,13 +124,20 @@ class LoginFlow:
             nameid_format=names.TRANSIENT,
             target=self._origin + target,
         )
-        known = read_cookie(request.headers.get("cookie"), self._cookie)
-        browser = known or secrets.token_urlsafe(32)
+        browser, cookies = self._mark(request)
         pending = PendingLogin(identity_provider, target, _hash(browser))
         self._logins.put(f"request {message.id}", dump_pending(pending), expires=now + LOGIN_TIME, now=now)
         signer = keys.signer if self._settings.sign_requests or role.want_authn_requests_signed else None
         url = encode_redirect(location, "SAMLRequest", message.to_xml(), signer=signer)
-        return url, () if known else (set_cookie(self._cookie, browser, https=self._https),)
+        return url, cookies
+
+    def _mark(self, request: Request) -> tuple[str, tuple[str, ...]]:
+        """The token that tells this browser from others, and the cookie to set where it has none yet."""
+        known = read_cookie(request.headers.get("cookie"), self._cookie)
+        if known:
+            return known, ()
+        browser = secrets.token_urlsafe(32)
+        return browser, (set_cookie(self._cookie, browser, https=self._https),)
 
     def consume(self, request: Request, registry: Registry, now: datetime) -> Redirect:
         """The assertion consumer service. A cross-site POST: no cookie is read and none is set."""
@@ -153,7 +165,7 @@ class LoginFlow:
         if not self._replay.first_use(accepted.replay_key, expires=accepted.replay_until, now=now):
             raise Refusal("saml.replayed", expected="an assertion that was not used before", found=accepted.replay_key)
         ticket = secrets.token_urlsafe(32)
-        self._logins.put(f"ticket {ticket}", dump_login(_login(accepted)), expires=now + TICKET_TIME, now=now)
+        self._tickets.put(ticket, dump_login(_login(accepted)), expires=now + TICKET_TIME, now=now)
         return f"{self._handlers}/finish?{urlencode({'ticket': ticket})}", ()
 
     def finish(self, request: Request, now: datetime) -> tuple[Login, str]:
@@ -162,16 +174,23 @@ class LoginFlow:
         Returns the login and the target of its request.
         """
         ticket = one(parse_query(request.query), "ticket", max_length=100)
-        stored = self._logins.take(f"ticket {ticket}", now)
+        stored = self._tickets.get(ticket, now)
         if stored is None:
-            raise Refusal("sp.ticket", expected="a ticket that was just issued", found="an unknown or used one")
+            raise _used_ticket()
         login = load_login(stored)
-        if login.in_response_to is None:
-            return login, self._first_target
-        key = f"request {login.in_response_to}"
+        target = self._bound_target(request, login, now) if login.in_response_to is not None else self._first_target
+        # Only now, so that another browser that got hold of a ticket can't use it up either.
+        if self._tickets.take(ticket, now) is None:
+            raise _used_ticket()
+        return login, target
+
+    def _bound_target(self, request: Request, login: Login, now: datetime) -> str:
+        """Where the request that this login answers wanted to go; it must be this browser's, and is answered once."""
+        request_id = login.in_response_to or ""
+        key = f"request {request_id}"
         waiting = self._logins.get(key, now)
         if waiting is None:
-            raise _unknown_request(login.in_response_to)
+            raise _unknown_request(request_id)
         pending = load_pending(waiting)
         browser = read_cookie(request.headers.get("cookie"), self._cookie)
         if browser is None or not secrets.compare_digest(_hash(browser), pending.browser):
@@ -181,8 +200,8 @@ class LoginFlow:
         if pending.identity_provider != login.issuer:
             raise Refusal("saml.issuer", expected=pending.identity_provider, found=login.issuer)
         if self._logins.take(key, now) is None:
-            raise _unknown_request(login.in_response_to)
-        return login, pending.target
+            raise _unknown_request(request_id)
+        return pending.target
 
 
 def _login(accepted: AcceptedResponse) -> Login:
@@ -196,6 +215,10 @@ def _login(accepted: AcceptedResponse) -> Login:
         session_ends=accepted.authn.session_not_on_or_after,
         attributes=accepted.assertion.attributes,
     )
+
+
+def _used_ticket() -> Refusal:
+    return Refusal("sp.ticket", expected="a ticket that was just issued", found="an unknown or used one")
 
 
 def _unknown_request(request_id: str) -> Refusal:

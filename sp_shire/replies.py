@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from ostiary.attributes import texts_of
 from ostiary.errors import OstiaryError, TooMany
@@ -138,7 +139,7 @@ class Replies:
     def session_page(self, request: Request, session: Session, registry: Registry, now: datetime) -> Reply:
         """The same for people."""
         about = self._about(session, registry, now)
-        return self._page(request, 200, "sp_session.html", session=session, logout=f"{self._handlers}/logout", **about)
+        return self._page(request, 200, "sp_session.html", session=session, **about)
 
     def ask_logout(self, request: Request, logged_in: bool) -> Reply:
         """The page with the button."""
@@ -175,6 +176,7 @@ class Replies:
             ],
             "withheld": sorted({(name, reason) for name, _, reason in session.knowledge.withheld}),
             "wide": True,
+            "logout": f"{self._handlers}/logout",
         }
 
     def _error(self, request: Request, error: OstiaryError, number: str, now: datetime) -> Reply:
@@ -188,6 +190,9 @@ class Replies:
             if error.code == "sp.login_needed":
                 content["login"] = f"{self._handlers}/login"
             return self._json({"error": content}, error.status, more)
+        way_on_url, way_on = f"{self._handlers}/login", "sp.start_again"
+        if error.code == "http.host":
+            way_on_url, way_on = self._settings.public_url + self._settings.protected[0], "sp.right_address"
         reply = self._page(
             request,
             error.status,
@@ -196,8 +201,8 @@ class Replies:
             remedy=remedy,
             reference=number,
             at=now,
-            way_on_url=f"{self._handlers}/login",
-            way_on=self._pages.catalogue.text(language, "sp.start_again"),
+            way_on_url=way_on_url,
+            way_on=self._pages.catalogue.text(language, way_on),
         )
         return Reply(reply.status, (*reply.headers, *more), reply.body)
 
@@ -206,7 +211,8 @@ class Replies:
             template,
             self._language(request),
             nonce=secrets.token_urlsafe(16),
-            stylesheet=f"{self._handlers}/{self._stylesheet.file_name}",
+            # A path, so that a page under a wrong host name has its style, too.
+            stylesheet=f"{urlsplit(self._handlers).path}/{self._stylesheet.file_name}",
             service_name=self._settings.display.name,
             home_url=self._settings.public_url + self._settings.protected[0],
             **values,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ostiary.attributes import Attributes
-from ostiary.errors import Denied, OstiaryError, Refusal
+from ostiary.errors import Denied, OstiaryError, Refusal, Unavailable
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
 from ostiary.policy.acceptance import AcceptancePolicy, Issuer, Scope, accept
@@ -88,7 +88,7 @@ class SessionKeeper:
             self._store.put(_used(token), now.isoformat().encode(), expires=expires, now=now)
         if session.knowledge.queried and now >= session.knowledge.ask_again:
             return self._renewed(token, session, registry, policy, shar, now)
-        return session
+        return self._fresh_enough(session, now)
 
     def knows(self, token: str, now: datetime) -> bool:
         """Whether there is a session to end. Asks no Attribute Authority, so signing out works without one."""
@@ -116,12 +116,19 @@ class SessionKeeper:
             return None
         except OstiaryError as error:
             self._log.warning("attributes_not_renewed", idp=login.issuer, code=error.code, found=error.found)
-            if now >= known.at + self._times.attributes_at_most:
-                raise
+            # Also when they are too old to serve: until the next try nobody waits for an authority that does not answer.
             renewed = replace(known, ask_again=now + _RETRY)
         changed = replace(session, knowledge=renewed)
         self._write_knowledge(token, changed, now)
-        return changed
+        return self._fresh_enough(changed, now)
+
+    def _fresh_enough(self, session: Session, now: datetime) -> Session:
+        """Raises `Unavailable` (``sp.attributes_too_old``) where the authority has not answered for too long."""
+        if session.knowledge.queried and now >= session.knowledge.at + self._times.attributes_at_most:
+            raise Unavailable(
+                "sp.attributes_too_old", expected=f"an answer since {session.knowledge.at.isoformat()}", found="none"
+            )
+        return session
 
     def _query(self, login: Login, target: str | None, registry: Registry, shar: Shar, now: datetime) -> Attributes:
         role = registry.aa(login.issuer, now)

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ostiary.clock import Clock
-from ostiary.errors import Missing, NotAuthenticated, OstiaryError, Refusal, WrongMethod
+from ostiary.errors import Missing, NotAuthenticated, OstiaryError, Refusal, Unavailable, WrongMethod
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.publish import signed_entity
 from ostiary.federation.registry import Registry
@@ -48,10 +48,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where the SHIRE keeps what it must remember. ``logins`` holds pending logins and tickets."""
+    """Where the SHIRE keeps what it must remember: sessions, pending logins, answers on their way from the ACS, assertions used."""
 
     sessions: SessionStore
     logins: SessionStore
+    tickets: SessionStore
     replay: ReplayStore
 
 
@@ -71,7 +72,7 @@ class Shire:
     ) -> None:
         self.settings = settings
         self._snapshot = snapshot
-        self._flow = LoginFlow(settings, stores.logins, stores.replay)
+        self._flow = LoginFlow(settings, stores.logins, stores.tickets, stores.replay)
         self._keeper = SessionKeeper(settings, stores.sessions, log)
         self._transport = transport
         self._replies = replies
@@ -115,12 +116,14 @@ class Shire:
                 "http.path", expected="a path without dot segments or hidden separators", found=request.path[:200]
             )
         if self.is_handler(request.path):
+            if (asset := self._replies.asset(request.path.removeprefix(self._handler_prefix))) is not None:
+                return asset
             self._check_host(request)
             return self._handler(request)(request, snapshot, now)
-        session = self._session(request, snapshot, now)
         if not any(begins_with(reading, prefix) for reading in readings for prefix in self._protected):
-            return self._passage(session, None)
+            return self._passage(self._visitor(request, snapshot, now), None)
         self._check_host(request)
+        session = self._session(request, snapshot, now)
         if session is None:
             return self._start(request, snapshot, now)
         decision = self._decide(request, session, snapshot, now)
@@ -130,9 +133,6 @@ class Shire:
 
     def _handler(self, request: Request) -> Callable[[Request, Snapshot, datetime], Reply]:
         name = request.path.removeprefix(self._handler_prefix)
-        if (asset := self._replies.asset(name)) is not None:
-            found = asset
-            return lambda _request, _snapshot, _now: found
         methods = self._routes.get(name)
         if methods is None:
             raise Missing("http.not_found", found=request.path[:200])
@@ -147,6 +147,14 @@ class Shire:
         found = request.headers.get("host", "")
         if found.lower() != self._host:
             raise Refusal("http.host", expected=self._host, found=found[:200] or "no Host header")
+
+    def _visitor(self, request: Request, snapshot: Snapshot, now: datetime) -> Session | None:
+        """Who it is on a page that is open to everybody; when that can't be found out, nobody."""
+        try:
+            return self._session(request, snapshot, now)
+        except Unavailable as error:
+            self._log.warning("visitor_unknown", code=error.code, found=error.found)
+            return None
 
     def _passage(self, session: Session | None, decision: Decision | None) -> Passage:
         if session is None:

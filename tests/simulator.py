@@ -225,7 +225,7 @@ def make_template(directory: Path) -> Path:
     prepare(layout, [], now=START)
     for home in HOMES:
         # Everybody comes from one address, and the clock may stand still.
-        configure(layout.directory(home.key) / "idp.yaml", throttle={"per_address": 1_000_000})
+        configure(layout.directory(home.key) / "idp.yaml", throttle={"per_name": 100_000, "per_address": 1_000_000})
     return directory
 
 

@@ -79,9 +79,10 @@ class Directory:
     def search(self, text: str, now: datetime, *, language: str, most: int) -> Found:
         """The organisations of which every word of ``text`` is part, by name; those whose name or word begins so come first.
 
-        Case and accents make no difference. An empty text finds all. At most ``most`` are shown.
+        Case and accents make no difference. A mail address finds by its domain. An empty text finds all. At most ``most`` are shown.
         """
-        wanted = fold(text).split()
+        # Of a mail address, what is behind the @.
+        wanted = fold(text.rpartition("@")[2]).split()
         matches = [found for found in self.all(now) if all(word in found.words for word in wanted)]
         first = nsmallest(most, matches, key=lambda found: _rank(found, wanted, language))
         return Found(tuple(first), len(matches))

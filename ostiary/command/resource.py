@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ostiary.command.serving import load_application
+from ostiary.errors import ConfigurationError
 from ostiary.web.log import Log
 from sp_shire.assembly import make_shire
 from sp_shire.wsgi import ShireMiddleware
@@ -14,4 +15,10 @@ if TYPE_CHECKING:
 
 def make_resource(config: Path, application: str, *, log: Log) -> "WSGIApplication":
     """The application ``module:attribute`` behind the SHIRE of ``sp.yaml``."""
-    return ShireMiddleware(load_application(application), make_shire(config, log=log))
+    found = load_application(application)
+    # Twice protected, the inner one would never see the attributes that the outer one hands in: an endless loop of logins.
+    if isinstance(found, ShireMiddleware) or isinstance(getattr(found, "wsgi_app", None), ShireMiddleware):
+        raise ConfigurationError(
+            "serve.already_protected", file=application, expected="a bare application", found="ShireMiddleware"
+        )
+    return ShireMiddleware(found, make_shire(config, log=log))

@@ -2,6 +2,7 @@
 
 import importlib
 import multiprocessing
+import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from granian.log import LogLevels
 from ostiary.clock import SystemClock
 from ostiary.command.plain_errors import plain_errors
 from ostiary.config import ListenSettings
-from ostiary.errors import ConfigurationError
+from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.web.log import Log, make_log
 
 if TYPE_CHECKING:
@@ -56,12 +57,27 @@ def serve_made(name: str, make: MakeApplication, listen: ListenSettings, *, styl
 
 def serve_checked(name: str, make: MakeApplication, listen: ListenSettings) -> None:
     """The same, after one try in a process of its own: a broken configuration is told once, in words, before anything listens."""
+    refuse_taken_port(listen)
     attempt = multiprocessing.get_context("fork").Process(target=_try, args=(name, make))
     attempt.start()
     attempt.join()
     if attempt.exitcode:
         sys.exit(1)
+    print(f"{name} listens on http://{listen.host}:{listen.port}", file=sys.stderr, flush=True)
     serve_made(name, make, listen)
+
+
+def refuse_taken_port(listen: ListenSettings) -> None:
+    """Raises `Unavailable` (``serve.port``) when another program listens there: granian would share the port with it without a word."""
+    if listen.port == 0:
+        return
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen.host, listen.port))
+        except OSError as error:
+            raise Unavailable("serve.port", expected="a free port", found=error, port=listen.port) from None
 
 
 def _try(name: str, make: MakeApplication) -> None:
@@ -76,6 +92,9 @@ def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication
 def load_application(name: str) -> "WSGIApplication":
     """The WSGI application ``module:attribute``. Raises `ConfigurationError` (``serve.application``)."""
     module, _, attribute = name.partition(":")
+    # Where the command is started counts, as with every other WSGI server.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
     try:
         found: Any = importlib.import_module(module)
         for part in (attribute or "application").split("."):

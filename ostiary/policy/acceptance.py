@@ -4,6 +4,7 @@ Everything that no rule names is thrown out. Never verifies signatures and never
 in as proven, with the scopes that its metadata registers.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from ostiary.policy.patterns import Pattern, compile_pattern
 from ostiary.policy.values import EVERY_VALUE, ValueTest
 
 NO_RULE = "no rule"
+_PLAIN_LEFT = re.compile(r"[^@\s\x00-\x20\x7f-\x9f]{1,256}")
 MAX_SCOPE_LENGTH = 255
 
 AcceptanceReason = Literal[
@@ -161,7 +163,8 @@ def accept(policy: AcceptancePolicy, issuer: Issuer, attributes: Attributes, *, 
     """Which of ``attributes``, asserted by ``issuer``, are believed at the instant ``at``.
 
     The first rule about an attribute whose tests all hold accepts a value, under the rule's name for it. A value of a
-    scoped attribute (`ostiary.attributes.SCOPED`) without a scope is refused, as is a scope on any other. What claims
+    scoped attribute (`ostiary.attributes.SCOPED`) without a scope is refused, as is a scope on any other, and a scoped value
+    whose left part is empty or holds blanks or another ``@``. What claims
     to come from another issuer than the proven one is refused.
     """
     verdicts: list[AcceptanceVerdict] = []
@@ -196,6 +199,9 @@ def _verdict(
         return refused("scope_missing")
     if name not in SCOPED and value.scope is not None:
         return refused("scope_unexpected")
+    if name in SCOPED and not _PLAIN_LEFT.fullmatch(value.text):
+        # "alice@victim.example@home.example" is home's to say, but an application that splits at the first @ reads another scope.
+        return refused("value")
     nearest = refused("no_rule")
     for rule in policy.about(name):
         failed = _failed_test(rule, issuer, value)

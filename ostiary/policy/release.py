@@ -15,7 +15,10 @@ from ostiary.policy.values import EVERY_VALUE, ValueTest
 
 NO_RULE = "no rule"
 
-ReleaseReason = Literal["permit", "deny", "no_rule", "not_wanted", "expired", "target_unreadable"]
+Origin = tuple[str, str, int]
+"""Scheme, host and port, as `ostiary.policy.urltree.Location` has them."""
+
+ReleaseReason = Literal["permit", "deny", "no_rule", "not_wanted", "expired", "target_unreadable", "target_foreign"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Requester:
     """Who asks, as far as metadata proves it.
 
     ``known`` is False for an entity without valid metadata: only policies for ``anyone`` permit it something, every
-    deny still holds.
+    deny still holds. ``origins`` are those of its registered endpoints: the only ones for whose URLs it may ask.
     """
 
     entity_id: str
@@ -39,6 +42,7 @@ class Requester:
     registration_authority: str | None = None
     requested: tuple[RequestedAttribute, ...] = ()
     known: bool = True
+    origins: frozenset[Origin] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +196,14 @@ def release(
 ) -> ReleaseDecision:
     """Which values of ``attributes`` may leave for ``requester`` at the instant ``at``.
 
-    ``target`` is the URL whose application domain the values are for; without one, policies for a tree do not apply,
-    and one that hides where it leads (see `ostiary.policy.urltree.read_url`) gets nothing. ``wanted`` narrows and
-    never widens: None asks for everything, an attribute without values for all its values, one with values for these
-    only (SAML core 3.3.2.3). Deny wins over permit; what no rule permits stays. Attributes left without a value are
-    left out.
+    ``target`` is the URL whose application domain the values are for; without one, policies for a tree do not apply.
+    It is the requester's own word, so one whose origin is not among the requester's gets nothing, like one that hides
+    where it leads (see `ostiary.policy.urltree.read_url`). ``wanted`` narrows and never widens: None asks for
+    everything, an attribute without values for all its values, one with values for these only (SAML core 3.3.2.3).
+    Deny wins over permit; what no rule permits stays. Attributes left without a value are left out.
     """
     location = read_url(target) if target is not None else None
-    readable = target is None or location is not None
+    unfit = _unfit_target(target, location, requester)
     asked = _asked_values(wanted)
     concerning = policies.concerning(requester)
     denying = [policy for policy in concerning if policy.denies_at(location)]
@@ -213,7 +217,7 @@ def release(
         permits = _rules_about(
             name, (policy for policy in permitting if policy.permits_name(requester, name)), permits=True
         )
-        refused = _refused_as_a_whole(attribute, at, readable)
+        refused = unfit or _expired(attribute, at)
         kept: list[Value] = []
         for value in attribute.values:
             verdict = _verdict(name, value, refused, asked, denials, permits)
@@ -237,9 +241,15 @@ def _rules_about(name: str, policies: Iterable[ReleasePolicy], *, permits: bool)
     ]
 
 
-def _refused_as_a_whole(attribute: Attribute, at: datetime, readable: bool) -> ReleaseReason | None:
-    if not readable:
+def _unfit_target(target: str | None, location: Location | None, requester: Requester) -> ReleaseReason | None:
+    if target is None:
+        return None
+    if location is None:
         return "target_unreadable"
+    return None if location.origin in requester.origins else "target_foreign"
+
+
+def _expired(attribute: Attribute, at: datetime) -> ReleaseReason | None:
     if attribute.valid_until is not None and at >= attribute.valid_until:
         return "expired"
     return None

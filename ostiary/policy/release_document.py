@@ -95,7 +95,9 @@ class ReleasePolicyFields(PolicyFields):
     description: Text | None = Field(default=None, description="For people.")
     audience: AudienceFields = Field(alias="for", description="Who asks.")
     target: Targets | None = Field(
-        default=None, description="Trees of URLs: the policy applies only to requests for one of them."
+        default=None,
+        description="Trees of URLs: the policy applies only to requests for one of them, by a requester that has an "
+        "endpoint of the same scheme, host and port in its metadata.",
     )
     only: Literal["requested", "required"] | None = Field(
         default=None, description="Permit only what the requester's metadata requests, or marks as required."

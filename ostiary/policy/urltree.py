@@ -6,7 +6,7 @@ segments, encoded slashes, user names) is not read at all. Never decides what a 
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from ostiary.errors import Refusal
 
@@ -17,6 +17,8 @@ _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\
 # What a server that decodes once more, or that takes a backslash for a slash, would read as a separator or a dot
 # segment.
 _HIDDEN = re.compile(r"%(2[ef]|5c|00)|\\|[\x00-\x1f\x7f]", re.IGNORECASE)
+
+_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}")
 
 Segments = tuple[str, ...]
 
@@ -58,7 +60,7 @@ def begins_with(segments: Segments, prefix: Segments) -> bool:
 def read_path(path: str) -> tuple[Segments, ...]:
     """The ways in which servers read a path that has been percent-decoded once.
 
-    The first reading takes the path as it stands; a second one, where it differs, without empty segments and without
+    The first reading takes the path as it stands; another one, where it differs, without empty segments and without
     path parameters (``;...``). Returns an empty tuple for a path that hides where it leads: not absolute, dot
     segments, backslashes, control characters, or separators and dots that are still encoded.
     """
@@ -71,7 +73,13 @@ def read_path(path: str) -> tuple[Segments, ...]:
     # A closing slash makes an empty last segment, which says nothing about the tree.
     plain = plain[:-1] if plain[-1] == "" else plain
     bare = tuple(segment for segment in bare if segment)
-    return (plain,) if plain == bare else (plain, bare)
+    readings = (plain,) if plain == bare else (plain, bare)
+    if not _ESCAPED.search(path):
+        return readings
+    # A server behind a server may decode once more; what wants decoding even then hides where it leads.
+    once_more = unquote(path)
+    again = () if _ESCAPED.search(once_more) else read_path(once_more)
+    return tuple(dict.fromkeys((*readings, *again))) if again else ()
 
 
 def read_url(url: str) -> Location | None:

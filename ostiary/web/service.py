@@ -4,6 +4,7 @@ A room makes its application with `make_service`, adds its routes, and answers w
 """
 
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -70,7 +71,8 @@ def make_service(
 
     ``service_name`` stands in the header of each page. ``public_url`` is where browsers find the service: requests for another
     host are refused, and a path in it is the prefix of every route. ``secret`` (at least 32 bytes) binds CSRF tokens. ``max_body``
-    in bytes. ``trusted_proxies`` is the number of reverse proxies whose ``X-Forwarded-For`` names the client; 0 trusts none.
+    in bytes. ``trusted_proxies`` is the number of reverse proxies whose ``X-Forwarded-For`` names the client; 0 trusts none, and the
+    log warns once when that header arrives all the same.
     ``assets`` are further files for `asset_url`. ``check_health`` raises `OstiaryError` while the service can't work.
 
     Raises `ConfigurationError` (``web.public_url``, ``web.secret``).
@@ -87,6 +89,8 @@ def make_service(
     shell = Shell(pages, service_name, origin + prefix, origin, log, clock, stylesheet, (stylesheet, *assets))
     app.extensions[_SHELL] = shell
 
+    if not trusted_proxies:
+        app.before_request(_UntrustedProxyWarning(log))
     app.before_request(_check_host)
     app.before_request(_check_size)
     csrf.protect(app, secret=secret, own_origin=origin, entity_id=entity_id or shell.public_url)
@@ -284,6 +288,24 @@ def _prefers_json() -> bool:
 
 def _request_facts() -> dict[str, object]:
     return {"method": request.method, "path": request.path, "client": request.remote_addr}
+
+
+class _UntrustedProxyWarning:
+    """One line, ever: behind a proxy that nobody configured, all people share one address, and so one limit of attempts."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._unsaid = threading.Lock()
+
+    def __call__(self) -> None:
+        if "X-Forwarded-For" in request.headers and self._unsaid.acquire(blocking=False):
+            self._log.warning(
+                "proxy_not_trusted",
+                header="X-Forwarded-For",
+                expected="trusted_proxies: the number of reverse proxies in front of this service",
+                found="trusted_proxies: 0",
+                client=request.remote_addr,
+            )
 
 
 class _UnderPrefix:

@@ -29,6 +29,7 @@ from ostiary.errors import Denied, Unavailable
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import (
     AttributeConsumingService,
+    Endpoint,
     Entity,
     EntityKey,
     RequestedAttribute,
@@ -66,6 +67,10 @@ policies:
     for: {{requesters: {LIBRARY}}}
     target: https://library.example/instrument
     rules: [{{id: name, permit: displayName}}]
+  - id: anyone at the instrument
+    for: {{anyone: true}}
+    target: https://library.example/instrument
+    rules: [{{id: name, permit: displayName}}]
   - {{id: asked, for: {{requesters: {LAB}}}, only: required, rules: [{{id: mail, permit: '*'}}]}}
 """
 
@@ -90,7 +95,8 @@ LIBRARY_SIGNER, LAB_SIGNER, HOME_SIGNER = make_signer(), make_signer(), make_sig
 
 
 def sp(entity_id: str, signer: Signer, **more: object) -> Entity:
-    role = SpRole(keys=(EntityKey(signer.public, "signing"),))
+    acs = Endpoint(names.HTTP_POST, f"{entity_id.removesuffix('/shar')}/acs", index=0)
+    role = SpRole(keys=(EntityKey(signer.public, "signing"),), assertion_consumers=(acs,))
     return replace(Entity(entity_id, sp=role), **more)  # type: ignore[arg-type]
 
 
@@ -102,6 +108,7 @@ REGISTRY = Registry(
             LAB_SIGNER,
             sp=SpRole(
                 keys=(EntityKey(LAB_SIGNER.public, "signing"),),
+                assertion_consumers=(Endpoint(names.HTTP_POST, "https://lab.example/acs", index=0),),
                 attribute_consuming=(
                     AttributeConsumingService(
                         1, (), (RequestedAttribute("urn:oid:0.9.2342.19200300.100.1.3", required=True),)
@@ -277,6 +284,15 @@ def test_the_target_chooses_the_application_domain(home: Home) -> None:
     assert texts(home.post(envelope(asked)), asked) == {**AFFILIATION, "displayName": ("Ada",)}
     asked = query(id="_q2", target="https://library.example/instrument/../x")
     assert accepted(home.post(envelope(asked)), asked) is None
+
+
+def test_the_target_of_another_resource_opens_nothing(home: Home) -> None:
+    target = "https://library.example/instrument/7"
+    asked = query(issuer=LAB, name_id=NameId(handle(LAB), names.TRANSIENT), target=target)
+    assert accepted(home.post(envelope(asked, LAB_SIGNER)), asked) is None
+    assert [facts["attributes"] for _, facts in home.recorded()] == [[]]
+    own = query(id="_q2", target=target)
+    assert texts(home.post(envelope(own)), own) == {**AFFILIATION, "displayName": ("Ada",)}
 
 
 def test_a_query_for_single_attributes_and_values_gets_no_others(home: Home) -> None:

@@ -39,7 +39,9 @@ class House:
     policies: Path
     active: set[str] = field(default_factory=lambda: {"p1"})
     directory_answers: bool = True
-    known: dict[str, Requester] = field(default_factory=lambda: {LIBRARY: Requester(LIBRARY)})
+    known: dict[str, Requester] = field(
+        default_factory=lambda: {LIBRARY: Requester(LIBRARY, origins=frozenset({("https", "library.example", 443)}))}
+    )
     log: io.StringIO = field(default_factory=io.StringIO)
 
     def now(self) -> datetime:
@@ -104,6 +106,12 @@ def test_a_requester_gets_what_the_policies_permit(ask: Ask) -> None:
 def test_two_application_domains_of_one_host_get_different_answers(ask: Ask) -> None:
     assert sorted(ask(target="https://library.example/")) == ["eduPersonScopedAffiliation", "o"]
     assert sorted(ask(target="https://library.example/instrument/1")) == ["cn", "eduPersonScopedAffiliation", "o"]
+
+
+def test_the_log_says_why_a_claimed_application_domain_got_nothing(ask: Ask, house: House) -> None:
+    assert ask(target="https://lab.example/instrument") == {}
+    (line,) = house.lines()
+    assert (line["target"], line["reasons"]) == ("https://lab.example/instrument", ["target_foreign"])
 
 
 def test_a_query_for_single_attributes_gets_no_others(ask: Ask) -> None:

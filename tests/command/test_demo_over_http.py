@@ -124,7 +124,7 @@ def test_a_port_that_is_taken_is_named_before_anything_starts(tmp_path: Path) ->
         finished = run_demo(tmp_path, "--base-port", str(port))
     assert finished.returncode == 1
     assert f"Another program uses port {port} already." in finished.stderr
-    assert "demo.port" in finished.stderr
+    assert "serve.port" in finished.stderr
     assert not (tmp_path / "state").exists()
 
 

@@ -200,11 +200,26 @@ def test_a_request_of_another_version_is_refused(library) -> None:
     [
         ({"id": "_" + "a" * 256}, "sso.too_long"),
         ({"target": "https://library.example.net/" + "a" * 2048}, "sso.too_long"),
+        ({"requested_context": RequestedAuthnContext(("urn:" + "a" * 253,))}, "sso.too_long"),
+        ({"requested_context": RequestedAuthnContext((names.PASSWORD,) * 21)}, "sso.too_many_classes"),
     ],
 )
 def test_what_is_kept_and_echoed_has_a_bound(library, changes: dict[str, str], code: str) -> None:
     assert refused(by_redirect, library, **changes) == code
-    assert by_redirect(library, **{name: value[:-100] for name, value in changes.items()})
+    assert refused(by_post, library, **changes) == code
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "_" + "a" * 255},
+        {"target": "https://library.example.net/" + "a" * 2020},
+        {"requested_context": RequestedAuthnContext((names.PASSWORD, *("urn:" + "a" * 252,) * 19))},
+    ],
+)
+def test_what_is_kept_and_echoed_may_be_as_long_as_its_bound(library, changes: dict[str, str]) -> None:
+    assert by_redirect(library, **changes)
+    assert by_post(library, **changes)
 
 
 # Destination and time
@@ -367,6 +382,14 @@ def test_a_context_that_is_not_offered_is_answered_so(library) -> None:
 
 
 # What waits
+
+
+def test_only_a_signed_request_has_a_target(library) -> None:
+    target = "https://library.example.net/maps/"
+    assert waiting(by_redirect(library, target=target)).target is None
+    assert waiting(by_post(library, target=target)).target is None
+    assert waiting(by_redirect(library, target=target, signed=True)).target == target
+    assert waiting(by_post(library, target=target, signed=True)).target == target
 
 
 def test_a_request_that_waited_goes_on_by_the_metadata_of_that_moment(library, lab) -> None:

@@ -30,7 +30,8 @@ def test_a_complete_file_is_read_with_its_defaults(configuration: Path) -> None:
     assert settings.entity_id == "https://home.example.org/idp"
     assert settings.organisation.name == {"en": "Example University", "nl": "Voorbeeld Universiteit"}
     assert settings.sessions.lifetimes().idle == timedelta(hours=2)
-    assert settings.throttle.limits().per_name == 10
+    limits = settings.throttle.limits()
+    assert (limits.per_name_and_address, limits.per_name, limits.per_address) == (10, 50, 100)
     assert settings.handle_keys == (configuration.parent / "handle.key",)
     assert settings.attributes_in_response.sends_to("https://library.example.net/sp") is True
 

@@ -13,7 +13,8 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def throttle() -> Throttle:
-    return Throttle(MemoryCounters(), Limits(per_name=3, per_address=5, window=timedelta(seconds=60)))
+    limits = Limits(per_name_and_address=3, per_name=8, per_address=5, window=timedelta(seconds=60))
+    return Throttle(MemoryCounters(), limits)
 
 
 def attempts(throttle: Throttle, username: str, address: str, count: int, at: datetime = NOW) -> None:
@@ -21,11 +22,32 @@ def attempts(throttle: Throttle, username: str, address: str, count: int, at: da
         throttle.attempt(username, address, at)
 
 
-def test_the_attempt_after_the_last_one_of_a_name_is_refused(throttle: Throttle) -> None:
+def test_the_attempt_after_the_last_one_of_an_address_at_a_name_is_refused(throttle: Throttle) -> None:
     attempts(throttle, "ada", "192.0.2.1", 3)
     with pytest.raises(TooMany) as refused:
-        throttle.attempt("ada", "192.0.2.2", NOW)
+        throttle.attempt("ada", "192.0.2.1", NOW)
     assert (refused.value.code, refused.value.status, refused.value.retry_after) == ("login.throttled", 429, 60)
+
+
+def test_a_stranger_at_one_address_does_not_keep_out_the_owner_of_a_name(throttle: Throttle) -> None:
+    attempts(throttle, "ada", "192.0.2.1", 3)
+    for _ in range(50):
+        with pytest.raises(TooMany):
+            throttle.attempt("ada", "192.0.2.1", NOW)
+    attempts(throttle, "ada", "192.0.2.2", 3)
+
+
+def test_many_addresses_together_get_no_more_than_the_attempts_of_a_name(throttle: Throttle) -> None:
+    for number in range(8):
+        throttle.attempt("ada", f"198.51.100.{number}", NOW)
+    with pytest.raises(TooMany):
+        throttle.attempt("ada", "198.51.100.9", NOW)
+    throttle.attempt("bob", "198.51.100.9", NOW)
+
+
+def test_a_name_can_not_pass_for_another_name_at_another_address(throttle: Throttle) -> None:
+    attempts(throttle, "ada' at '192.0.2.2", "192.0.2.1", 3)
+    attempts(throttle, "ada", "192.0.2.2' at '192.0.2.1", 3)
 
 
 def test_every_spelling_of_a_name_counts_for_the_same_name(throttle: Throttle) -> None:
@@ -53,19 +75,37 @@ def test_an_address_that_is_used_up_does_not_keep_out_the_owner_of_the_name(thro
 
 
 def test_refused_attempts_do_not_make_the_waiting_longer(throttle: Throttle) -> None:
-    attempts(throttle, "ada", "192.0.2.1", 3)
+    for number in range(8):
+        throttle.attempt("ada", f"203.0.113.{number}", NOW)
     for second in range(1, 60):
         with pytest.raises(TooMany):
             throttle.attempt("ada", f"198.51.100.{second}", NOW + timedelta(seconds=second))
     throttle.attempt("ada", "192.0.2.1", NOW + timedelta(seconds=60))
 
 
-def test_a_success_clears_the_name_and_not_the_address(throttle: Throttle) -> None:
+def test_a_success_clears_the_name_at_its_address_and_not_the_address(throttle: Throttle) -> None:
     attempts(throttle, "ada", "192.0.2.1", 3)
-    throttle.succeeded("Ada")
+    throttle.succeeded("Ada", "192.0.2.1")
     attempts(throttle, "ada", "192.0.2.1", 2)
     with pytest.raises(TooMany):
         throttle.attempt("ada", "192.0.2.1", NOW)
+
+
+def test_a_success_at_one_address_clears_nothing_at_another(throttle: Throttle) -> None:
+    attempts(throttle, "ada", "192.0.2.1", 3)
+    throttle.succeeded("ada", "192.0.2.2")
+    with pytest.raises(TooMany):
+        throttle.attempt("ada", "192.0.2.1", NOW)
+
+
+def test_a_success_does_not_give_strangers_new_attempts_at_the_name(throttle: Throttle) -> None:
+    for number in range(7):
+        throttle.attempt("ada", f"198.51.100.{number}", NOW)
+    throttle.attempt("ada", "192.0.2.1", NOW)
+    throttle.succeeded("ada", "192.0.2.1")
+    with pytest.raises(TooMany):
+        throttle.attempt("ada", "198.51.100.9", NOW)
+    throttle.attempt("ada", "198.51.100.9", NOW + timedelta(seconds=60))
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_the_relay_state_is_echoed_only_if_there_was_one(home, library) -> None:
 
 
 def test_the_target_of_the_request_reaches_the_authority(home, library) -> None:
-    home.whole_login(library.redirect(target="https://library.example.net/maps/"))
+    home.whole_login(library.redirect(target="https://library.example.net/maps/", signed=True))
     (asked,) = home.attribute_source.asked
     assert (asked.principal, asked.requester, asked.target, asked.wanted, asked.at) == (
         home.people["ada"],
@@ -159,6 +159,12 @@ def test_the_target_of_the_request_reaches_the_authority(home, library) -> None:
         None,
         NOW,
     )
+
+
+def test_a_target_that_nobody_signed_does_not_reach_the_authority(home, library) -> None:
+    home.whole_login(library.redirect(target="https://library.example.net/maps/"))
+    home.follow(home.post("/saml/sso/post", library.form(target="https://library.example.net/maps/")))
+    assert [asked.target for asked in home.attribute_source.asked] == [None, None]
 
 
 def test_a_resource_that_asks_for_itself_gets_no_attributes_in_the_response(make_home, library) -> None:
@@ -327,6 +333,21 @@ def test_too_many_attempts_are_refused_alike_for_known_and_unknown_names(home, l
     assert is_response(home.log_in(page))
 
 
+def test_guesses_from_one_address_do_not_keep_out_a_person_at_another(home, library) -> None:
+    page = home.follow(home.get(library.redirect()))
+    for _ in range(10):
+        assert home.log_in(page, password="wrong").status_code == 401
+    assert home.log_in(page).status_code == 429
+    typed = {**dict(shown_form(page).fields), "username": "ada", "password": "right horse"}
+    answer = home.client.post(
+        "/saml/sso/login",
+        data=typed,
+        base_url="http://localhost:8001",
+        environ_overrides={"REMOTE_ADDR": "192.0.2.7"},
+    )
+    assert is_response(answer)
+
+
 def test_a_forwarded_address_does_not_count_as_another_address(make_home, library) -> None:
     home = make_home(throttle=ThrottleSettings(per_address=3))
     page = home.follow(home.get(library.redirect()))
@@ -405,13 +426,124 @@ def test_a_login_in_another_window_serves_the_window_that_waits(home, library, l
 # Tickets
 
 
+def assert_used_up(home, answer) -> None:
+    """Refused, and no Response, no session and no login came of it."""
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 400
+    assert "was used already" in text
+    assert "SAMLResponse" not in text
+    assert "Set-Cookie" not in answer.headers
+    assert len(home.events("handle.minted")) == len(home.events("login.succeeded"))
+
+
 def test_a_ticket_answers_once(home, library) -> None:
     page = home.follow(home.get(library.redirect()))
     assert is_response(home.log_in(page))
-    again = home.log_in(page)
-    assert again.status_code == 400
-    assert "was used already" in again.get_data(as_text=True)
+    home.clock.move(timedelta(seconds=10))
+    assert_used_up(home, home.log_in(page))
     assert len(home.events("handle.minted")) == 1
+
+
+def test_both_halves_of_a_double_click_get_a_response(home, library) -> None:
+    page = home.follow(home.get(library.redirect()))
+    first = home.log_in(page)
+    home.clock.move(timedelta(seconds=9))
+    second = home.log_in(page)
+    assert is_response(first)
+    assert home.accept(second, library).in_response_to == "_request1"
+
+
+def test_two_submits_at_the_same_time_both_get_a_response(home, library) -> None:
+    page = home.follow(home.get(library.redirect()))
+    release, answers = home.attribute_source.release, []
+
+    def with_another_submit_meanwhile(request):
+        if not answers:
+            answers.append(None)
+            other = home.make_client()
+            for cookie in home.client._cookies.values():
+                other.set_cookie(cookie.key, cookie.value, domain="localhost")
+            mine, home.client = home.client, other
+            answers[0] = home.log_in(page)
+            home.client = mine
+        return release(request)
+
+    home.attribute_source.release = with_another_submit_meanwhile
+    answers.append(home.log_in(page))
+    assert [is_response(answer) for answer in answers] == [True, True]
+
+
+def test_answering_again_does_not_make_a_ticket_last_longer(home, library) -> None:
+    page = home.follow(home.get(library.redirect()))
+    assert is_response(home.log_in(page))
+    home.clock.move(timedelta(seconds=6))
+    assert is_response(home.log_in(page))
+    home.clock.move(timedelta(seconds=6))
+    assert_used_up(home, home.log_in(page))
+
+
+@pytest.mark.parametrize("force_authn", [False, True])
+def test_an_answered_ticket_is_of_no_use_without_the_password(home, library, force_authn: bool) -> None:
+    page = home.follow(home.get(library.redirect(force_authn=force_authn)))
+    ticket = shown_form(page).fields["ticket"]
+    assert is_response(home.log_in(page))
+    assert_used_up(home, home.get(f"/saml/sso/login?ticket={ticket}"))
+    assert_used_up(home, home.get(f"/saml/sso/continue?ticket={ticket}"))
+    assert home.log_in(page, password="wrong").status_code == 401
+    assert_used_up(home, home.get(f"/saml/sso/login?ticket={ticket}"))
+
+
+def test_an_answered_ticket_is_of_no_use_to_another_browser(home, library) -> None:
+    page = home.follow(home.get(library.redirect()))
+    ticket = shown_form(page).fields["ticket"]
+    assert is_response(home.log_in(page))
+    home.client = home.make_client()
+    form = dict(shown_form(home.follow(home.get(library.redirect()))).fields)
+    answer = home.post("/saml/sso/login", {**form, "ticket": ticket, "username": "ada", "password": "right horse"})
+    assert answer.status_code == 400
+    assert '"code": "sso.other_browser"' in home.log.getvalue()
+    assert len(home.events("handle.minted")) == len(home.events("login.succeeded")) == 1
+
+
+def test_a_login_form_can_not_bring_a_ticket_that_belongs_to_no_browser_yet(home, library) -> None:
+    passing = home.post("/saml/sso/post", library.form()).headers["Location"].rpartition("=")[2]
+    page = home.follow(home.get(library.redirect()))
+    assert_refused(home, home.log_in(page, ticket=passing), "sso.ticket")
+    assert home.events("login.succeeded") == []
+    assert is_response(home.log_in(page))
+
+
+def stored_rows(home) -> int:
+    with home.engine.connect() as connection:
+        return connection.exec_driver_sql("SELECT count(*) FROM session_entry").scalar_one()
+
+
+def test_the_same_request_of_one_browser_leaves_one_ticket_however_often_it_comes(home, library) -> None:
+    url = library.redirect()
+    pages = [home.follow(home.get(url)) for _ in range(5)]
+    assert len({shown_form(page).fields["ticket"] for page in pages}) == 1
+    assert stored_rows(home) == 1
+    assert home.accept(home.log_in(pages[0]), library)
+
+
+def test_another_request_resource_or_browser_has_another_ticket(home, library, lab) -> None:
+    urls = [library.redirect(), library.redirect(id="_request2"), lab.redirect(signed=True)]
+    pages = [home.follow(home.get(url)) for url in urls]
+    home.client = home.make_client()
+    pages += [home.follow(home.get(url)) for url in urls]
+    tickets = {shown_form(page).fields["ticket"] for page in pages}
+    assert len(tickets) == stored_rows(home) == 6
+    assert all(re.fullmatch(r"[\w-]{43}", ticket) for ticket in tickets)
+
+
+def test_coming_back_with_an_answered_request_asks_or_answers_anew(home, library) -> None:
+    url = library.redirect(force_authn=True)
+    assert is_response(home.whole_login(url))
+    page = home.follow(home.get(url))
+    assert is_login_page(page)
+    assert is_login_page(home.get(f"/saml/sso/login?ticket={shown_form(page).fields['ticket']}"))
+    home.clock.move(timedelta(minutes=1))
+    assert home.accept(home.log_in(page), library)
 
 
 def test_the_ticket_of_a_posted_request_works_once(home, library) -> None:

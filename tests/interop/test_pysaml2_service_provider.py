@@ -65,8 +65,8 @@ def test_pysaml2_accepts_our_answer_to_its_signed_request(
     assert answer.in_response_to == request_id
     assert answer.assertion.issuer.text == home["entity_id"]
     assert answer.name_id.format == "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
-    # No release policy of this home names this resource.
-    assert answer.ava == {}
+    # What this home tells to every resource of the federation, by its name in pysaml2's own maps.
+    assert answer.ava == {"eduPersonScopedAffiliation": ["member@southbank.example"]}
 
 
 def forms_of_text(page: str) -> list[tuple[str, str]]:

@@ -223,3 +223,16 @@ def test_nothing_is_accepted_without_a_rule_all_of_whose_tests_hold(
         assert verdict.accepted is (fits and rule_holds)
     accepted = [verdict.value for verdict in decision.verdicts if verdict.accepted]
     assert sorted(map(str, accepted)) == sorted(text for a in decision.attributes for text in a.texts())
+
+
+@pytest.mark.parametrize("left", ["alice@victim.example", "", "ali ce", "a\nb", " admin"])
+def test_the_left_part_of_a_scoped_value_is_one_plain_word(left: str) -> None:
+    policy = index_rules([AcceptanceRule("principal", "eduPersonPrincipalName", registered_scope=True)])
+    issuer = Issuer("https://home.example/idp", (Scope("home.example"),))
+
+    def accepted(text: str) -> bool:
+        told = Attribute("eduPersonPrincipalName", (Value(text, "home.example"),))
+        return bool(accept(policy, issuer, (told,), at=datetime(2026, 11, 22, tzinfo=UTC)).attributes)
+
+    assert accepted("alice")
+    assert not accepted(left)

@@ -21,6 +21,7 @@ LIBRARY = Requester(
     "https://library.example.org/shar",
     entity_categories=("https://refeds.org/category/anonymous",),
     registration_authority="https://federation.example.org",
+    origins=frozenset({("https", "library.example.org", 443), ("https", "lab.example.org", 443)}),
 )
 PERSON = (
     make_attribute("eduPersonScopedAffiliation", ["member@uni.example", "student@uni.example"]),
@@ -197,7 +198,7 @@ policies:
         (None, ["eduPersonScopedAffiliation"]),
         ("https://lab.example.org/", ["eduPersonScopedAffiliation"]),
         ("https://lab.example.org/instrument2", ["eduPersonScopedAffiliation"]),
-        ("http://lab.example.org/instrument", ["eduPersonScopedAffiliation"]),
+        ("https://library.example.org/instrument", ["eduPersonScopedAffiliation"]),
         ("https://lab.example.org/instrument", ["mail"]),
         ("https://LAB.example.org:443/instrument/stage?x=1", ["mail"]),
     ],
@@ -221,6 +222,33 @@ def test_a_target_that_hides_where_it_leads_gets_nothing(policies: Loader, targe
     decision = decide(policies(TREE), target=target)
     assert decision.attributes == ()
     assert {verdict.reason for verdict in decision.verdicts} == {"target_unreadable"}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://lab.example.org/instrument",
+        "https://lab.example.org:8443/instrument",
+        "https://www.lab.example.org/instrument",
+        "https://lab.example/instrument",
+        "https://other.example/",
+    ],
+)
+def test_a_target_of_another_origin_than_the_requesters_gets_nothing(policies: Loader, target: str) -> None:
+    decision = decide(policies(TREE), target=target)
+    assert decision.attributes == ()
+    assert {verdict.reason for verdict in decision.verdicts} == {"target_foreign"}
+
+
+def test_a_requester_that_names_the_tree_of_another_gets_nothing_of_it(policies: Loader) -> None:
+    compiled, target = policies(TREE), "https://lab.example.org/instrument"
+    stranger = Requester("https://stranger.example/sp", origins=frozenset({("https", "stranger.example", 443)}))
+    assert list(texts(decide(compiled, target=target))) == ["mail"]
+    for requester in (stranger, Requester("https://library.example.org/shar", known=False)):
+        decision = decide(compiled, requester, target=target)
+        assert decision.attributes == ()
+        assert {verdict.reason for verdict in decision.verdicts} == {"target_foreign"}
+    assert list(texts(decide(compiled, stranger))) == ["eduPersonScopedAffiliation"]
 
 
 def test_a_target_that_can_be_read_as_in_the_tree_is_denied_and_not_permitted(policies: Loader) -> None:

@@ -70,6 +70,13 @@ REQUESTERS = st.builds(
     registration_authority=st.sampled_from([None, "f1", "f2"]),
     requested=st.lists(st.builds(RequestedAttribute, st.sampled_from(NAMES), st.booleans()), max_size=2).map(tuple),
     known=st.sampled_from([True, True, False]),
+    origins=st.sampled_from(
+        [
+            frozenset({("https", "h.example", 443)}),
+            frozenset({("https", "h.example", 443), ("http", "h.example", 80)}),
+            frozenset(),
+        ]
+    ),
 )
 VALUES = st.builds(Value, st.sampled_from(["a", "b", "c"]), st.sampled_from([None, "s1", "s2"]))
 ATTRIBUTES = st.lists(
@@ -107,6 +114,9 @@ def is_at(policy: ReleasePolicy, target: str | None) -> bool:
 
 
 def may_leave(policies: list[ReleasePolicy], requester: Requester, name: str, value: Value, target: str | None) -> bool:
+    origin = ("http", "h.example", 80) if target == "http://h.example/x" else ("https", "h.example", 443)
+    if target is not None and origin not in requester.origins:
+        return False
     permitted = False
     for policy in policies:
         for rule in policy.rules:

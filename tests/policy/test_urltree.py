@@ -138,3 +138,18 @@ def test_a_path_prefix_that_cannot_be_meant_is_refused(path: str) -> None:
 )
 def test_a_path_is_read_in_each_way_that_servers_read_it(path: str, readings: tuple[tuple[str, ...], ...]) -> None:
     assert read_path(path) == readings
+
+
+@pytest.mark.parametrize(
+    ("path", "readings"),
+    [
+        ("/%6cibrary/x", (("%6cibrary", "x"), ("library", "x"))),
+        ("/100%", (("100%",),)),
+        ("/%256cibrary", ()),
+        ("/%25" + "25" * 2000, ()),
+    ],
+)
+def test_a_path_that_a_second_server_would_decode_is_read_both_ways(
+    path: str, readings: tuple[tuple[str, ...], ...]
+) -> None:
+    assert read_path(path) == readings

@@ -24,7 +24,7 @@ BROWSER = {"host": "127.0.0.1:20005", "accept": "text/html"}
 
 
 def memory_stores() -> Stores:
-    return Stores(MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
+    return Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
 
 
 @dataclass

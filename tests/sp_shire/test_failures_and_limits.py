@@ -49,31 +49,34 @@ def unavailable() -> Down:
 # -- a store is away ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/library/", "/ostiary/session", "/open"])
+@pytest.mark.parametrize("path", ["/library/", "/ostiary/session"])
 def test_while_the_session_store_is_away_nobody_gets_in(make_core: Callable[..., Core], path: str) -> None:
-    core = make_core(Stores(unavailable(), MemorySessionStore(), MemoryReplayStore()))
+    core = make_core(Stores(unavailable(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore()))
     assert core.refused(path, cookie=COOKIE) == (503, "storage.unavailable")
     assert core.refused("/ostiary/logout", method="POST", cookie=COOKIE) == (503, "storage.unavailable")
 
 
 def test_while_the_session_store_is_away_pages_that_need_nobody_are_shown(make_core: Callable[..., Core]) -> None:
-    core = make_core(Stores(unavailable(), MemorySessionStore(), MemoryReplayStore()))
+    core = make_core(Stores(unavailable(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore()))
     assert isinstance(core.ask("/open"), Passage)
+    # Who has a session is nobody there for the time being.
+    assert core.ask("/open", cookie=COOKIE) == Passage()
     assert target_of(core.ask("/library/")) == "/library/"
 
 
 def test_while_the_store_of_logins_is_away_no_login_begins_and_sessions_go_on(make_core: Callable[..., Core]) -> None:
     core = make_core()
     cookie = core.session()
-    broken = make_core(Stores(core.stores.sessions, unavailable(), MemoryReplayStore()))
+    broken = make_core(Stores(core.stores.sessions, unavailable(), MemorySessionStore(), MemoryReplayStore()))
     assert isinstance(broken.ask("/library/", cookie=cookie), Passage)
     query = b"entityID=https://northgate.example/idp"
     assert broken.refused("/ostiary/login", query=query) == (503, "storage.unavailable")
-    assert broken.refused("/ostiary/finish", query=b"ticket=x") == (503, "storage.unavailable")
+    untaken = make_core(Stores(core.stores.sessions, core.stores.logins, unavailable(), MemoryReplayStore()))
+    assert untaken.refused("/ostiary/finish", query=b"ticket=x") == (503, "storage.unavailable")
 
 
 def test_while_the_replay_store_is_away_no_response_is_taken(make_core: Callable[..., Core]) -> None:
-    core = make_core(Stores(MemorySessionStore(), MemorySessionStore(), unavailable()))
+    core = make_core(Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), unavailable()))
     with pytest.raises(AssertionError):
         core.session()
     assert core.log_lines()[-1]["code"] == "storage.unavailable"
@@ -82,7 +85,9 @@ def test_while_the_replay_store_is_away_no_response_is_taken(make_core: Callable
 
 def test_a_full_replay_store_takes_no_response(make_core: Callable[..., Core]) -> None:
     """Forgetting one would let its message in again."""
-    core = make_core(Stores(MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(max_entries=1)))
+    core = make_core(
+        Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(max_entries=1))
+    )
     cookie = core.session()
     with pytest.raises(AssertionError):
         core.session()
@@ -94,7 +99,9 @@ def test_a_full_replay_store_takes_no_response(make_core: Callable[..., Core]) -
 
 
 def test_a_defect_shows_a_page_and_opens_no_door(make_core: Callable[..., Core]) -> None:
-    core = make_core(Stores(Down(RuntimeError("a secret detail")), MemorySessionStore(), MemoryReplayStore()))
+    core = make_core(
+        Stores(Down(RuntimeError("a secret detail")), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
+    )
     for path in ("/library/", "/open", "/ostiary/session"):
         reply = core.ask(path, cookie=COOKIE)
         assert isinstance(reply, Reply)
@@ -107,7 +114,7 @@ def test_a_defect_shows_a_page_and_opens_no_door(make_core: Callable[..., Core])
 
 
 def test_a_defect_reaches_no_application(make_core: Callable[..., Core]) -> None:
-    core = make_core(Stores(Down(KeyError("x")), MemorySessionStore(), MemoryReplayStore()))
+    core = make_core(Stores(Down(KeyError("x")), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore()))
     reached: list[str] = []
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -156,7 +163,9 @@ def test_a_thousand_visitors_who_choose_no_home_leave_nothing(make_core: Callabl
 def test_a_thousand_logins_never_finished_leave_bounded_state_that_goes_by_itself(
     make_core: Callable[..., Core],
 ) -> None:
-    stores = Stores(MemorySessionStore(), logins := MemorySessionStore(max_entries=200), MemoryReplayStore())
+    stores = Stores(
+        MemorySessionStore(), logins := MemorySessionStore(max_entries=200), MemorySessionStore(), MemoryReplayStore()
+    )
     core = make_core(stores)
     query = b"entityID=https://northgate.example/idp&target=/library/"
     for _ in range(1000):

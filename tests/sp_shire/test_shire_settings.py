@@ -181,5 +181,5 @@ def test_below_a_public_path_the_first_page_is_below_it_too(config: Path) -> Non
     changed(config, "public_url", "https://campus.example/books")
     settings = load_settings(config, ShireSettings)
     stores = memory_stores()
-    flow = LoginFlow(settings, stores.logins, stores.replay)
+    flow = LoginFlow(settings, stores.logins, stores.tickets, stores.replay)
     assert flow.target_of(Request("GET", "/books/ostiary/login")) == "/books/library"

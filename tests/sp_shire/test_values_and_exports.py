@@ -11,6 +11,7 @@ from ostiary.saml.assertion import NameId
 from sp_shire.exports import exports_of
 from sp_shire.messages import Passage, Reply
 from sp_shire.records import Knowledge, Login, Session
+from sp_shire.settings import ShireSettings
 from tests.sp_shire.conftest import Core
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -32,8 +33,8 @@ def session_with(*attributes: Attribute) -> Session:
 
 
 @pytest.fixture
-def exported(make_core: Callable[..., Core], library_settings: object) -> Callable[..., dict[str, str]]:
-    settings = library_settings.model_copy(update={"environ": ENVIRON, "remote_user": ("mail",)})  # type: ignore[attr-defined]
+def exported(library_settings: ShireSettings) -> Callable[..., dict[str, str]]:
+    settings = library_settings.model_copy(update={"environ": ENVIRON, "remote_user": ("mail",)})
 
     def export(*attributes: Attribute) -> dict[str, str]:
         own = {"OSTIARY_IDP", "OSTIARY_AUTHENTICATED_AT", "OSTIARY_AUTHN_CONTEXT"}

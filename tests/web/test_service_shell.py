@@ -231,6 +231,22 @@ def test_no_forwarded_header_changes_host_or_client_by_default(house: House) -> 
     assert house.get("/client", headers=forged).text == "127.0.0.1 https://login.example.org/form"
 
 
+def test_a_proxy_that_nobody_configured_is_warned_of_once(house: House) -> None:
+    house.get("/client")
+    assert house.lines() == []
+    for number in range(3):
+        house.get("/client", headers={"X-Forwarded-For": f"203.0.113.{number}"})
+    (line,) = house.lines()
+    assert (line["level"], line["event"], line["found"]) == ("warning", "proxy_not_trusted", "trusted_proxies: 0")
+    assert "203.0.113" not in house.stream.getvalue()
+
+
+def test_a_proxy_that_is_trusted_is_not_warned_of() -> None:
+    house = House(trusted_proxies=1)
+    house.get("/client", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert house.lines() == []
+
+
 def test_a_trusted_proxy_names_the_client_and_nothing_else() -> None:
     house = House(trusted_proxies=1)
     forged = {

@@ -3,6 +3,7 @@
 What is there already is kept (keys, the directories of people); what follows from the ports is written anew at each start.
 """
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -37,12 +38,11 @@ DOCUMENTS: Final = Path(__file__).parent / "documents"
 _HASHING: Final = Argon2Parameters(time_cost=1, memory=8192, parallelism=1)
 
 
-def prepare(layout: Layout, trusted: Sequence[bytes], *, now: datetime) -> None:
-    """Writes the state directory. ``trusted``: metadata documents of further IdPs or SPs, which join the federation.
+def prepare(layout: Layout, partners: Sequence[Entity], *, now: datetime) -> None:
+    """Writes the state directory. ``partners``: further IdPs or SPs, which join the federation.
 
     Raises `OstiaryError` where a document or the state directory can't be used.
     """
-    partners = [entity for document in trusted for entity in _foreign_entities(document)]
     layout.state.mkdir(parents=True, exist_ok=True)
     layout.state.chmod(0o700)
     for part in ("federation", "wayf", *(home.key for home in HOMES), *(resource.key for resource in RESOURCES)):
@@ -66,7 +66,7 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime) -> None:
         write_private_file(handle_key, secrets.token_bytes(32))
     instrument = next(layout.resource_url(resource) for resource in RESOURCES if resource.key == "instrument")
     document = Template((DOCUMENTS / f"{home.key}-release.yaml").read_text()).substitute(instrument=instrument)
-    (directory / "release.yaml").write_text(document)
+    _write_unless_changed(directory / "release.yaml", document)
     database = {"url": f"sqlite:///{directory / 'home.db'}"}
     shared = {"entity_id": home.entity_id, "database": database, "trust": _trust(layout), "handle_keys": ["handle.key"]}
     _write_yaml(
@@ -109,6 +109,17 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime) -> None:
         },
     )
     _write_people(layout, home, now)
+
+
+def _write_unless_changed(path: Path, document: str) -> None:
+    """A policy that somebody has edited stays; one that differs from ours in nothing but ports is written anew."""
+    if path.exists() and _without_ports(path.read_text()) != _without_ports(document):
+        return
+    path.write_text(document)
+
+
+def _without_ports(document: str) -> str:
+    return re.sub(r"(http://127\.0\.0\.1):\d+", r"\1", document)
 
 
 def _attribute_names(home: DemoHome) -> list[str]:
@@ -203,7 +214,8 @@ def _own_entities(layout: Layout) -> Iterable[Entity]:
         yield sp_entity(shire, load_key_ring(shire.trust.keys))
 
 
-def _foreign_entities(document: bytes) -> tuple[Entity, ...]:
+def foreign_entities(document: bytes) -> tuple[Entity, ...]:
+    """The entities of a partner's metadata document. Raises `Refusal` (``demo.trust``)."""
     try:
         return read_unsigned_local_metadata(document)
     except OstiaryError as error:

@@ -1,7 +1,9 @@
 """``ostiary demo``: prepares the state directory, starts the federation, announces it, and waits."""
 
+import fcntl
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,12 +11,13 @@ from urllib.parse import urlsplit
 import urllib3
 from rich.console import Console
 
-from ostiary.clock import SystemClock
+from ostiary.clock import Clock, SystemClock
 from ostiary.command.demo.announce import announce, ready_content
-from ostiary.command.demo.federation import prepare
+from ostiary.command.demo.federation import foreign_entities, prepare
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.supervisor import Supervisor, check_ports, services, write_ready
-from ostiary.errors import OstiaryError, Refusal
+from ostiary.errors import OstiaryError, Refusal, Unavailable
+from ostiary.federation.model import Entity
 
 _MAXIMUM_METADATA: Final = 10_000_000
 
@@ -26,7 +29,29 @@ def run_demo(state: Path, ready: Path | None, base_port: int, trust: Sequence[st
     if ready is not None:
         ready.unlink(missing_ok=True)
     check_ports(layout)
-    prepare(layout, [_read(source) for source in trust], now=clock.now())
+    documents = [_read(source) for source in trust]
+    # Read before anything is written: bad metadata leaves no trace.
+    partners = [entity for document in documents for entity in foreign_entities(document)]
+    with _alone(layout.state):
+        return _run(layout, ready, partners, clock)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Holds the state directory for this demo. Raises `Unavailable` (``demo.state_in_use``)."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Unavailable(
+                "demo.state_in_use", expected="a directory that no demo uses", found=error, state=state
+            ) from None
+        yield
+
+
+def _run(layout: Layout, ready: Path | None, partners: Sequence[Entity], clock: Clock) -> int:
+    prepare(layout, partners, now=clock.now())
     supervisor = Supervisor(layout, services(layout, clock))
     try:
         supervisor.start()

@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES
 from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
-from ostiary.command.serving import MakeApplication, serve_made
+from ostiary.command.serving import MakeApplication, refuse_taken_port, serve_made
 from ostiary.config import ListenSettings
 from ostiary.errors import Unavailable
 from ostiary.web.log import Log
@@ -83,14 +82,9 @@ def _resource(layout: Layout, resource: DemoResource, clock: Clock) -> Service:
 
 
 def check_ports(layout: Layout) -> None:
-    """Raises `Unavailable` (``demo.port``) when another program listens where the demo wants to."""
+    """Raises `Unavailable` (``serve.port``) when another program listens where the demo wants to."""
     for port in layout.ports():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise Unavailable("demo.port", expected="a free port", found=error, port=port) from None
+        refuse_taken_port(ListenSettings(port=port))
 
 
 class Supervisor:
@@ -168,7 +162,7 @@ def _run(service: Service, log: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A session of its own: Ctrl-C reaches the supervisor only, which then stops the services in order.
     os.setsid()
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     _end_with_parent()
