@@ -188,7 +188,7 @@ def _log_in(service: HandleService) -> Response:
     outcome = service.login.authenticate(username, password, now)
     if isinstance(outcome, Rejected):
         return _show_rejection(service, outcome, asked, sp, ticket, username, now)
-    service.throttle.succeeded(username, address)
+    service.throttle.succeeded(username, address, now)
     return _answer(service, asked, sp, _start_session(service, outcome, sp, now), ticket, now)
 
 

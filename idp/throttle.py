@@ -40,10 +40,13 @@ class Throttle:
         self._count(_pair_key(username, address), self._limits.per_name_and_address, now)
         self._count(_name_key(username), self._limits.per_name, now)
 
-    def succeeded(self, username: str, address: str) -> None:
-        """A right password clears the name at this address. The address keeps its count, or an own account would buy free attempts at
-        others; the name keeps its own, or each login of its owner would buy strangers free attempts at her."""
+    def succeeded(self, username: str, address: str, now: datetime) -> None:
+        """A right password clears the name at this address, and this attempt no longer counts: neither for the address, behind which a
+        whole campus may sit, nor for the name. The wrong ones before it stay counted there, or an own account would buy free attempts at
+        others, and each login of its owner would buy strangers free attempts at her."""
         self._counters.forget(_pair_key(username, address))
+        self._counters.give_back(_address_key(address), now)
+        self._counters.give_back(_name_key(username), now)
 
     def _count(self, key: str, limit: int, now: datetime) -> None:
         hits = self._counters.hit(key, window=self._limits.window, now=now)

@@ -29,5 +29,9 @@ def compile_lock(name: str, *arguments: str) -> None:
 
 
 compile_lock("run.lock", "--extra", "all", "--group", "../pyproject.toml:build-only")
-groups = [part for group in ("build-only", "build", "test", "e2e", "check") for part in ("--group", f"../pyproject.toml:{group}")]
+groups = [
+    part
+    for group in ("build-only", "build", "test", "e2e", "check")
+    for part in ("--group", f"../pyproject.toml:{group}")
+]
 compile_lock("dev.lock", "--extra", "all", *groups, "--constraint", "run.lock")

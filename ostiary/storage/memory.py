@@ -146,6 +146,13 @@ class MemoryCounters:
             self._hits.put(name, 1, now + window)
             return 1
 
+    def give_back(self, key: str, now: datetime) -> None:
+        name = stored_key(self._namespace, key)
+        with self._lock:
+            hits = self._hits.get(name, now)
+            if hits:
+                self._hits.replace(name, hits - 1)
+
     def forget(self, key: str) -> None:
         with self._lock:
             self._hits.pop(stored_key(self._namespace, key))

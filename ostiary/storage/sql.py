@@ -178,6 +178,11 @@ class SqlCounters:
             return 1
         raise _contended()
 
+    def give_back(self, key: str, now: datetime) -> None:
+        counted = (counter.c.key == stored_key(self._namespace, key), counter.c.expires > now, counter.c.hits > 0)
+        with writing(self._engine) as connection:
+            connection.execute(update(counter).where(*counted).values(hits=counter.c.hits - 1))
+
     def forget(self, key: str) -> None:
         name = stored_key(self._namespace, key)
         with writing(self._engine) as connection:

@@ -49,6 +49,10 @@ class Counters(Protocol):
         """
         ...
 
+    def give_back(self, key: str, now: datetime) -> None:
+        """Take one hit of the present window back, for instance that of an attempt which turned out to be right; never below none."""
+        ...
+
     def forget(self, key: str) -> None:
         """Begin anew, for instance after a right password."""
         ...

@@ -1,17 +1,24 @@
 """The commands of ``ostiary``: what they print, and how they say what is wrong."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from ostiary.clock import SystemClock
 from ostiary.command.cli import ostiary
+from ostiary.command.resource import make_resource
+from ostiary.command.serving import refuse_taken_port
 from ostiary.command.wording import catalogue
+from ostiary.config import ListenSettings
+from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, IdpRole
 from ostiary.federation.publish import signed_aggregate
 from ostiary.saml import names
+from ostiary.web.log import make_log
 
 
 def run(*arguments: str) -> Result:
@@ -111,3 +118,32 @@ def test_a_broken_configuration_stops_a_service_before_it_listens(tmp_path: Path
     assert "line 2" in stopped.stderr
     assert "public_url" in stopped.stderr
     assert "Traceback" not in stopped.stderr
+
+
+def test_an_application_that_is_wrapped_already_is_not_wrapped_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "twice.py").write_text(
+        "from sp_shire import ShireMiddleware\n"
+        "class Application:\n"
+        "    wsgi_app = object.__new__(ShireMiddleware)\n"
+        "    def __call__(self, environ, start_response): return []\n"
+        "app = Application()\n"
+        "wrapped = object.__new__(ShireMiddleware)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in ("twice:app", "twice:wrapped"):
+        with pytest.raises(ConfigurationError) as refused:
+            make_resource(tmp_path / "sp.yaml", name, log=make_log(SystemClock(), service="sp"))
+        assert refused.value.code == "serve.already_protected"
+
+
+def test_a_service_does_not_share_its_port_with_another_program() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = ListenSettings(port=taken.getsockname()[1])
+        with pytest.raises(Unavailable) as refused:
+            refuse_taken_port(listen)
+        assert refused.value.code == "serve.port"
+    refuse_taken_port(listen)

@@ -138,6 +138,27 @@ def test_metadata_to_trust_that_is_none_stops_the_start(tmp_path: Path, content:
     assert not (tmp_path / "state").exists()
 
 
+def test_a_second_demo_with_the_same_files_is_refused(demo: RunningDemo, tmp_path: Path) -> None:
+    finished = run_demo(tmp_path, "--base-port", "58100", "--state", str(demo.state))
+    assert finished.returncode == 1
+    assert f"Another demo runs with the files in {demo.state}." in finished.stderr
+    log_in(Browser(transport := HttpTransport()), demo, 0, 0, 0)
+    transport.close()
+
+
+def test_a_release_policy_that_somebody_edited_is_kept(tmp_path: Path) -> None:
+    running = RunningDemo(tmp_path)
+    running.stop()
+    edited, other = running.state / "northgate" / "release.yaml", running.state / "southbank" / "release.yaml"
+    edited.write_text("policies: []\n")
+    before = other.read_text()
+    again = RunningDemo(tmp_path)
+    again.stop()
+    assert edited.read_text() == "policies: []\n"
+    # Ours follows the ports of the new start.
+    assert (other.read_text() == before) is (running.ready["sp"][1]["url"] == again.ready["sp"][1]["url"])
+
+
 def test_a_trusted_partner_joins_the_aggregate(tmp_path: Path, demo: RunningDemo, browser: Browser) -> None:
     partner = browser.get(demo.ready["sp"][0]["metadata"]).body.replace(
         b"https://library.example/shar", b"https://partner.example/sp"

@@ -403,7 +403,9 @@ def test_a_new_release_policy_holds_without_a_restart_and_a_broken_one_changes_n
     simulation.clock.forward(seconds=5)
     assert simulation.log_in(simulation.browser(), "library", "alice").status == 200
     release.write_text(
-        content.replace("requesters: https://library.example/shar", "requesters: https://other.example/sp")
+        content.replace("requesters: https://library.example/shar", "requesters: https://other.example/sp").replace(
+            "anyone: true", "requesters: https://another.example/sp"
+        )
     )
     simulation.clock.forward(seconds=5)
     assert simulation.log_in(simulation.browser(), "library", "alice").status == 403

@@ -211,7 +211,7 @@ def test_a_handle_of_one_node_is_opened_by_every_node_of_the_authority(simulatio
         assert browser.request("GET", simulation.url("library")).status == 200
     released = simulation.events("attributes_released", service="northgate-aa")
     assert [(line["requester"], line["rules"]) for line in released] == [
-        ("https://library.example/shar", ["library/affiliation"])
+        ("https://library.example/shar", ["federation/membership", "library/affiliation"])
     ] * 4
 
 

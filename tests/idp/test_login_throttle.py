@@ -85,15 +85,22 @@ def test_refused_attempts_do_not_make_the_waiting_longer(throttle: Throttle) -> 
 
 def test_a_success_clears_the_name_at_its_address_and_not_the_address(throttle: Throttle) -> None:
     attempts(throttle, "ada", "192.0.2.1", 3)
-    throttle.succeeded("Ada", "192.0.2.1")
-    attempts(throttle, "ada", "192.0.2.1", 2)
+    throttle.succeeded("Ada", "192.0.2.1", NOW)
+    attempts(throttle, "ada", "192.0.2.1", 3)
     with pytest.raises(TooMany):
         throttle.attempt("ada", "192.0.2.1", NOW)
 
 
+def test_right_passwords_never_use_up_a_name_or_an_address(throttle: Throttle) -> None:
+    for number in range(100):
+        for name in ("ada", f"name{number}"):
+            throttle.attempt(name, "192.0.2.1", NOW)
+            throttle.succeeded(name, "192.0.2.1", NOW)
+
+
 def test_a_success_at_one_address_clears_nothing_at_another(throttle: Throttle) -> None:
     attempts(throttle, "ada", "192.0.2.1", 3)
-    throttle.succeeded("ada", "192.0.2.2")
+    throttle.succeeded("ada", "192.0.2.2", NOW)
     with pytest.raises(TooMany):
         throttle.attempt("ada", "192.0.2.1", NOW)
 
@@ -102,7 +109,8 @@ def test_a_success_does_not_give_strangers_new_attempts_at_the_name(throttle: Th
     for number in range(7):
         throttle.attempt("ada", f"198.51.100.{number}", NOW)
     throttle.attempt("ada", "192.0.2.1", NOW)
-    throttle.succeeded("ada", "192.0.2.1")
+    throttle.succeeded("ada", "192.0.2.1", NOW)
+    throttle.attempt("ada", "198.51.100.8", NOW)
     with pytest.raises(TooMany):
         throttle.attempt("ada", "198.51.100.9", NOW)
     throttle.attempt("ada", "198.51.100.9", NOW + timedelta(seconds=60))

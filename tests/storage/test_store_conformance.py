@@ -221,6 +221,20 @@ def test_a_new_window_begins_with_the_first_hit_after_the_last_one(kit: Kit) -> 
     assert counters.hit("k", window=HOUR, now=NOON + 2 * HOUR - INSTANT) == 2
 
 
+def test_a_hit_that_is_given_back_does_not_count(kit: Kit) -> None:
+    counters = kit.counters("")
+    counters.give_back("k", NOON)
+    assert [counters.hit("k", window=HOUR, now=NOON) for _ in range(3)] == [1, 2, 3]
+    counters.give_back("k", NOON)
+    assert counters.hit("k", window=HOUR, now=NOON) == 3
+    for _ in range(9):
+        counters.give_back("k", NOON)
+    assert counters.hit("k", window=HOUR, now=NOON) == 1
+    # The window goes on as it began, and what is over can't be given back.
+    counters.give_back("k", NOON + HOUR)
+    assert counters.hit("k", window=HOUR, now=NOON + HOUR - INSTANT) == 2
+
+
 def test_a_forgotten_counter_begins_anew(kit: Kit) -> None:
     counters = kit.counters("")
     counters.hit("k", window=HOUR, now=NOON)
