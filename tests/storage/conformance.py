@@ -93,11 +93,13 @@ def in_processes(opening: str, expression: str, number: int) -> list[list[object
     ]
     results = []
     try:
+        # No `assert` here: under python -O it would not even read the line.
         for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+            if process.stdout is None or process.stdout.readline() != "ready\n":
+                raise RuntimeError("a process did not begin")
         for process in processes:
-            assert process.stdin is not None
+            if process.stdin is None:
+                raise RuntimeError("a process takes no input")
             process.stdin.write("go\n")
             process.stdin.flush()
         for process in processes:
