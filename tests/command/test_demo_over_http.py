@@ -15,7 +15,7 @@ import pytest
 
 from ostiary.saml.xml import METADATA, parse_xml
 from tests.browser import Answer, Browser, HttpTransport
-from tests.running_demo import RunningDemo
+from tests.running_demo import RunningDemo, free_base_port
 
 # All in one worker: the demo is started once.
 pytestmark = pytest.mark.xdist_group("demo")
@@ -131,7 +131,7 @@ def test_a_port_that_is_taken_is_named_before_anything_starts(tmp_path: Path) ->
 @pytest.mark.parametrize("content", ["", "<not-metadata/>", "<!DOCTYPE x []><x/>"])
 def test_metadata_to_trust_that_is_none_stops_the_start(tmp_path: Path, content: str) -> None:
     (tmp_path / "partner.xml").write_text(content)
-    finished = run_demo(tmp_path, "--base-port", "58000", "--trust", str(tmp_path / "partner.xml"))
+    finished = run_demo(tmp_path, "--base-port", str(free_base_port()), "--trust", str(tmp_path / "partner.xml"))
     assert finished.returncode == 1
     assert "The metadata to trust could not be used." in finished.stderr
     assert "Traceback" not in finished.stderr
@@ -139,7 +139,7 @@ def test_metadata_to_trust_that_is_none_stops_the_start(tmp_path: Path, content:
 
 
 def test_a_second_demo_with_the_same_files_is_refused(demo: RunningDemo, tmp_path: Path) -> None:
-    finished = run_demo(tmp_path, "--base-port", "58100", "--state", str(demo.state))
+    finished = run_demo(tmp_path, "--base-port", str(free_base_port()), "--state", str(demo.state))
     assert finished.returncode == 1
     assert f"Another demo runs with the files in {demo.state}." in finished.stderr
     log_in(Browser(transport := HttpTransport()), demo, 0, 0, 0)
