@@ -6,7 +6,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.e2e.walk import choose_home, enter_password, page_text, press_continue, wait_for_site
+from tests.e2e.walk import choose_home, click, enter_password, page_text, press_continue, wait_for_site, wait_for_text
 from tests.running_demo import RunningDemo
 
 pytestmark = pytest.mark.e2e
@@ -59,6 +59,7 @@ def test_a_person_logs_in_and_sees_what_was_released_and_why_she_may_enter(
     expected: list[str],
 ) -> None:
     log_in(chromium, demo, resource, home, username, javascript=javascript)
+    wait_for_text(chromium, "What was told about you")
     text = page_text(chromium)
     for words in (*expected, "Why you may enter", "What was told about you"):
         assert words in text
@@ -68,6 +69,7 @@ def test_a_person_without_the_entitlement_is_told_why_she_stays_outside(
     chromium: webdriver.Chrome, demo: RunningDemo, javascript: bool
 ) -> None:
     log_in(chromium, demo, 1, 0, "bob", javascript=javascript)
+    wait_for_text(chromium, "help@northgate.example")
     text = page_text(chromium)
     assert "You are signed in, but not allowed in here" in text
     assert "The instrument is for people whom the laboratory has admitted as operators." in text
@@ -85,17 +87,17 @@ def test_the_second_resource_asks_for_no_password_and_signing_out_ends_only_the_
     if not javascript:
         press_continue(chromium)
     wait_for_site(chromium, instrument["url"])
-    assert "Welcome, Alice Archer" in page_text(chromium)
+    wait_for_text(chromium, "Welcome, Alice Archer")
 
     library = demo.ready["sp"][0]["url"]
     chromium.get(library)
-    chromium.find_element(By.LINK_TEXT, "Sign out").click()
-    chromium.find_element(By.CSS_SELECTOR, "form button.primary").click()
-    assert "You are signed out here" in page_text(chromium)
+    click(chromium, By.LINK_TEXT, "Sign out")
+    click(chromium, By.CSS_SELECTOR, "form button.primary")
+    wait_for_text(chromium, "You are signed out here")
     chromium.get(library)
     wait_for_site(chromium, demo.ready["wayf"]["url"])
     chromium.get(instrument["url"])
-    assert "Electron microscope" in page_text(chromium)
+    wait_for_text(chromium, "Electron microscope")
 
 
 def test_a_wrong_password_is_asked_for_again_and_logs_nobody_in(
@@ -105,8 +107,8 @@ def test_a_wrong_password_is_asked_for_again_and_logs_nobody_in(
     chromium.get(sp["url"])
     choose_home(chromium, idp["entity_id"])
     enter_password(chromium, "alice", "not her password")
+    wait_for_text(chromium, "That user name and password do not go together.")
     assert chromium.current_url.startswith("http://localhost")
-    chromium.find_element(By.NAME, "password")
     chromium.get(sp["url"])
     wait_for_site(chromium, demo.ready["wayf"]["url"])
 

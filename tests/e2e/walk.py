@@ -1,6 +1,7 @@
 """What a person does in a browser: opens a page, chooses her home organisation, logs in."""
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
@@ -38,5 +39,19 @@ def press_continue(driver: webdriver.Chrome) -> None:
 
 
 def page_text(driver: webdriver.Chrome) -> str:
-    """What the page says."""
-    return driver.find_element(By.TAG_NAME, "body").text
+    """What the page says; tried again while one page gives way to the next."""
+    return str(_patiently(driver).until(lambda _: driver.find_element(By.TAG_NAME, "body").text))
+
+
+def wait_for_text(driver: webdriver.Chrome, words: str) -> None:
+    """Until the page says so."""
+    _patiently(driver).until(lambda _: words in driver.find_element(By.TAG_NAME, "body").text)
+
+
+def click(driver: webdriver.Chrome, by: str, value: str) -> None:
+    """Clicks the element once it is there."""
+    _patiently(driver).until(lambda _: driver.find_element(by, value).click() is None)
+
+
+def _patiently(driver: webdriver.Chrome) -> WebDriverWait[webdriver.Chrome]:
+    return WebDriverWait(driver, PATIENCE, ignored_exceptions=(StaleElementReferenceException, NoSuchElementException))
