@@ -5,7 +5,7 @@ import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,7 +25,6 @@ from ostiary.federation.model import (
     LocalizedText,
     Logo,
     RequestedAttribute,
-    Role,
     Scope,
     SpRole,
 )
@@ -168,13 +167,8 @@ def _saml2_role(entity: Element, kind: str) -> Element | None:
 
 def _read_idp(element: Element) -> IdpRole:
     extensions = child(element, names.MD, "Extensions")
-    common = _common(element, extensions)
     return IdpRole(
-        keys=common.keys,
-        display=common.display,
-        error_url=common.error_url,
-        valid_until=common.valid_until,
-        nameid_formats=common.nameid_formats,
+        **_common(element, extensions),
         single_sign_on=_endpoints(element, names.MD, "SingleSignOnService"),
         scopes=_scopes(extensions),
         want_authn_requests_signed=bool(read_boolean(element.get("WantAuthnRequestsSigned"))),
@@ -183,13 +177,8 @@ def _read_idp(element: Element) -> IdpRole:
 
 def _read_aa(element: Element) -> AaRole:
     extensions = child(element, names.MD, "Extensions")
-    common = _common(element, extensions)
     return AaRole(
-        keys=common.keys,
-        display=common.display,
-        error_url=common.error_url,
-        valid_until=common.valid_until,
-        nameid_formats=common.nameid_formats,
+        **_common(element, extensions),
         attribute_services=_endpoints(element, names.MD, "AttributeService"),
         scopes=_scopes(extensions),
     )
@@ -197,13 +186,8 @@ def _read_aa(element: Element) -> AaRole:
 
 def _read_sp(element: Element) -> SpRole:
     extensions = child(element, names.MD, "Extensions")
-    common = _common(element, extensions)
     return SpRole(
-        keys=common.keys,
-        display=common.display,
-        error_url=common.error_url,
-        valid_until=common.valid_until,
-        nameid_formats=common.nameid_formats,
+        **_common(element, extensions),
         assertion_consumers=_endpoints(element, names.MD, "AssertionConsumerService"),
         attribute_consuming=tuple(
             _read_consuming(service) for service in children(element, names.MD, "AttributeConsumingService")
@@ -216,8 +200,18 @@ def _read_sp(element: Element) -> SpRole:
     )
 
 
-def _common(element: Element, extensions: Element | None) -> Role:
-    return Role(
+class _Common(TypedDict):
+    """What every kind of role has; see `ostiary.federation.model.Role`."""
+
+    keys: tuple[EntityKey, ...]
+    display: Display
+    error_url: str | None
+    valid_until: datetime | None
+    nameid_formats: tuple[str, ...]
+
+
+def _common(element: Element, extensions: Element | None) -> _Common:
+    return _Common(
         keys=tuple(
             key for descriptor in children(element, names.MD, "KeyDescriptor") for key in _read_keys(descriptor)
         ),
