@@ -20,7 +20,8 @@ test: ready-dev ## everything that needs Python packages only; ARGS='-k login'
 test-optimized: ready-dev ## the same once more under python -O, with coverage
 	@$(BIN)/python -m tests.run --optimized $(ARGS)
 
-e2e: ready-dev ready-browser ## Chromium drives the demo federation (installs Debian's chromium)
+e2e: ready-dev ready-browser ## Chromium drives the demo federation, with a real slapd (installs both from Debian)
+	@tools/install-debian-packages slapd ldap-utils
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(ARGS)
 
 interop: ready-dev ## real peers against this code (installs Debian's packages)

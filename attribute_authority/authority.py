@@ -11,7 +11,7 @@ from attribute_authority.resolver import Resolution, Resolver
 from ostiary.config import Holder
 from ostiary.errors import Missing
 from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, release
-from ostiary.ports import People, Release, ReleaseRequest
+from ostiary.ports import People, Release, ReleaseNote, ReleaseRequest
 from ostiary.web.log import Log
 
 FindRequester = Callable[[str, datetime], Requester | None]
@@ -29,12 +29,19 @@ class Authority:
         policies: Holder[ReleasePolicies],
         find_requester: FindRequester,
         log: Log,
+        close_people: Callable[[], None] = lambda: None,
     ) -> None:
         self._people = people
         self._resolver = resolver
         self._policies = policies
         self._find_requester = find_requester
         self._log = log
+        self._close_people = close_people
+
+    def close(self) -> None:
+        """Closes what connects it to people and sources; for commands, which end."""
+        self._resolver.close()
+        self._close_people()
 
     def release(self, request: ReleaseRequest) -> Release:
         """Resolve, apply the release policies, answer, and write one log line.
@@ -60,7 +67,8 @@ class Authority:
             wanted=request.wanted,
         )
         self._note(request, requester, resolution, decision)
-        return Release(decision.attributes, decision)
+        notes = tuple(ReleaseNote(note.reason, note.source, note.detail) for note in resolution.notes)
+        return Release(decision.attributes, decision, notes)
 
     def _current_policies(self, at: datetime) -> ReleasePolicies:
         problem = self._policies.poll(at)

@@ -38,6 +38,22 @@ class Connector(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
+class FollowingConnector(Protocol):
+    """A source that knows people by what other sources say of them."""
+
+    def attributes_given(self, found: Found, at: datetime) -> Found:
+        """What it knows about whom the earlier connectors have ``found`` this. Raises as `Connector.attributes` does."""
+        ...
+
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
 
 class StaticConnector:
     """Values from the configuration: the same for everybody, and more for single people."""
@@ -52,6 +68,9 @@ class StaticConnector:
             name: tuple(dict.fromkeys((*self._everybody.get(name, ()), *own.get(name, ()))))
             for name in dict.fromkeys((*self._everybody, *own))
         }
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ Never decides what may leave.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from attribute_authority.connectors import Connector
+from attribute_authority.connectors import Connector, FollowingConnector, Found
 from attribute_authority.definitions import Definition, Note, in_order, make_attributes
 from ostiary.attributes import Attributes
 from ostiary.errors import Unavailable
@@ -23,6 +23,27 @@ class Source:
     name: str
     connector: Connector
     required: bool = True
+
+    def ask(self, principal: str, at: datetime, earlier: Sequence[Found]) -> Found:
+        """What it knows about the person; ``earlier`` is what those before it found."""
+        return self.connector.attributes(principal, at)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowingSource:
+    """The same for a connector that asks by what those before it found."""
+
+    name: str
+    connector: FollowingConnector
+    required: bool = True
+
+    def ask(self, principal: str, at: datetime, earlier: Sequence[Found]) -> Found:
+        """What it knows about whom ``earlier`` describes."""
+        joined: dict[str, tuple[str, ...]] = {}
+        for answer in earlier:
+            for name, values in answer.items():
+                joined[name] = tuple(dict.fromkeys((*joined.get(name, ()), *values)))
+        return self.connector.attributes_given(joined, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +63,7 @@ class Resolver:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[Source | FollowingSource],
         definitions: Sequence[Definition],
         *,
         issuer: str,
@@ -65,11 +86,11 @@ class Resolver:
         remembered = self._recall(principal, at)
         if remembered is not None:
             return remembered
-        found: list[Mapping[str, Sequence[str]]] = []
+        found: list[Found] = []
         failed: list[Note] = []
         for source in self._sources:
             try:
-                found.append(source.connector.attributes(principal, at))
+                found.append(source.ask(principal, at, found))
             except Unavailable as problem:
                 if source.required:
                     raise
@@ -84,6 +105,11 @@ class Resolver:
         """Ask the connectors again at the next query about this person."""
         with self._lock:
             self._remembered.pop(principal, None)
+
+    def close(self) -> None:
+        """Closes the connectors."""
+        for source in self._sources:
+            source.connector.close()
 
     def _recall(self, principal: str, at: datetime) -> Resolution | None:
         with self._lock:

@@ -1,5 +1,6 @@
 """The configuration of the Attribute Authority. Reads nothing but its file; opens nothing."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
@@ -8,7 +9,9 @@ from sqlalchemy import text
 
 from attribute_authority.connectors import Columns, NameAndValue, SqlConnector, StaticConnector, open_source
 from attribute_authority.definitions import Definition, find_cycle
-from attribute_authority.resolver import Resolver, Source
+from attribute_authority.ldap_connector import LdapConnector
+from attribute_authority.resolver import FollowingSource, Resolver, Source
+from attribute_authority.vo_connector import VoConnector
 from ostiary.config import (
     DatabaseSettings,
     Duration,
@@ -19,10 +22,17 @@ from ostiary.config import (
     PublicUrl,
     Settings,
     WrongSetting,
+    load_settings,
 )
 from ostiary.federation.settings import TrustSettings
+from ostiary.ldap.people import LdapPeople
+from ostiary.ldap.settings import AttributeName, LdapSettings, Report
+from ostiary.ports import VoMemberships
 
 QUERY_PATH = "/saml/attribute-query"
+
+OpenVo = Callable[[DatabaseSettings, str], VoMemberships]
+"""Opens the VO of that name in a database; the roof gives it, for VOs are another room's."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9:._-]*$", max_length=256)]
 ScopeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=255)]
@@ -89,7 +99,96 @@ class SqlConnectorSettings(Settings):
         return frozenset(self.columns.values()) if self.columns is not None else None
 
 
-ConnectorSettings = Annotated[StaticConnectorSettings | SqlConnectorSettings, Field(discriminator="type")]
+class LdapConnectorSettings(Settings):
+    """What the person's entry in a directory says.
+
+    ``directory`` is the file that describes it. ``attributes`` are read under their own names, those of ``rename`` under
+    others (attribute of the directory: name). The values must be text; those of an attribute in ``binary`` may be any
+    bytes, and are given in base64.
+    """
+
+    type: Literal["ldap"]
+    name: Name
+    required: bool = True
+    directory: FileFromHere
+    attributes: tuple[AttributeName, ...] = ()
+    rename: dict[AttributeName, Name] = Field(default={})
+    binary: tuple[AttributeName, ...] = ()
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not self.attributes and not self.rename:
+            raise WrongSetting("aa.no_ldap_attributes", expected="attributes, or rename")
+        unread = {name.lower() for name in self.binary} - {name.lower() for name in self._by_source()}
+        if unread:
+            expected = ", ".join(self._by_source())
+            raise WrongSetting("aa.ldap_binary", expected=expected, found=", ".join(sorted(unread)))
+        return self
+
+    def connector(self) -> LdapConnector:
+        """The connector, not yet connected. Raises `ConfigurationError` (``ldap.*``, ``config.*``)."""
+        people = load_settings(self.directory, LdapSettings).open()
+        return LdapConnector(people, self._by_source(), binary=self.binary)
+
+    def names(self) -> frozenset[str] | None:
+        """What the source calls its attributes; None when only the source knows."""
+        return frozenset(self._by_source().values())
+
+    def _by_source(self) -> dict[str, str]:
+        return {**{name: name for name in self.attributes}, **self.rename}
+
+
+class VoConnectorSettings(Settings):
+    """Groups and roles that a VO gives the person, as values of ``attribute``.
+
+    The VO knows her by the value of ``identity``, which an earlier connector finds; ``database`` is the VO's. A VO that does
+    not answer keeps nobody out of other resources unless it is ``required``.
+    """
+
+    type: Literal["vo"]
+    name: Name
+    required: bool = False
+    vo: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    database: DatabaseSettings
+    identity: Name = "eduPersonPrincipalName"
+    attribute: Name = "isMemberOf"
+
+    def names(self) -> frozenset[str] | None:
+        """What the source calls its attributes."""
+        return frozenset({self.attribute})
+
+    def source(self, issuer: str, open_vo: OpenVo) -> FollowingSource:
+        """The connector under its name, its database not yet connected."""
+        connector = VoConnector(
+            open_vo(self.database, self.vo), asserted_by=issuer, identity=self.identity, attribute=self.attribute
+        )
+        return FollowingSource(self.name, connector, self.required)
+
+
+ConnectorSettings = Annotated[
+    StaticConnectorSettings | SqlConnectorSettings | LdapConnectorSettings | VoConnectorSettings,
+    Field(discriminator="type"),
+]
+
+
+class EmbeddedPeopleSettings(Settings):
+    """The embedded directory in ``database``."""
+
+    type: Literal["embedded"] = "embedded"
+
+
+class LdapPeopleSettings(Settings):
+    """People in a directory that speaks LDAP; ``directory`` is the file that describes it, the same as the identity provider's."""
+
+    type: Literal["ldap"]
+    directory: FileFromHere
+
+    def open(self, report: Report) -> LdapPeople:
+        """Raises `ConfigurationError` where a file can't be used; connects when somebody is asked for."""
+        return load_settings(self.directory, LdapSettings).open(report)
+
+
+PeopleSettings = Annotated[EmbeddedPeopleSettings | LdapPeopleSettings, Field(discriminator="type")]
 
 
 class DefinitionSettings(Settings):
@@ -142,10 +241,15 @@ class ResolverSettings(Settings):
             if source not in known:
                 raise WrongSetting("aa.unknown_source", expected=", ".join(sorted(known)) or "a source", found=source)
 
-    def resolver(self, issuer: str) -> Resolver:
+    def resolver(self, issuer: str, open_vo: OpenVo) -> Resolver:
         """The resolver of this configuration. Raises `ConfigurationError` when a connector cannot be set up."""
         return Resolver(
-            [Source(settings.name, settings.connector(), settings.required) for settings in self.connectors],
+            [
+                settings.source(issuer, open_vo)
+                if isinstance(settings, VoConnectorSettings)
+                else Source(settings.name, settings.connector(), settings.required)
+                for settings in self.connectors
+            ],
             [settings.definition() for settings in self.definitions],
             issuer=issuer,
             cache_age=self.cache_age,
@@ -154,8 +258,8 @@ class ResolverSettings(Settings):
 
 
 class AttributeAuthoritySettings(Settings):
-    """``entity_id`` is the home organisation's; ``handle_keys`` are the Handle Service's secrets, all of which open a
-    handle.
+    """``entity_id`` is the home organisation's; ``people`` says where its people are; ``handle_keys`` are the Handle
+    Service's secrets, all of which open a handle.
     """
 
     entity_id: str = Field(min_length=1, max_length=1024)
@@ -164,6 +268,7 @@ class AttributeAuthoritySettings(Settings):
     public_url: PublicUrl
     listen: ListenSettings
     database: DatabaseSettings
+    people: PeopleSettings = EmbeddedPeopleSettings()
     trust: TrustSettings
     handle_keys: tuple[FileFromHere, ...] = Field(min_length=1)
     authority_index: int = Field(default=0, ge=0, le=65535)

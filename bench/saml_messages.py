@@ -15,7 +15,7 @@ from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confir
 from ostiary.saml.bindings import decode_post, encode_post
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import Response, new_id
-from ostiary.saml.signature import sign
+from ostiary.saml.signature import sign_nested
 from ostiary.saml.validate import accept_response, response_issuer, verify_response
 from ostiary.saml.xml import parse_xml, qname, to_bytes
 
@@ -89,9 +89,8 @@ def _build(signer: Signer):  # type: ignore[no-untyped-def]  # lxml's element ty
         ),
         attributes=ATTRIBUTES,
     ).to_xml()
-    sign(assertion, signer)
-    response = Response(new_id(), IDP, NOW, destination=ACS, in_response_to="_request").to_xml(assertion)
-    sign(response, signer)
+    response = Response(new_id(), IDP, NOW, destination=ACS, in_response_to="_request").to_xml()
+    sign_nested(response, assertion, signer)
     return response
 
 

@@ -59,6 +59,8 @@ def people_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click
     def people(context: click.Context, config: Path) -> None:
         """The people of the embedded directory."""
         settings = load_settings(config, IdpSettings)
+        if settings.people.type != "embedded":
+            raise Refusal("people.elsewhere", expected="people: {type: embedded}", found=settings.people.type)
         engine = open_database(settings.database)
         context.call_on_close(engine.dispose)
         prepare(engine)

@@ -66,7 +66,7 @@ def new_principal() -> str:
 
 
 class Directory:
-    """The people in one database; implements `ostiary.ports.People`.
+    """The people in one database; implements `ostiary.ports.People` and `idp.people.PeopleOfIdp`.
 
     ``at`` is the instant of a change, ``by`` who makes it (a principal, ``operator`` or ``idp``; never a name, for it can't be erased);
     both go into the audit record, in the chain of ``writer``. Every method raises `Unavailable` (``storage.unavailable``) when the
@@ -85,6 +85,15 @@ class Directory:
         wanted = select(person.c.active).where(person.c.principal == principal, person.c.valid_to.is_(None))
         with reading(self._engine) as connection:
             return bool(connection.execute(wanted).scalar_one_or_none())
+
+    def login_name(self, principal: str) -> str | None:
+        """The login name as it was written; None when there is no such person."""
+        found = self.get(principal)
+        return found.login_name if found is not None else None
+
+    def check(self) -> None:
+        """Raises `Unavailable` while the database does not answer."""
+        self.is_active("")
 
     def get(self, principal: str) -> Person | None:
         """The person behind a principal, disabled or not; None when there is none."""

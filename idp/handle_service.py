@@ -87,12 +87,12 @@ def accept_request(received: ReceivedMessage, registry: Registry, rules: Rules, 
     """
     issuer = _claimed_requester(received)
     sp, role = _known_sp(issuer, registry, now)
-    proof = _prove(received, issuer, role, rules)
+    proof = prove_request(received, issuer, role, want_signed=rules.want_authn_requests_signed)
     request = AuthnRequest.from_proof(proof)
     location = rules.redirect_url if received.binding == names.HTTP_REDIRECT else rules.post_url
     _check_bounds(request)
     check_authn_request(request, location=location, signed=_is_signed(proof), now=now, timing=rules.timing)
-    return AcceptedRequest(request, sp, _acs(request, role), received.relay_state, proof)
+    return AcceptedRequest(request, sp, registered_consumer(request, role), received.relay_state, proof)
 
 
 def obstacle(accepted: AcceptedRequest, rules: Rules) -> Status | None:
@@ -172,8 +172,9 @@ def _known_sp(entity_id: str, registry: Registry, now: datetime) -> tuple[Entity
     return entity, role
 
 
-def _prove(received: ReceivedMessage, issuer: str, role: SpRole, rules: Rules) -> Proof:
-    """A signature that is there must verify; one may be absent only if neither side's metadata asks for it."""
+def prove_request(received: ReceivedMessage, issuer: str, role: SpRole, *, want_signed: bool) -> Proof:
+    """A signature that is there must verify; one may be absent only if neither side's metadata asks for it (``want_signed``: whether
+    the IdP's does). Raises `Refusal` (``sso.signature_in_redirect``, ``signature.*``)."""
     enveloped = has_signature(received.element)
     if received.binding == names.HTTP_REDIRECT:
         if enveloped:
@@ -183,7 +184,7 @@ def _prove(received: ReceivedMessage, issuer: str, role: SpRole, rules: Rules) -
             return verify_query(received, role.signing_keys())
     elif enveloped:
         return verify_element(received.element, role.signing_keys())
-    if role.authn_requests_signed or rules.want_authn_requests_signed:
+    if role.authn_requests_signed or want_signed:
         raise Refusal("signature.missing", expected="a signed AuthnRequest, as metadata says", found="no signature")
     return UnsignedAllowedByMetadata(received.element, issuer)
 
@@ -206,8 +207,11 @@ def _check_bounds(request: AuthnRequest) -> None:
             raise Refusal("sso.too_long", expected=f"at most {longest} characters", found=len(value), name=name)
 
 
-def _acs(request: AuthnRequest, role: SpRole) -> Endpoint:
-    """Where the answer goes (SAML core 3.4.1, profiles 4.1.4.1): only what metadata registers for HTTP-POST."""
+def registered_consumer(request: AuthnRequest, role: SpRole) -> Endpoint:
+    """Where the answer goes (SAML core 3.4.1, profiles 4.1.4.1): only what metadata registers for HTTP-POST.
+
+    Raises `Refusal` (``sso.binding``, ``sso.acs_ambiguous``, ``sso.acs_unregistered``).
+    """
     if request.protocol_binding not in (None, names.HTTP_POST):
         raise Refusal("sso.binding", expected=names.HTTP_POST, found=request.protocol_binding[:200])
     if request.acs_url is not None and request.acs_index is not None:

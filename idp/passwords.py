@@ -63,7 +63,7 @@ class Passwords:
     def hash(self, password: str) -> str:
         """The argon2id hash to store. Raises `Refusal` (``password.empty``, ``password.too_long``, ``password.unreadable``) before
         any work, `Unavailable` (``password.busy``)."""
-        prepared = _prepared(password)
+        prepared = prepared_password(password)
         if not prepared:
             raise Refusal("password.empty", expected="a password", found="nothing")
         with self._place():
@@ -75,7 +75,7 @@ class Passwords:
 
         Raises as `hash`, but for an empty password, which is wrong.
         """
-        prepared = _prepared(password)
+        prepared = prepared_password(password)
         with self._place():
             if not self._verify(stored or self._dummy, prepared) or stored is None:
                 return Checked(False)
@@ -103,8 +103,11 @@ class Passwords:
             self._places.release()
 
 
-def _prepared(password: str) -> bytes:
-    """RFC 8265 4.2.2: one spelling (NFC) for what two keyboards write differently. Bounded before anything is computed."""
+def prepared_password(password: str) -> bytes:
+    """RFC 8265 4.2.2: one spelling (NFC) for what two keyboards write differently. Bounded before anything is computed.
+
+    Raises `Refusal` (``password.too_long``, ``password.unreadable``).
+    """
     if len(password) > MAXIMUM_PASSWORD:
         raise _too_long()
     try:

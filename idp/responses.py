@@ -9,7 +9,7 @@ from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confirmation, NameId
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import Response, Status, new_id
-from ostiary.saml.signature import sign
+from ostiary.saml.signature import sign, sign_nested
 from ostiary.saml.xml import Element
 
 
@@ -49,25 +49,24 @@ def login_response(
         ),
         attributes=attributes,
     ).to_xml()
-    sign(assertion, signer)
-    return _response(request, Status(), rules, signer, now, assertion)
+    response = _response(request, Status(), rules, now)
+    sign_nested(response, assertion, signer)
+    return response
 
 
 def status_response(request: WaitingRequest, status: Status, *, rules: Rules, signer: Signer, now: datetime) -> Element:
     """Signed Response that says why there is no assertion (SAML core 3.2.2.2)."""
-    return _response(request, status, rules, signer, now)
+    response = _response(request, status, rules, now)
+    sign(response, signer)
+    return response
 
 
-def _response(
-    request: WaitingRequest, status: Status, rules: Rules, signer: Signer, now: datetime, *assertions: Element
-) -> Element:
-    element = Response(
+def _response(request: WaitingRequest, status: Status, rules: Rules, now: datetime) -> Element:
+    return Response(
         id=new_id(),
         issuer=rules.entity_id,
         issue_instant=now,
         status=status,
         destination=request.acs_url,
         in_response_to=request.request_id,
-    ).to_xml(*assertions)
-    sign(element, signer)
-    return element
+    ).to_xml()

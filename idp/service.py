@@ -9,9 +9,7 @@ from typing import Final
 from flask import Flask, Response
 from sqlalchemy import Engine
 
-from idp.directory import Directory
-from idp.login_methods import PasswordLogin
-from idp.passwords import Passwords
+from idp.people import OpenedPeople, PeopleOfIdp
 from idp.sessions import Sessions
 from idp.settings import IdpSettings
 from idp.sso import CookieNames, HandleService, add_sso, end_session_of_browser, session_of_browser
@@ -42,7 +40,7 @@ def make_idp(
     registry: Callable[[], Registry],
     key_ring: Callable[[], KeyRing],
     handle_keys: Sequence[HandleKey],
-    directory: Directory,
+    opened: OpenedPeople,
     sessions: SessionStore,
     counters: Counters,
     attribute_source: AttributeSource,
@@ -52,7 +50,7 @@ def make_idp(
     writer: str = "idp",
 ) -> Flask:
     """The application. ``registry`` and ``key_ring`` give the snapshots of the moment; ``engine`` is the database of the audit,
-    ``writer`` the name of this service or node in it.
+    ``writer`` the name of this service or node in it; ``opened`` are the people whom it authenticates.
 
     Routes below the public URL: ``/`` (who is signed in), ``/logout``, ``/signed-out``, and those of `add_sso`. Its metadata is
     the roof's to publish. Nodes that share ``handle_keys``, ``sessions`` and ``counters`` are interchangeable at every request.
@@ -69,17 +67,16 @@ def make_idp(
         entity_id=settings.entity_id,
         max_body=MAXIMUM_BODY,
         trusted_proxies=settings.trusted_proxies,
-        check_health=lambda: _check(directory),
+        check_health=opened.people.check,
     )
-    hashing = settings.password_hashing
     service = HandleService(
         rules=settings.rules(),
         registry=registry,
         key_ring=key_ring,
         handle_keys=tuple(handle_keys),
-        sessions=Sessions(sessions, directory, settings.sessions.lifetimes()),
+        sessions=Sessions(sessions, opened.people, settings.sessions.lifetimes()),
         tickets=Tickets(sessions),
-        login=PasswordLogin(directory, Passwords(hashing.parameters(), concurrent=hashing.concurrent)),
+        login=opened.login,
         throttle=Throttle(counters, settings.throttle.limits()),
         attribute_source=attribute_source,
         attributes_in_response=settings.attributes_in_response,
@@ -92,21 +89,21 @@ def make_idp(
         now=clock.now,
     )
     add_sso(app, service)
-    _add_own_pages(app, service, directory)
+    _add_own_pages(app, service, opened.people)
     return app
 
 
-def _add_own_pages(app: Flask, service: HandleService, directory: Directory) -> None:
+def _add_own_pages(app: Flask, service: HandleService, people: PeopleOfIdp) -> None:
     @app.get("/")
     def home() -> Response:
         session = session_of_browser(service, service.now())
-        person = directory.get(session.principal) if session is not None else None
+        login_name = people.login_name(session.principal) if session is not None else None
         return page(
             "home.html",
             home_url=public_url_for("home"),
             logout_url=public_url_for("logout"),
             session=session,
-            person=person,
+            login_name=login_name,
         )
 
     @app.post("/logout")
@@ -117,8 +114,3 @@ def _add_own_pages(app: Flask, service: HandleService, directory: Directory) -> 
     @app.get("/signed-out")
     def signed_out() -> Response:
         return page("signed_out.html", home_url=public_url_for("home"))
-
-
-def _check(directory: Directory) -> None:
-    """Raises `Unavailable` while the directory does not answer."""
-    directory.is_active("")

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from idp.handle_service import Rules
-from idp.passwords import Argon2Parameters
+from idp.passwords import Argon2Parameters, Passwords
+from idp.people import EmbeddedPeopleSettings, PeopleSettings
 from idp.sessions import Lifetimes
 from idp.throttle import Limits
 from ostiary.config import (
@@ -92,6 +93,10 @@ class PasswordHashingSettings(Settings):
         """The same for `Passwords`."""
         return Argon2Parameters(self.time_cost, self.memory, self.parallelism)
 
+    def passwords(self) -> Passwords:
+        """What checks passwords so."""
+        return Passwords(self.parameters(), concurrent=self.concurrent)
+
 
 class AttributesInResponseSettings(Settings):
     """Whether the Response carries the released attributes, or leaves them to the SHAR's query."""
@@ -107,9 +112,10 @@ class AttributesInResponseSettings(Settings):
 class IdpSettings(Settings):
     """One identity provider.
 
-    ``scopes`` are those that it may assert. ``handle_keys`` are private files of 32 bytes, or 64 hexadecimal digits: the first mints
-    handles, all of them open some; every node, and the Attribute Authority, has the same. ``handle_lifetime`` is how long an SP may
-    ask about a person after her login. ``trusted_proxies`` counts the reverse proxies in front whose ``X-Forwarded-For`` is believed.
+    ``people`` says where its people are; ``password_hashing`` is for those of the embedded directory. ``scopes`` are those that it may
+    assert. ``handle_keys`` are private files of 32 bytes, or 64 hexadecimal digits: the first mints handles, all of them open some; every
+    node, and the Attribute Authority, has the same. ``handle_lifetime`` is how long an SP may ask about a person after her login.
+    ``trusted_proxies`` counts the reverse proxies in front whose ``X-Forwarded-For`` is believed.
     """
 
     entity_id: Annotated[str, AfterValidator(_entity_id)]
@@ -119,6 +125,7 @@ class IdpSettings(Settings):
     organisation: OrganisationSettings
     scopes: tuple[_Scope, ...] = ()
     database: DatabaseSettings
+    people: PeopleSettings = EmbeddedPeopleSettings()
     trust: TrustSettings
     handle_keys: Annotated[tuple[FileFromHere, ...], Field(min_length=1)]
     handle_lifetime: Duration = timedelta(hours=4)

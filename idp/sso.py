@@ -34,7 +34,7 @@ from idp.throttle import Throttle
 from idp.tickets import Tickets
 from ostiary import audit
 from ostiary.attributes import Attributes
-from ostiary.errors import NotAuthenticated, Refusal, WrongMethod
+from ostiary.errors import NotAuthenticated, Refusal, Unavailable, WrongMethod
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Display, Entity
 from ostiary.federation.registry import Registry
@@ -185,7 +185,11 @@ def _log_in(service: HandleService) -> Response:
     username, password = _typed(form, "username"), _typed(form, "password")
     address = request.remote_addr or ""
     service.throttle.attempt(username, address, now)
-    outcome = service.login.authenticate(username, password, now)
+    try:
+        outcome = service.login.authenticate(username, password, now)
+    except Unavailable:
+        service.throttle.unanswered(username, address, now)
+        raise
     if isinstance(outcome, Rejected):
         return _show_rejection(service, outcome, asked, sp, ticket, username, now)
     service.throttle.succeeded(username, address, now)

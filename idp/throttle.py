@@ -48,6 +48,11 @@ class Throttle:
         self._counters.give_back(_address_key(address), now)
         self._counters.give_back(_name_key(username), now)
 
+    def unanswered(self, username: str, address: str, now: datetime) -> None:
+        """Whether the password was right could not be found out, so this attempt counts nowhere."""
+        for key in (_address_key(address), _pair_key(username, address), _name_key(username)):
+            self._counters.give_back(key, now)
+
     def _count(self, key: str, limit: int, now: datetime) -> None:
         hits = self._counters.hit(key, window=self._limits.window, now=now)
         if hits > limit:

@@ -46,7 +46,7 @@ class Attribute:
 
     def texts(self) -> tuple[str, ...]:
         """The values as written, scope included."""
-        return tuple(str(value) for value in self.values)
+        return tuple(map(str, self.values))
 
     def keeping(self, values: Iterable[Value]) -> "Attribute":
         """The same attribute with only these values."""

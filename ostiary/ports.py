@@ -33,11 +33,22 @@ class ReleaseRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseNote:
+    """Something that kept a value from being considered: ``reason`` (as the Attribute Authority's definitions name it), the connector or
+    attribute, and a detail for the log; no values."""
+
+    reason: str
+    source: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
-    """The answer: what may leave, and for each value considered the rule that decided."""
+    """The answer: what may leave, for each value considered the rule that decided, and what went wrong while the values were sought."""
 
     attributes: tuple[Attribute, ...]
     decision: ReleaseDecision
+    notes: tuple[ReleaseNote, ...] = ()
 
 
 class AttributeSource(Protocol):
@@ -45,4 +56,17 @@ class AttributeSource(Protocol):
 
     def release(self, request: ReleaseRequest) -> Release:
         """Resolve, apply the release policies and answer. Raises `Unavailable` when a required connector does not answer."""
+        ...
+
+
+class VoMemberships(Protocol):
+    """A VO, as far as others may ask it about people whom home organisations name."""
+
+    def names_of(self, asserted_by: str, attribute: str, value: str, at: datetime) -> tuple[str, ...]:
+        """The groups and roles (short FQANs) of the member whom ``asserted_by`` (entityID) names by this attribute and value; nothing
+        when there is none, or she is suspended. Raises `Unavailable` when the VO's database does not answer."""
+        ...
+
+    def close(self) -> None:
+        """Close its connections."""
         ...

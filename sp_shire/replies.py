@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ostiary.attributes import texts_of
 from ostiary.errors import OstiaryError, TooMany
 from ostiary.federation.registry import Registry
-from ostiary.policy.access import Decision
+from ostiary.policy.access import Check, Decision
 from ostiary.web.assets import STATIC, load_asset
 from ostiary.web.headers import Headers, asset_headers, page_headers
 from ostiary.web.log import Log, reference
@@ -81,14 +81,16 @@ class Replies:
             rule=reason.rule,
             reason=reason.code,
             missing=[
-                f"{check.kind} {check.name} {check.expected}".strip() for check in reason.checks if not check.holds
+                f"{'not ' if check.negated else ''}{check.kind} {check.name} {check.expected}".strip()
+                for check in reason.checks
+                if not check.met
             ],
             idp=session.login.issuer,
             **_facts(request),
         )
-        language = self._language(request)
         if _prefers_json(request):
-            message = reason.because or self._pages.catalogue.text(language, "sp.denied_lead")
+            why = f"sp.denied_because.{reason.code.removeprefix('access.')}"
+            message = reason.because or self._pages.catalogue.text(self._language(request), why)
             return self._json(
                 {"error": {"code": "sp.denied", "message": message, "rule": reason.rule, "reference": number}}, 403
             )
@@ -97,21 +99,35 @@ class Replies:
             403,
             "sp_denied.html",
             because=reason.because,
-            reason=reason.code,
-            checks=[
-                {
-                    "kind": check.kind,
-                    "name": check.name,
-                    "expected": expected_in_words(check.expected),
-                    "found": check.found if self._settings.show_attribute_values else (),
-                    "holds": check.holds,
-                }
-                for check in reason.checks
-            ],
+            reason=reason.code.removeprefix("access."),
+            rule=reason.rule,
+            one_is_enough=reason.one_is_enough and len(reason.checks) > 1,
+            checks=[self._needed(check, session) for check in reason.checks],
+            missing=sorted({check.kind for check in reason.checks if not check.met and not check.negated}),
+            entity_id=self._settings.entity_id,
+            page=request.path[:200],
             reference=number,
             at=now,
             **self._about(session, registry, now),
         )
+
+    def _needed(self, check: Check, session: Session) -> dict[str, object]:
+        """One thing that the rule asks for, and what was said about it."""
+        told = "values" if check.found else "nothing"
+        if told == "values" and not self._settings.show_attribute_values:
+            told = "count"
+        if told == "nothing" and any(name == check.name for name, _, _ in session.knowledge.withheld):
+            told = "not_believed"
+        return {
+            "kind": check.kind,
+            "name": check.name,
+            "expected": expected_in_words(check.expected),
+            "found": check.found if told == "values" else (),
+            "count": len(check.found),
+            "told": told,
+            "met": check.met,
+            "negated": check.negated,
+        }
 
     def session_json(self, session: Session | None) -> Reply:
         """The session as JSON; 401 when there is none. Values are shown where the settings allow it, else how many there are."""
@@ -168,6 +184,7 @@ class Replies:
         contacts = [email for contact in home.contacts for email in contact.emails] if home is not None else []
         return {
             "home": home.name() if home is not None else session.login.issuer,
+            "home_id": session.login.issuer,
             "home_contact": contacts[0] if contacts else "",
             "support": self._settings.display.support_email,
             "known": [
@@ -240,7 +257,9 @@ def _by_name(session: Session) -> list[tuple[str, tuple[str, ...]]]:
 
 def expected_in_words(expected: str) -> str:
     """What an access rule wants of an attribute, without the policy language's own word for a plain comparison."""
-    return expected.removeprefix("value: ").removeprefix("left: ")
+    plain = expected.removeprefix("value: ").removeprefix("left: ")
+    # A pattern may hold the bar itself.
+    return plain if "pattern: " in plain else plain.replace(" | ", " or ")
 
 
 def _prefers_json(request: Request) -> bool:

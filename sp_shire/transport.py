@@ -39,7 +39,7 @@ class HttpSoapTransport:
             cert_reqs="CERT_REQUIRED",
             ca_certs=str(authorities) if authorities is not None else None,
         )
-        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self._pool.pool_classes_by_scheme = dict(POOLS_WITH_DEADLINE)
 
     def post(self, url: str, envelope: bytes) -> bytes:
         parts = urlsplit(url)
@@ -135,6 +135,8 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
+# For urllib3's ``pool_classes_by_scheme``: the read timeout bounds the whole answer, status line and headers included.
+POOLS_WITH_DEADLINE: Final = {"http": _HttpPool, "https": _HttpsPool}
 _HEADERS: Final = {
     "Content-Type": "text/xml; charset=utf-8",
     "SOAPAction": '"http://www.oasis-open.org/committees/security"',

@@ -13,7 +13,7 @@ from typing import Any
 START_SECONDS = 60
 
 
-def free_base_port(count: int = 8) -> int:
+def free_base_port(count: int = 10) -> int:
     """The first of ``count`` ports in a row that nobody uses now."""
     for base in range(21_000 + os.getpid() % 500 * 10, 60_000, 10):
         try:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
+from ostiary.command.explain_commands import explain
 from ostiary.command.plain_errors import plain_errors
+from ostiary.command.trace.commands import trace
 from ostiary.errors import ConfigurationError
 
 _CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -111,6 +113,22 @@ def serve_sp(config: Path, app: str, host: str, port: int) -> None:
 
     workers = load_settings(config, ShireSettings).workers
     serve_checked("sp", partial(make_resource, config, app), ListenSettings(host=host, port=port, workers=workers))
+
+
+@serve.command("voms")
+@click.option("--config", type=_CONFIG, required=True, help="voms.yaml")
+def serve_voms(config: Path) -> None:
+    """The VO service, which speaks TLS itself: clients are known by their certificates."""
+    from ostiary.clock import SystemClock
+    from ostiary.command.serving import refuse_taken_port
+    from ostiary.command.vo_service import serve_vo
+    from ostiary.config import load_settings
+    from ostiary.web.log import make_log
+    from voms.settings import VomsSettings
+
+    clock = SystemClock()
+    refuse_taken_port(load_settings(config, VomsSettings).listen)
+    serve_vo(config, clock=clock, log=make_log(clock, service="voms"))
 
 
 @ostiary.group()
@@ -248,3 +266,31 @@ def people(arguments: tuple[str, ...]) -> None:
 
     commands = people_commands(prepare=upgrade_home, clock=SystemClock())
     commands.main(list(arguments), prog_name="ostiary people", standalone_mode=False)
+
+
+@ostiary.command("proxy", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def proxy(context: click.Context, arguments: tuple[str, ...]) -> None:
+    """Proxy certificates with what your VOs say about you (see `ostiary proxy --help`)."""
+    from ostiary.clock import SystemClock
+    from voms.proxy_commands import proxy_commands
+
+    commands = proxy_commands(clock=SystemClock())
+    context.exit(commands.main(list(arguments), prog_name="ostiary proxy", standalone_mode=False) or 0)
+
+
+@ostiary.command("vo", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def vo(arguments: tuple[str, ...]) -> None:
+    """A virtual organisation: its members, groups and roles (see `ostiary vo --help`)."""
+    from ostiary.clock import SystemClock
+    from ostiary.command.vo_service import upgrade_vo
+    from voms.vo_commands import vo_commands
+
+    commands = vo_commands(prepare=upgrade_vo, clock=SystemClock())
+    commands.main(list(arguments), prog_name="ostiary vo", standalone_mode=False)
+
+
+ostiary.add_command(explain)
+ostiary.add_command(trace)

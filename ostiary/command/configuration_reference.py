@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from attribute_authority.settings import AttributeAuthoritySettings
 from idp.settings import IdpSettings
+from ostiary.ldap.settings import LdapSettings
 from sp_shire.settings import ShireSettings
 from wayf.settings import WayfSettings
 
@@ -24,6 +25,7 @@ This page is generated from the code (`make generated`).
 _FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("idp.yaml", IdpSettings),
     ("aa.yaml", AttributeAuthoritySettings),
+    ("ldap.yaml", LdapSettings),
     ("sp.yaml", ShireSettings),
     ("wayf.yaml", WayfSettings),
 )

@@ -46,4 +46,5 @@ _EXTRAS = {
     "sqlalchemy": "pip install 'ostiary[idp,aa]'",
     "alembic": "pip install 'ostiary[idp,aa]'",
     "argon2": "pip install 'ostiary[idp]'",
+    "ldap3": "pip install 'ostiary[idp,aa]'",
 }

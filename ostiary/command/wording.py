@@ -6,7 +6,7 @@ from typing import Final
 
 from ostiary.web.texts import Catalogue
 
-ROOMS: Final = ("idp", "attribute_authority", "sp_shire", "wayf")
+ROOMS: Final = ("idp", "attribute_authority", "sp_shire", "wayf", "voms")
 _OWN: Final = (Path(__file__).parent / "texts", Path(__file__).parent / "demo" / "texts")
 
 

@@ -3,7 +3,7 @@ engine, rules on URL paths. Default is deny. Never authenticates and never fetch
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
@@ -45,13 +45,20 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One elementary condition and how it came out, for people: ``found`` are the values looked at."""
+    """One elementary condition and how it came out, for people: ``found`` are the values looked at. ``negated``: the rule wants that it
+    does not hold."""
 
     kind: Literal["attribute", "authn_context", "authn_age", "authenticated"]
     name: str
     expected: str
     found: tuple[str, ...]
     holds: bool
+    negated: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether it came out as the rule wants it."""
+        return self.holds is not self.negated
 
 
 ReasonCode = Literal[
@@ -65,12 +72,14 @@ ReasonCode = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why: the rule that decided (empty when none did), its author's own words, and what was checked."""
+    """Why: the rule that decided (empty when none did), its author's own words, and what was checked. ``one_is_enough``: the rule is
+    met as soon as one of the checks is."""
 
     code: ReasonCode
     rule: str = ""
     because: str = ""
     checks: tuple[Check, ...] = ()
+    one_is_enough: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +216,14 @@ class AccessPolicy:
             return Decision(False, (Reason("access.no_rule"),))
         usable = tuple(attribute for attribute in subject.attributes if _is_valid(attribute, environment.at))
         checks: list[Check] = []
+        enough = _one_is_enough(rule.condition)
         if _evaluate(rule.condition, subject, usable, environment.at, checks):
-            return Decision(True, (Reason("access.permitted", rule.id, rule.because, tuple(checks)),), usable)
+            return Decision(True, (Reason("access.permitted", rule.id, rule.because, tuple(checks), enough),), usable)
         contexts = _contexts_that_help(rule.condition, subject, usable, environment.at)
         obligations = () if contexts is None else (Obligation("reauthenticate", contexts),)
-        return Decision(False, (Reason("access.not_met", rule.id, rule.because, tuple(checks)),), (), obligations)
+        return Decision(
+            False, (Reason("access.not_met", rule.id, rule.because, tuple(checks), enough),), (), obligations
+        )
 
     def _rule(self, segments: Segments, method: str, resource: Resource) -> AccessRule | None:
         for depth in range(len(segments), -1, -1):
@@ -235,20 +247,31 @@ def _is_valid(attribute: Attribute, at: datetime) -> bool:
     return attribute.valid_until is None or at < attribute.valid_until
 
 
-def _evaluate(condition: Condition, subject: Subject, usable: Attributes, at: datetime, checks: list[Check]) -> bool:
+def _one_is_enough(condition: Condition) -> bool:
+    return isinstance(condition, AnyOf) and not any(isinstance(part, AllOf | AnyOf | Not) for part in condition.parts)
+
+
+def _evaluate(
+    condition: Condition,
+    subject: Subject,
+    usable: Attributes,
+    at: datetime,
+    checks: list[Check],
+    negated: bool = False,
+) -> bool:
     """Whether the condition holds. Every elementary condition is looked at and noted: people want the whole reason."""
     match condition:
         case AllOf(parts):
-            held = [_evaluate(part, subject, usable, at, checks) for part in parts]
+            held = [_evaluate(part, subject, usable, at, checks, negated) for part in parts]
             return all(held)
         case AnyOf(parts):
-            held = [_evaluate(part, subject, usable, at, checks) for part in parts]
+            held = [_evaluate(part, subject, usable, at, checks, negated) for part in parts]
             return any(held)
         case Not(part):
-            return not _evaluate(part, subject, usable, at, checks)
+            return not _evaluate(part, subject, usable, at, checks, not negated)
         case _:
             check = _check(condition, subject, usable, at)
-            checks.append(check)
+            checks.append(replace(check, negated=True) if negated else check)
             return check.holds
 
 

@@ -105,7 +105,7 @@ class Audience:
 @dataclass(frozen=True, slots=True)
 class ReleasePolicy:
     """One compiled policy. ``targets`` are the application domains it is limited to (none: any request, with or
-    without a target); ``only`` limits its permits to what the requester's metadata requests, or requires.
+    without a target); ``only`` limits its permits to what the requester's metadata requests, or requires; ``file`` is where it stands.
     """
 
     id: str
@@ -113,6 +113,7 @@ class ReleasePolicy:
     rules: tuple[ReleaseRule, ...]
     targets: tuple[UrlTree, ...] = ()
     only: Literal["requested", "required"] | None = None
+    file: str = ""
 
     def permits_at(self, requester: Requester, location: Location | None) -> bool:
         """Whether the permits of this policy apply to such a request."""

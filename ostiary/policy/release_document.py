@@ -158,6 +158,7 @@ def _policy(
         tuple(rules),
         tuple(make_tree(url) for url in fields.target or ()),
         fields.only,
+        str(document.path),
     )
 
 

@@ -2,23 +2,44 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from ostiary.attributes import Attributes
 from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.attribute_names import read_attributes, write_attributes
+from ostiary.saml.outline import Outline, row
 from ostiary.saml.signature import SignedElement
 from ostiary.saml.xml import (
     Element,
-    add,
     child,
     children,
-    make,
     qname,
     read_instant,
     required_child,
     text_of,
     write_instant,
+)
+
+# What this software writes: depth, name, attributes that vary.
+_ASSERTION: Final = row(0, names.SAML, "Assertion", "ID", "IssueInstant", fixed=[("Version", "2.0")])
+_ISSUER: Final = row(1, names.SAML, "Issuer", text=True)
+_SUBJECT: Final = row(1, names.SAML, "Subject")
+_NAME_ID: Final = row(2, names.SAML, "NameID", "Format", "NameQualifier", "SPNameQualifier", text=True)
+_CONFIRMATION: Final = row(2, names.SAML, "SubjectConfirmation", "Method")
+_CONFIRMATION_DATA: Final = row(
+    3, names.SAML, "SubjectConfirmationData", "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo"
+)
+_CONDITIONS: Final = row(1, names.SAML, "Conditions", "NotBefore", "NotOnOrAfter")
+_AUDIENCE_RESTRICTION: Final = row(2, names.SAML, "AudienceRestriction")
+_AUDIENCE: Final = row(3, names.SAML, "Audience", text=True)
+_AUTHN_STATEMENT: Final = row(1, names.SAML, "AuthnStatement", "AuthnInstant", "SessionIndex", "SessionNotOnOrAfter")
+_AUTHN_CONTEXT: Final = row(2, names.SAML, "AuthnContext")
+_CLASS_REF: Final = row(3, names.SAML, "AuthnContextClassRef", text=True)
+_ATTRIBUTE_STATEMENT: Final = row(1, names.SAML, "AttributeStatement")
+
+_KNOWN_CONDITIONS: Final = frozenset(
+    qname(names.SAML, name) for name in ("AudienceRestriction", "OneTimeUse", "ProxyRestriction")
 )
 
 
@@ -77,29 +98,23 @@ class Assertion:
 
     def to_xml(self) -> Element:
         """The element, self-contained, unsigned."""
-        element = make(
-            names.SAML,
-            "Assertion",
-            "xs",
-            "xsi",
-            ID=self.id,
-            Version="2.0",
-            IssueInstant=write_instant(self.issue_instant),
-        )
-        add(element, names.SAML, "Issuer", self.issuer)
+        outline = Outline()
+        outline.add(_ASSERTION, self.id, write_instant(self.issue_instant))
+        outline.add(_ISSUER, self.issuer)
         if self.name_id is not None or self.confirmations:
-            subject = add(element, names.SAML, "Subject")
+            outline.add(_SUBJECT)
             if self.name_id is not None:
-                write_name_id(subject, self.name_id)
+                write_name_id(outline, self.name_id)
             for confirmation in self.confirmations:
-                _write_confirmation(subject, confirmation)
+                _write_confirmation(outline, confirmation)
         if self.conditions is not None:
-            _write_conditions(element, self.conditions)
+            _write_conditions(outline, self.conditions)
         for statement in self.authn_statements:
-            _write_authn_statement(element, statement)
+            _write_authn_statement(outline, statement)
         if self.attributes:
-            write_attributes(add(element, names.SAML, "AttributeStatement"), self.attributes)
-        return element
+            outline.add(_ATTRIBUTE_STATEMENT)
+            write_attributes(outline, 2, self.attributes)
+        return outline.to_xml("saml", "xs", "xsi")
 
     @classmethod
     def from_proof(cls, proof: SignedElement) -> "Assertion":
@@ -148,13 +163,9 @@ def read_issuer(element: Element) -> str:
     return text_of(element)
 
 
-def write_name_id(parent: Element, name_id: NameId) -> None:
-    """Adds a saml:NameID."""
-    element = add(parent, names.SAML, "NameID", name_id.value, Format=name_id.format)
-    if name_id.name_qualifier is not None:
-        element.set("NameQualifier", name_id.name_qualifier)
-    if name_id.sp_name_qualifier is not None:
-        element.set("SPNameQualifier", name_id.sp_name_qualifier)
+def write_name_id(outline: Outline, name_id: NameId) -> None:
+    """Adds a saml:NameID, inside a Subject inside the outermost element."""
+    outline.add(_NAME_ID, name_id.format, name_id.name_qualifier, name_id.sp_name_qualifier, name_id.value)
 
 
 def read_name_id(subject: Element) -> NameId | None:
@@ -172,15 +183,15 @@ def read_name_id(subject: Element) -> NameId | None:
     )
 
 
-def _write_confirmation(subject: Element, confirmation: Confirmation) -> None:
-    element = add(subject, names.SAML, "SubjectConfirmation", Method=confirmation.method)
-    data = add(element, names.SAML, "SubjectConfirmationData")
-    _set_instant(data, "NotBefore", confirmation.not_before)
-    _set_instant(data, "NotOnOrAfter", confirmation.not_on_or_after)
-    if confirmation.recipient is not None:
-        data.set("Recipient", confirmation.recipient)
-    if confirmation.in_response_to is not None:
-        data.set("InResponseTo", confirmation.in_response_to)
+def _write_confirmation(outline: Outline, confirmation: Confirmation) -> None:
+    outline.add(_CONFIRMATION, confirmation.method)
+    outline.add(
+        _CONFIRMATION_DATA,
+        _written(confirmation.not_before),
+        _written(confirmation.not_on_or_after),
+        confirmation.recipient,
+        confirmation.in_response_to,
+    )
 
 
 def _read_subject(subject: Element | None) -> tuple[NameId | None, tuple[Confirmation, ...]]:
@@ -201,20 +212,17 @@ def _read_subject(subject: Element | None) -> tuple[NameId | None, tuple[Confirm
     return read_name_id(subject), tuple(confirmations)
 
 
-def _write_conditions(assertion: Element, conditions: Conditions) -> None:
-    element = add(assertion, names.SAML, "Conditions")
-    _set_instant(element, "NotBefore", conditions.not_before)
-    _set_instant(element, "NotOnOrAfter", conditions.not_on_or_after)
+def _write_conditions(outline: Outline, conditions: Conditions) -> None:
+    outline.add(_CONDITIONS, _written(conditions.not_before), _written(conditions.not_on_or_after))
     for audiences in conditions.audiences:
-        restriction = add(element, names.SAML, "AudienceRestriction")
+        outline.add(_AUDIENCE_RESTRICTION)
         for audience in audiences:
-            add(restriction, names.SAML, "Audience", audience)
+            outline.add(_AUDIENCE, audience)
 
 
 def _read_conditions(element: Element) -> Conditions:
     """SAML core 2.5.1.1: a condition that is not understood makes the assertion unusable."""
-    known = {qname(names.SAML, name) for name in ("AudienceRestriction", "OneTimeUse", "ProxyRestriction")}
-    unknown = [found.tag for found in element if found.tag not in known]
+    unknown = [found.tag for found in element if found.tag not in _KNOWN_CONDITIONS]
     if unknown:
         raise Refusal("saml.unknown_condition", expected="conditions that SAML 2.0 core defines", found=unknown[0])
     return Conditions(
@@ -227,13 +235,11 @@ def _read_conditions(element: Element) -> Conditions:
     )
 
 
-def _write_authn_statement(assertion: Element, statement: AuthnStatement) -> None:
-    element = add(assertion, names.SAML, "AuthnStatement", AuthnInstant=write_instant(statement.authn_instant))
-    if statement.session_index is not None:
-        element.set("SessionIndex", statement.session_index)
-    _set_instant(element, "SessionNotOnOrAfter", statement.session_not_on_or_after)
-    context = add(element, names.SAML, "AuthnContext")
-    add(context, names.SAML, "AuthnContextClassRef", statement.context_class or names.PASSWORD)
+def _write_authn_statement(outline: Outline, statement: AuthnStatement) -> None:
+    instant, end = write_instant(statement.authn_instant), _written(statement.session_not_on_or_after)
+    outline.add(_AUTHN_STATEMENT, instant, statement.session_index, end)
+    outline.add(_AUTHN_CONTEXT)
+    outline.add(_CLASS_REF, statement.context_class or names.PASSWORD)
 
 
 def _read_authn_statement(element: Element) -> AuthnStatement:
@@ -247,9 +253,8 @@ def _read_authn_statement(element: Element) -> AuthnStatement:
     )
 
 
-def _set_instant(element: Element, name: str, at: datetime | None) -> None:
-    if at is not None:
-        element.set(name, write_instant(at))
+def _written(at: datetime | None) -> str | None:
+    return write_instant(at) if at is not None else None
 
 
 def _get_instant(element: Element | None, name: str) -> datetime | None:

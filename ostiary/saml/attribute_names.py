@@ -6,15 +6,20 @@ Never decides what may be said; a name that no map knows keeps its wire name.
 import functools
 import runpy
 from collections.abc import Iterable
+from typing import Final
 
 from ostiary.attributes import Attribute, Attributes, make_value
 from ostiary.errors import Refusal
 from ostiary.saml import names
+from ostiary.saml.outline import Outline, Row, row
 from ostiary.saml.schema import shipped_by_pysaml2
-from ostiary.saml.xml import Element, add, children, qname
+from ostiary.saml.xml import Element, children, qname
 
 MAXIMUM_VALUES = 2_000
 MAXIMUM_VALUE_LENGTH = 20_000
+
+_ATTRIBUTE_VALUE: Final = qname(names.SAML, "AttributeValue")
+_NAME_ID: Final = qname(names.SAML, "NameID")
 
 
 @functools.cache
@@ -40,16 +45,21 @@ def is_known(name: str) -> bool:
     return name in _map()[1]
 
 
-def write_attributes(parent: Element, attributes: Iterable[Attribute]) -> None:
+def write_attributes(outline: Outline, depth: int, attributes: Iterable[Attribute]) -> None:
     """Adds a saml:Attribute for each (SAML core 2.7.3.1), values as xs:string."""
     for attribute in attributes:
-        wire = wire_name(attribute.name)
-        element = add(parent, names.SAML, "Attribute", Name=wire, NameFormat=names.URI_NAME)
-        if wire != attribute.name:
-            element.set("FriendlyName", attribute.name)
-        for value in attribute.texts():
-            written = add(element, names.SAML, "AttributeValue", value)
-            written.set(qname(names.XSI, "type"), "xs:string")
+        texts = attribute.texts()
+        outline.rows += _attribute_rows(attribute.name, len(texts), depth)
+        outline.values += texts
+
+
+@functools.lru_cache(maxsize=1024)
+def _attribute_rows(name: str, values: int, depth: int) -> tuple[Row, ...]:
+    wire = wire_name(name)
+    friendly = (("FriendlyName", name),) if wire != name else ()
+    named = [("Name", wire), ("NameFormat", names.URI_NAME), *friendly]
+    value = row(depth + 1, names.SAML, "AttributeValue", fixed=[(qname(names.XSI, "type"), "xs:string")], text=True)
+    return row(depth, names.SAML, "Attribute", fixed=named), *[value] * values
 
 
 def read_attributes(parent: Element, issuer: str | None) -> Attributes:
@@ -63,22 +73,22 @@ def read_attributes(parent: Element, issuer: str | None) -> Attributes:
     count = 0
     for element in children(parent, names.SAML, "Attribute"):
         name = friendly_name(element.get("Name", ""), element.get("NameFormat", names.UNSPECIFIED_NAME))
-        texts = [_value_text(value) for value in children(element, names.SAML, "AttributeValue")]
+        texts = [_value_text(value) for value in element if value.tag == _ATTRIBUTE_VALUE]
         count += len(texts)
-        if count > MAXIMUM_VALUES or any(len(text) > MAXIMUM_VALUE_LENGTH for text in texts):
+        if count > MAXIMUM_VALUES or max(map(len, texts), default=0) > MAXIMUM_VALUE_LENGTH:
             raise Refusal(
                 "saml.attribute_limits",
                 expected=f"at most {MAXIMUM_VALUES} values of at most {MAXIMUM_VALUE_LENGTH} characters",
                 found=f"more, at {name[:100]}",
             )
-        found.append(Attribute(name, tuple(make_value(name, text) for text in texts if text), issuer=issuer))
+        found.append(Attribute(name, tuple([make_value(name, text) for text in texts if text]), issuer=issuer))
     return tuple(found)
 
 
 def _value_text(value: Element) -> str:
     """The text of a value; of a value that holds a NameID (eduPersonTargetedID), the text of that NameID."""
-    if len(value) == 1 and value[0].tag == qname(names.SAML, "NameID") and not len(value[0]):
+    if not len(value):
+        return (value.text or "").strip()
+    if len(value) == 1 and value[0].tag == _NAME_ID and not len(value[0]):
         return (value[0].text or "").strip()
-    if len(value):
-        return ""
-    return (value.text or "").strip()
+    return ""

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from ostiary.attributes import Attributes
 from ostiary.errors import Refusal
@@ -17,13 +18,12 @@ from ostiary.saml.assertion import (
     write_name_id,
 )
 from ostiary.saml.attribute_names import read_attributes, write_attributes
+from ostiary.saml.outline import Outline, Row, row
 from ostiary.saml.signature import Proof, SignedElement
 from ostiary.saml.xml import (
     Element,
-    add,
     child,
     children,
-    make,
     qname,
     read_boolean,
     read_instant,
@@ -31,6 +31,36 @@ from ostiary.saml.xml import (
     text_of,
     write_instant,
 )
+
+# What this software writes: depth, name, attributes that vary.
+_MESSAGE: Final = ("ID", "IssueInstant", "Destination")
+_VERSION: Final = [("Version", "2.0")]
+_ASSERTIONS: Final = (qname(names.SAML, "Assertion"), qname(names.SAML, "EncryptedAssertion"))
+_AUTHN_REQUEST: Final = row(
+    0,
+    names.SAMLP,
+    "AuthnRequest",
+    *_MESSAGE,
+    "ForceAuthn",
+    "IsPassive",
+    "AssertionConsumerServiceURL",
+    "AssertionConsumerServiceIndex",
+    "ProtocolBinding",
+    fixed=_VERSION,
+)
+_ATTRIBUTE_QUERY: Final = row(0, names.SAMLP, "AttributeQuery", *_MESSAGE, fixed=_VERSION)
+_RESPONSE: Final = row(0, names.SAMLP, "Response", *_MESSAGE, "InResponseTo", fixed=_VERSION)
+_ISSUER: Final = row(1, names.SAML, "Issuer", text=True)
+_SUBJECT: Final = row(1, names.SAML, "Subject")
+_NAME_ID_POLICY: Final = row(1, names.SAMLP, "NameIDPolicy", "Format", fixed=[("AllowCreate", "true")])
+_REQUESTED_AUTHN_CONTEXT: Final = row(1, names.SAMLP, "RequestedAuthnContext", "Comparison")
+_CLASS_REF: Final = row(2, names.SAML, "AuthnContextClassRef", text=True)
+_STATUS: Final = row(1, names.SAMLP, "Status")
+_STATUS_CODE: Final = row(2, names.SAMLP, "StatusCode", "Value")
+_SECOND_STATUS_CODE: Final = row(3, names.SAMLP, "StatusCode", "Value")
+_STATUS_MESSAGE: Final = row(2, names.SAMLP, "StatusMessage", text=True)
+_EXTENSIONS: Final = row(1, names.SAMLP, "Extensions")
+_TARGET: Final = row(2, names.OSTIARY_TARGET, "Target", text=True)
 
 
 def new_id() -> str:
@@ -65,26 +95,24 @@ class AuthnRequest:
 
     def to_xml(self) -> Element:
         """The element, unsigned."""
-        element = _message("AuthnRequest", self.id, self.issue_instant, self.destination, self.issuer)
-        if self.force_authn:
-            element.set("ForceAuthn", "true")
-        if self.is_passive:
-            element.set("IsPassive", "true")
-        if self.acs_url is not None:
-            element.set("AssertionConsumerServiceURL", self.acs_url)
-        if self.acs_index is not None:
-            element.set("AssertionConsumerServiceIndex", str(self.acs_index))
-        if self.protocol_binding is not None:
-            element.set("ProtocolBinding", self.protocol_binding)
-        _write_target(element, self.target)
-        policy = add(element, names.SAMLP, "NameIDPolicy", AllowCreate="true")
-        if self.nameid_format is not None:
-            policy.set("Format", self.nameid_format)
+        outline = Outline()
+        _begin(
+            outline,
+            _AUTHN_REQUEST,
+            self,
+            "true" if self.force_authn else None,
+            "true" if self.is_passive else None,
+            self.acs_url,
+            None if self.acs_index is None else str(self.acs_index),
+            self.protocol_binding,
+        )
+        _write_target(outline, self.target)
+        outline.add(_NAME_ID_POLICY, self.nameid_format)
         if self.requested_context is not None:
-            context = add(element, names.SAMLP, "RequestedAuthnContext", Comparison=self.requested_context.comparison)
+            outline.add(_REQUESTED_AUTHN_CONTEXT, self.requested_context.comparison)
             for class_ref in self.requested_context.classes:
-                add(context, names.SAML, "AuthnContextClassRef", class_ref)
-        return element
+                outline.add(_CLASS_REF, class_ref)
+        return outline.to_xml("samlp", "saml", *(("ostiary",) if self.target is not None else ()))
 
     @classmethod
     def from_proof(cls, proof: Proof) -> "AuthnRequest":
@@ -123,13 +151,19 @@ class AttributeQuery:
 
     def to_xml(self) -> Element:
         """The element, unsigned."""
+        outline = Outline()
+        _begin(outline, _ATTRIBUTE_QUERY, self)
+        _write_target(outline, self.target)
+        outline.add(_SUBJECT)
+        write_name_id(outline, self.name_id)
+        write_attributes(outline, 1, self.attributes or ())
         # Values that are asked for carry xsi:type="xs:string".
-        prefixes = ("xs", "xsi") if self.attributes else ()
-        element = _message("AttributeQuery", self.id, self.issue_instant, self.destination, self.issuer, *prefixes)
-        _write_target(element, self.target)
-        write_name_id(add(element, names.SAML, "Subject"), self.name_id)
-        write_attributes(element, self.attributes or ())
-        return element
+        return outline.to_xml(
+            "samlp",
+            "saml",
+            *(("ostiary",) if self.target is not None else ()),
+            *(("xs", "xsi") if self.attributes else ()),
+        )
 
     @classmethod
     def from_proof(cls, proof: Proof) -> "AttributeQuery":
@@ -172,15 +206,15 @@ class Response:
 
     def to_xml(self, *assertions: Element) -> Element:
         """The element, unsigned; ``assertions`` are given as elements because they may be signed already."""
-        element = _message("Response", self.id, self.issue_instant, self.destination, self.issuer)
-        if self.in_response_to is not None:
-            element.set("InResponseTo", self.in_response_to)
-        status = add(element, names.SAMLP, "Status")
-        code = add(status, names.SAMLP, "StatusCode", Value=self.status.code)
+        outline = Outline()
+        _begin(outline, _RESPONSE, self, self.in_response_to)
+        outline.add(_STATUS)
+        outline.add(_STATUS_CODE, self.status.code)
         if self.status.detail is not None:
-            add(code, names.SAMLP, "StatusCode", Value=self.status.detail)
+            outline.add(_SECOND_STATUS_CODE, self.status.detail)
         if self.status.message is not None:
-            add(status, names.SAMLP, "StatusMessage", self.status.message)
+            outline.add(_STATUS_MESSAGE, self.status.message)
+        element = outline.to_xml("samlp", "saml")
         for assertion in assertions:
             element.append(assertion)
         return element
@@ -212,16 +246,14 @@ def sole_assertion(response: Element) -> Element | None:
     what the assertion itself holds (as saml:Advice, never read) is covered by whatever proves it."""
     _refuse_encrypted(response)
     found = list(children(response, names.SAML, "Assertion"))
-    inside = _count_assertions(found[0]) if found else 0
     everywhere = _count_assertions(response.getroottree().getroot())
-    if len(found) > 1 or everywhere != inside:
+    if len(found) > 1 or (everywhere != len(found) and everywhere != (_count_assertions(found[0]) if found else 0)):
         raise Refusal("saml.several_assertions", expected="one assertion, in its place", found=everywhere)
     return found[0] if found else None
 
 
 def _count_assertions(element: Element) -> int:
-    kinds = (qname(names.SAML, "Assertion"), qname(names.SAML, "EncryptedAssertion"))
-    return sum(1 for _ in element.iter(*kinds))
+    return sum(1 for _ in element.iter(*_ASSERTIONS))
 
 
 def _refuse_encrypted(response: Element) -> None:
@@ -229,15 +261,13 @@ def _refuse_encrypted(response: Element) -> None:
         raise Refusal("saml.encrypted", expected="an assertion in the clear", found="EncryptedAssertion")
 
 
-def _message(
-    kind: str, identifier: str, at: datetime, destination: str | None, issuer: str | None, *prefixes: str
-) -> Element:
-    element = make(names.SAMLP, kind, "saml", *prefixes, ID=identifier, Version="2.0", IssueInstant=write_instant(at))
-    if destination is not None:
-        element.set("Destination", destination)
-    if issuer is not None:
-        add(element, names.SAML, "Issuer", issuer)
-    return element
+def _begin(
+    outline: Outline, first: Row, message: "AuthnRequest | AttributeQuery | Response", *values: str | None
+) -> None:
+    """What all messages have (SAML core 3.2.1, 3.2.2), and the ``values`` of further attributes."""
+    outline.add(first, message.id, write_instant(message.issue_instant), message.destination, *values)
+    if message.issuer is not None:
+        outline.add(_ISSUER, message.issuer)
 
 
 def _expect(element: Element, kind: str) -> Element:
@@ -278,11 +308,10 @@ def _read_requested_context(element: Element) -> RequestedAuthnContext:
     return RequestedAuthnContext(classes, element.get("Comparison", "exact"))
 
 
-def _write_target(element: Element, target: str | None) -> None:
+def _write_target(outline: Outline, target: str | None) -> None:
     if target is not None:
-        extensions = add(element, names.SAMLP, "Extensions")
-        extensions.append(make(names.OSTIARY_TARGET, "Target"))
-        extensions[0].text = target
+        outline.add(_EXTENSIONS)
+        outline.add(_TARGET, target)
 
 
 def _read_target(element: Element) -> str | None:

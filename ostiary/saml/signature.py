@@ -6,10 +6,12 @@ A key never comes from the message: KeyInfo is ignored.
 """
 
 import base64
+import functools
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,16 +27,22 @@ _DIGESTS: Final[dict[str, str]] = {names.SHA256: "sha256", names.SHA384: "sha384
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
 _C14N: Final = frozenset({names.EXCLUSIVE_C14N, names.EXCLUSIVE_C14N_WITH_COMMENTS})
 ID_NAMES: Final = ("ID", "Id", "id", "AssertionID", "RequestID", "ResponseID", "xml:id")
-_IDS: Final = tuple(etree.XPath(f"//@{name}", smart_strings=False) for name in ID_NAMES)
+# One after the other: libxml2 compares each node of a union with all before it.
+_IDS: Final = tuple(etree.XPath(f"/descendant-or-self::*/@{name}", smart_strings=False) for name in ID_NAMES)
 _MAXIMUM_KEYS: Final = 8
 _MAXIMUM_PREFIXES: Final = 16
 _NCNAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}")
 
 _SIGNATURE: Final = qname(names.DS, "Signature")
+_ISSUER: Final = qname(names.SAML, "Issuer")
 # The only shape of each part that is accepted (XMLDSig 4; SAML core 5.4), which leaves nothing for two readers to see differently.
-_SIGNATURE_PARTS: Final = ("SignedInfo", "SignatureValue")
-_SIGNED_INFO_PARTS: Final = ("CanonicalizationMethod", "SignatureMethod", "Reference")
-_REFERENCE_PARTS: Final = ("Transforms", "DigestMethod", "DigestValue")
+_PARTS: Final = [qname(names.DS, "SignedInfo"), qname(names.DS, "SignatureValue")]
+_PARTS_WITH_KEY_INFO: Final = [*_PARTS, qname(names.DS, "KeyInfo")]
+_SIGNED_INFO_PARTS: Final = [
+    qname(names.DS, name) for name in ("CanonicalizationMethod", "SignatureMethod", "Reference")
+]
+_REFERENCE_PARTS: Final = [qname(names.DS, name) for name in ("Transforms", "DigestMethod", "DigestValue")]
+_TRANSFORMS: Final = [qname(names.DS, "Transform")] * 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,29 +86,112 @@ Proof = SignedElement | SignedQuery | TlsPeer | UnsignedAllowedByMetadata
 def sign(element: Element, signer: Signer) -> None:
     """Adds an enveloped signature over ``element`` by its ID, after its Issuer where it has one, else as first child (XMLDSig 4,
     SAML core 5.4). Sign when the element is complete: whatever is changed afterwards breaks the signature."""
-    identifier = element.get("ID")
-    if not identifier:
-        raise ValueError("an element without ID can't be signed")
-    digest = base64.b64encode(hashlib.sha256(_canonical(element)).digest()).decode("ascii")
+    _sign(element, _canonical(element), signer)
 
+
+def sign_nested(outer: Element, inner: Element, signer: Signer) -> None:
+    """Signs ``inner``, makes it the last child of ``outer`` and signs that: as two calls of `sign` would, in less time.
+
+    Both stand alone, at the top of their own documents. Exclusive c14n says the same of ``inner`` inside and outside, as long as it
+    uses no namespace that is declared above it already; so its octets, with its signature in them, need not be made twice.
+    """
+    octets, own = _canonical(inner), _canonical(outer)
+    values = _sign(inner, octets, signer)
+    simple = _stands_after_issuer(inner) and not _shares_namespace(outer, octets)
+    outer.append(inner)
+    if simple:
+        before, end_of_issuer, after = octets.partition(f"</{inner[0].prefix}:Issuer>".encode())
+        start, end_tag, name = own.rpartition(b"</")
+        signature = _filled(_signature_form(signer.algorithm, signer.certificate).octets, values)
+        _sign(outer, b"".join((start, before, end_of_issuer, signature, after, end_tag, name)), signer)
+    else:
+        sign(outer, signer)
+
+
+def _stands_after_issuer(signed: Element) -> bool:
+    """Whether the first end tag of an Issuer is where the signature of ``signed`` comes in."""
+    return signed[0].tag == _ISSUER and signed[0].prefix is not None and not len(signed[0])
+
+
+def _shares_namespace(outer: Element, inner_octets: bytes) -> bool:
+    """Whether what ``outer`` itself uses might be used, and so not be declared again, inside."""
+    if outer.prefix is None or any(name.startswith("{") for name in outer.attrib):
+        return True
+    return f" xmlns:{outer.prefix}=".encode() in inner_octets
+
+
+def _sign(element: Element, octets: bytes, signer: Signer) -> tuple[bytes, bytes, bytes]:
+    """Adds the signature of ``element``, whose canonical form is ``octets``. Returns what the signature is filled with."""
+    identifier = element.get("ID")
+    if not identifier or _NCNAME.fullmatch(identifier) is None:
+        raise ValueError("an element without ID, or with one that is no NCName, can't be signed")
+    form = _signature_form(signer.algorithm, signer.certificate)
+    signed = identifier.encode("ascii"), base64.b64encode(hashlib.sha256(octets).digest())
+    value = base64.b64encode(signer.sign(_filled(form.signed_info, signed)))
+
+    signature = deepcopy(form.signature)
+    reference = signature[0][2]
+    reference.set("URI", f"#{identifier}")
+    reference[2].text, signature[1].text = signed[1].decode("ascii"), value.decode("ascii")
+    element.insert(1 if len(element) and element[0].tag == _ISSUER else 0, signature)
+    return *signed, value
+
+
+_BLANKS: Final = ("IDENTIFIER", "DIGEST", "VALUE")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _SignatureForm:
+    """A ds:Signature that lacks identifier, digest and value, and its canonical octets and those of its SignedInfo around these.
+
+    The tree and the octets are filled with the same values, of which c14n changes nothing: an NCName and base64. SignedInfo alone
+    is what it will be inside the document, because it uses no namespace but its own.
+    """
+
+    signature: Element
+    octets: tuple[bytes, ...]
+    signed_info: tuple[bytes, ...]
+
+
+@functools.lru_cache(maxsize=64)
+def _signature_form(algorithm: str, certificate: bytes) -> _SignatureForm:
+    identifier, digest, value = _BLANKS
     signature = etree.Element(_SIGNATURE, nsmap={"ds": names.DS})
     signed_info = add(signature, names.DS, "SignedInfo")
     add(signed_info, names.DS, "CanonicalizationMethod", Algorithm=names.EXCLUSIVE_C14N)
-    add(signed_info, names.DS, "SignatureMethod", Algorithm=signer.algorithm)
+    add(signed_info, names.DS, "SignatureMethod", Algorithm=algorithm)
     reference = add(signed_info, names.DS, "Reference", URI=f"#{identifier}")
     transforms = add(reference, names.DS, "Transforms")
     add(transforms, names.DS, "Transform", Algorithm=names.ENVELOPED_SIGNATURE)
     add(transforms, names.DS, "Transform", Algorithm=names.EXCLUSIVE_C14N)
     add(reference, names.DS, "DigestMethod", Algorithm=names.SHA256)
     add(reference, names.DS, "DigestValue", digest)
-    # Exclusive c14n makes SignedInfo the same octets here as later inside the document.
-    value = signer.sign(_canonical(signed_info))
-    add(signature, names.DS, "SignatureValue", base64.b64encode(value).decode("ascii"))
+    add(signature, names.DS, "SignatureValue", value)
     x509_data = add(add(signature, names.DS, "KeyInfo"), names.DS, "X509Data")
-    add(x509_data, names.DS, "X509Certificate", base64.b64encode(signer.certificate).decode("ascii"))
+    # Filled in last: base64 could spell one of the blanks.
+    written = add(x509_data, names.DS, "X509Certificate", "CERTIFICATE")
+    octets = _around(_canonical(signature), *_BLANKS, "CERTIFICATE")
+    encoded = base64.b64encode(certificate)
+    written.text = encoded.decode("ascii")
+    return _SignatureForm(
+        signature, (*octets[:3], octets[3] + encoded + octets[4]), _around(_canonical(signed_info), identifier, digest)
+    )
 
-    issuer = element.find(qname(names.SAML, "Issuer"))
-    element.insert(0 if issuer is None else element.index(issuer) + 1, signature)
+
+def _around(octets: bytes, *blanks: str) -> tuple[bytes, ...]:
+    """What stands before, between and after the blanks, each of which is there once."""
+    found = []
+    for blank in blanks:
+        before, octets = octets.split(f"{blank}".encode("ascii"))
+        found.append(before)
+    return (*found, octets)
+
+
+def _filled(around: Sequence[bytes], values: Sequence[bytes]) -> bytes:
+    """One value between each two of ``around``."""
+    parts = [b""] * (len(around) + len(values))
+    parts[::2], parts[1::2] = around, values
+    return b"".join(parts)
 
 
 def _canonical(element: Element) -> bytes:
@@ -137,7 +228,7 @@ def verify_elements(elements: Sequence[Element], keys: Sequence[TrustedKey]) -> 
 def _verify_one(element: Element, keys: Sequence[TrustedKey]) -> SignedElement:
     if not keys:
         raise Refusal("signature.no_key", expected="a signing key in the sender's metadata", found="none")
-    found = element.findall(_SIGNATURE)
+    found = list(element.iterchildren(_SIGNATURE))
     if not found:
         raise Refusal("signature.missing", expected=f"a signature on {etree.QName(element).localname}", found="none")
     if len(found) > 1:
@@ -167,14 +258,13 @@ def _verifies(signature: Element, element: Element, key: TrustedKey) -> bool:
 
 def _check_form(signature: Element, element: Element) -> str:
     """The exact shape that a SAML signature has (SAML core 5.4.1 to 5.4.4), before xmlsec sees it. Returns the signature algorithm."""
-    if len(signature) == len(_SIGNATURE_PARTS) + 1:
-        signed_info, value, _ = _parts(signature, *_SIGNATURE_PARTS, "KeyInfo")
-    else:
-        signed_info, value = _parts(signature, *_SIGNATURE_PARTS)
-    c14n, method, reference = _parts(signed_info, *_SIGNED_INFO_PARTS)
-    transforms, digest_method, digest_value = _parts(reference, *_REFERENCE_PARTS)
-    for leaf in (value, method, digest_method, digest_value):
-        _parts(leaf)
+    signed_info, signature_value, *_ = _parts(
+        signature, _PARTS if len(signature) == len(_PARTS) else _PARTS_WITH_KEY_INFO
+    )
+    c14n, method, reference = _parts(signed_info, _SIGNED_INFO_PARTS)
+    transforms, digest_method, digest_value = _parts(reference, _REFERENCE_PARTS)
+    for leaf in (signature_value, method, digest_method, digest_value):
+        _text_only(leaf)
     _allowed(c14n, _C14N, "canonicalization")
     _check_prefix_list(c14n)
     algorithm = _allowed(method, _SIGNATURE_ALGORITHMS, "signature")
@@ -183,25 +273,31 @@ def _check_form(signature: Element, element: Element) -> str:
         raise Refusal("signature.structure", expected=f"a reference to #{identifier}", found=reference.get("URI"))
     _allowed(digest_method, _DIGESTS, "digest")
     # Without a c14n transform XMLDSig 4.4.3.2 falls back to inclusive c14n, which is not on the list.
-    enveloped, exclusive = _parts(transforms, "Transform", "Transform")
+    enveloped, exclusive = _parts(transforms, _TRANSFORMS)
     found = [enveloped.get("Algorithm"), exclusive.get("Algorithm")]
     if found[0] != names.ENVELOPED_SIGNATURE or found[1] not in _C14N:
         raise Refusal("signature.structure", expected="enveloped-signature, then exclusive c14n", found=found)
-    _parts(enveloped)
+    _text_only(enveloped)
     _check_prefix_list(exclusive)
     return algorithm
 
 
-def _parts(parent: Element, *expected: str) -> list[Element]:
-    """The children of ``parent``, which are these elements of XML Signature in this order and nothing else."""
+def _parts(parent: Element, expected: list[str]) -> list[Element]:
+    """The children of ``parent``, which have these names in this order, and nothing else."""
     found = list(parent)
-    if [part.tag for part in found] != [qname(names.DS, name) for name in expected]:
+    if [part.tag for part in found] != expected:
+        wanted = ", ".join(name.rpartition("}")[2] for name in expected) or "text only"
         raise Refusal(
             "signature.structure",
-            expected=f"{etree.QName(parent).localname} with {', '.join(expected) or 'text only'}",
+            expected=f"{etree.QName(parent).localname} with {wanted}",
             found=", ".join(str(part.tag) for part in found)[:300] or "nothing",
         )
     return found
+
+
+def _text_only(element: Element) -> None:
+    if len(element):
+        _parts(element, [])
 
 
 def _allowed(method: Element, allowed: Iterable[str], what: str) -> str:
@@ -214,7 +310,7 @@ def _allowed(method: Element, allowed: Iterable[str], what: str) -> str:
 
 
 def _check_prefix_list(method: Element) -> None:
-    parameters = list(method.iterchildren())
+    parameters = list(method)
     if not parameters:
         return
     if len(parameters) > 1 or parameters[0].tag != qname(names.EC, "InclusiveNamespaces") or len(parameters[0]):
@@ -229,7 +325,9 @@ def _check_prefix_list(method: Element) -> None:
 
 def _check_ids(root: Element, *, only: str | None = None) -> None:
     """IDs stand once in the whole document: xmlsec would silently take the first of two."""
-    found = Counter(value for read in _IDS for value in read(root))
-    repeated = [value for value, times in found.items() if times > 1 and only in (None, value)]
+    found = [value for read in _IDS for value in read(root)]
+    if len(set(found)) == len(found):
+        return
+    repeated = [value for value, times in Counter(found).items() if times > 1 and only in (None, value)]
     if repeated:
         raise Refusal("signature.duplicate_id", expected="each ID once in the document", found=repeated[0][:200])

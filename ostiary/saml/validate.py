@@ -7,7 +7,8 @@ The Web Browser SSO profile (SAML profiles 4.1.4) at the service provider goes t
 `verify_response` finds out who speaks: the Response, its assertion, or both are signed by a key of the IdP. `accept_response`
 checks issuer, destination, status, audience, recipient, time and InResponseTo, and names the replay key, which the caller uses up,
 and the request answered, which the caller binds to the browser. The attribute query (profiles 6) has `check_query` and
-`accept_query_response`, an authentication request `check_authn_request`.
+`accept_query_response`, an authentication request `check_authn_request`. Each is made of rules that have names of their own
+(``check_...``), so that an explanation can apply them one by one.
 """
 
 import re
@@ -115,31 +116,22 @@ def accept_response(
     Raises `Denied` (``saml.status``) for an error answer, `Refusal` (``saml.*``) for a broken rule.
     """
     envelope = proven.envelope
-    _same("saml.issuer", issuer, envelope.issuer, optional=True)
-    if envelope.destination is not None or proven.signed_response:
-        _same("saml.destination", recipient, envelope.destination)
-    _check_issue_instant(envelope.issue_instant, now, timing)
-    _require_success(envelope.status)
-    assertion = proven.assertion
-    if assertion is None:
-        raise Refusal("saml.no_assertion", expected="one assertion", found="none")
-    _same("saml.issuer", issuer, assertion.issuer)
-    _check_issue_instant(assertion.issue_instant, now, timing)
-    conditions_end = _check_conditions(assertion, audience, now, timing)
-    confirmation, confirmed_until = _bearer(assertion, recipient, now, timing)
-    if envelope.in_response_to != confirmation.in_response_to:
-        raise Refusal(
-            "saml.in_response_to",
-            expected="the same InResponseTo in Response and subject confirmation",
-            found=f"{envelope.in_response_to} and {confirmation.in_response_to}",
-        )
-    if assertion.name_id is None or not assertion.name_id.value:
-        raise Refusal("saml.no_name_id", expected="a NameID", found="none")
+    check_envelope_issuer(envelope, issuer)
+    check_destination(proven, recipient)
+    check_issue_instant(envelope.issue_instant, now, timing)
+    check_status(envelope.status)
+    assertion = check_assertion(proven)
+    check_issuer(assertion, issuer)
+    check_issue_instant(assertion.issue_instant, now, timing)
+    check_audience(assertion, audience)
+    conditions_end = check_validity(assertion, now, timing)
+    confirmation, confirmed_until = check_bearer(assertion, recipient, now, timing)
+    check_same_request(envelope, confirmation)
     return AcceptedResponse(
         issuer=issuer,
         assertion=assertion,
-        name_id=assertion.name_id,
-        authn=_authn_statement(assertion, now, timing),
+        name_id=check_name_id(assertion),
+        authn=check_authn_statement(assertion, now, timing),
         in_response_to=confirmation.in_response_to,
         replay_key=f"{issuer} {assertion.id}",
         # Once it is too old, it is refused without being remembered; an end in the year 9999 does not keep it until then.
@@ -154,14 +146,14 @@ def check_authn_request(
     """Destination (must be there when the message is signed: bindings 3.4.5.2, 3.5.5.2) and age. Raises `Refusal`."""
     if request.destination is not None or signed:
         _same("saml.destination", location, request.destination)
-    _check_issue_instant(request.issue_instant, now, timing)
+    check_issue_instant(request.issue_instant, now, timing)
 
 
 def check_query(query: AttributeQuery, *, location: str, now: datetime, timing: Timing = DEFAULT_TIMING) -> None:
     """Destination where given, and age. Raises `Refusal`."""
     if query.destination is not None:
         _same("saml.destination", location, query.destination)
-    _check_issue_instant(query.issue_instant, now, timing)
+    check_issue_instant(query.issue_instant, now, timing)
 
 
 def accept_query_response(
@@ -179,18 +171,73 @@ def accept_query_response(
     released must be signed too.
     """
     envelope = proven.envelope
-    _same("saml.issuer", authority, envelope.issuer, optional=True)
-    _same("saml.in_response_to", query.id, envelope.in_response_to)
-    _check_issue_instant(envelope.issue_instant, now, timing)
-    _require_success(envelope.status)
+    check_envelope_issuer(envelope, authority)
+    check_answers_query(envelope, query)
+    check_issue_instant(envelope.issue_instant, now, timing)
+    check_status(envelope.status)
     assertion = proven.assertion
     if assertion is None:
         if not proven.signed_response:
             raise Refusal("signature.missing", expected="a signed Response or a signed assertion", found="neither")
         return None
-    _same("saml.issuer", authority, assertion.issuer)
-    _check_issue_instant(assertion.issue_instant, now, timing)
-    _check_conditions(assertion, audience, now, timing)
+    check_issuer(assertion, authority)
+    check_issue_instant(assertion.issue_instant, now, timing)
+    check_audience(assertion, audience)
+    check_validity(assertion, now, timing)
+    check_same_subject(assertion, query)
+    return assertion
+
+
+# The rules, each by its name. They raise `Refusal` with the code in brackets.
+
+
+def check_envelope_issuer(envelope: Response, issuer: str) -> None:
+    """Who answers is who was asked; a Response need not say (``saml.issuer``; profiles 4.1.4.2)."""
+    _same("saml.issuer", issuer, envelope.issuer, optional=True)
+
+
+def check_issuer(assertion: Assertion, issuer: str) -> None:
+    """The assertion is the issuer's own (``saml.issuer``; profiles 4.1.4.2)."""
+    _same("saml.issuer", issuer, assertion.issuer)
+
+
+def check_destination(proven: ProvenResponse, recipient: str) -> None:
+    """The Response was sent here; a signed one has to say so (``saml.destination``; core 3.2.2, bindings 3.5.5.2)."""
+    if proven.envelope.destination is not None or proven.signed_response:
+        _same("saml.destination", recipient, proven.envelope.destination)
+
+
+def check_assertion(proven: ProvenResponse) -> Assertion:
+    """There is an assertion (``saml.no_assertion``; profiles 4.1.4.2)."""
+    if proven.assertion is None:
+        raise Refusal("saml.no_assertion", expected="one assertion", found="none")
+    return proven.assertion
+
+
+def check_same_request(envelope: Response, confirmation: Confirmation) -> None:
+    """Response and subject confirmation answer the same request (``saml.in_response_to``; profiles 4.1.4.3)."""
+    if envelope.in_response_to != confirmation.in_response_to:
+        raise Refusal(
+            "saml.in_response_to",
+            expected="the same InResponseTo in Response and subject confirmation",
+            found=f"{envelope.in_response_to} and {confirmation.in_response_to}",
+        )
+
+
+def check_answers_query(envelope: Response, query: AttributeQuery) -> None:
+    """The answer is one to this query (``saml.in_response_to``; core 3.2.2)."""
+    _same("saml.in_response_to", query.id, envelope.in_response_to)
+
+
+def check_name_id(assertion: Assertion) -> NameId:
+    """The assertion names somebody (``saml.no_name_id``; profiles 4.1.4.2)."""
+    if assertion.name_id is None or not assertion.name_id.value:
+        raise Refusal("saml.no_name_id", expected="a NameID", found="none")
+    return assertion.name_id
+
+
+def check_same_subject(assertion: Assertion, query: AttributeQuery) -> None:
+    """The answer speaks of whom the query asked about (``saml.other_subject``; core 3.3.4, profiles 6.4.2)."""
     if assertion.name_id is None or (assertion.name_id.format, assertion.name_id.value) != (
         query.name_id.format,
         query.name_id.value,
@@ -198,7 +245,6 @@ def accept_query_response(
         raise Refusal(
             "saml.other_subject", expected="an answer about the subject that was asked for", found="another subject"
         )
-    return assertion
 
 
 def _same(code: str, expected: str, found: str | None, *, optional: bool = False) -> None:
@@ -206,7 +252,8 @@ def _same(code: str, expected: str, found: str | None, *, optional: bool = False
         raise Refusal(code, expected=expected, found="none" if found is None else found[:300])
 
 
-def _require_success(status: Status) -> None:
+def check_status(status: Status) -> None:
+    """The request could be satisfied, else `Denied` (``saml.status``; core 3.2.2.2)."""
     if status.code != names.SUCCESS:
         code = (status.detail or status.code).rpartition(":")[2]
         raise Denied(
@@ -218,8 +265,8 @@ def _require_success(status: Status) -> None:
         )
 
 
-def _check_issue_instant(at: datetime, now: datetime, timing: Timing) -> None:
-    """A clock complaint states both times."""
+def check_issue_instant(at: datetime, now: datetime, timing: Timing) -> None:
+    """Neither too old nor from the future (``saml.too_old``, ``saml.from_the_future``). A clock complaint states both times."""
     if now - timing.max_age - timing.skew <= at <= now + timing.skew:
         return
     theirs, ours = write_instant(at), write_instant(now)
@@ -234,21 +281,26 @@ def _check_issue_instant(at: datetime, now: datetime, timing: Timing) -> None:
     )
 
 
-def _check_conditions(assertion: Assertion, audience: str, now: datetime, timing: Timing) -> datetime:
-    """Time and audience (SAML core 2.5.1); returns until when the assertion is valid. No audience at all is refused."""
+def check_audience(assertion: Assertion, audience: str) -> None:
+    """It is for us; no audience at all is refused (``saml.audience``; core 2.5.1.4)."""
     conditions = assertion.conditions
     if conditions is None or not conditions.audiences:
         raise Refusal("saml.audience", expected=audience, found="no AudienceRestriction")
     for audiences in conditions.audiences:
         if audience not in audiences:
             raise Refusal("saml.audience", expected=audience, found=", ".join(audiences)[:300])
+
+
+def check_validity(assertion: Assertion, now: datetime, timing: Timing) -> datetime:
+    """It is valid now (``saml.from_the_future``, ``saml.no_expiry``, ``saml.expired``; core 2.5.1.2). Returns until when."""
+    conditions = assertion.conditions
     ours = write_instant(now)
-    if conditions.not_before is not None and now + timing.skew < conditions.not_before:
+    if conditions is not None and conditions.not_before is not None and now + timing.skew < conditions.not_before:
         theirs = write_instant(conditions.not_before)
         raise Refusal(
             "saml.from_the_future", expected=f"valid at {ours}", found=f"NotBefore {theirs}", theirs=theirs, ours=ours
         )
-    if conditions.not_on_or_after is None:
+    if conditions is None or conditions.not_on_or_after is None:
         raise Refusal("saml.no_expiry", expected="Conditions NotOnOrAfter", found="none")
     if now - timing.skew >= conditions.not_on_or_after:
         theirs = write_instant(conditions.not_on_or_after)
@@ -258,21 +310,22 @@ def _check_conditions(assertion: Assertion, audience: str, now: datetime, timing
     return conditions.not_on_or_after
 
 
-def _bearer(assertion: Assertion, recipient: str, now: datetime, timing: Timing) -> tuple[Confirmation, datetime]:
-    """The bearer confirmation that holds here, and its end (SAML profiles 4.1.4.2). The first one's complaint is reported."""
+def check_bearer(assertion: Assertion, recipient: str, now: datetime, timing: Timing) -> tuple[Confirmation, datetime]:
+    """The bearer confirmation that holds here, and its end (SAML profiles 4.1.4.2). The first one's complaint is reported:
+    ``saml.no_bearer``, ``saml.recipient``, ``saml.bearer_not_before``, ``saml.no_expiry``, ``saml.expired``."""
     bearers = [confirmation for confirmation in assertion.confirmations if confirmation.method == names.BEARER]
     if not bearers:
         raise Refusal("saml.no_bearer", expected="a bearer SubjectConfirmation", found="none")
     complaints: list[Refusal] = []
     for confirmation in bearers:
         try:
-            return confirmation, _check_bearer(confirmation, recipient, now, timing)
+            return confirmation, _check_confirmation(confirmation, recipient, now, timing)
         except Refusal as complaint:
             complaints.append(complaint)
     raise complaints[0]
 
 
-def _check_bearer(confirmation: Confirmation, recipient: str, now: datetime, timing: Timing) -> datetime:
+def _check_confirmation(confirmation: Confirmation, recipient: str, now: datetime, timing: Timing) -> datetime:
     _same("saml.recipient", recipient, confirmation.recipient)
     if confirmation.not_before is not None:
         raise Refusal(
@@ -290,7 +343,8 @@ def _check_bearer(confirmation: Confirmation, recipient: str, now: datetime, tim
     return confirmation.not_on_or_after
 
 
-def _authn_statement(assertion: Assertion, now: datetime, timing: Timing) -> AuthnStatement:
+def check_authn_statement(assertion: Assertion, now: datetime, timing: Timing) -> AuthnStatement:
+    """Somebody signed in, and not in the future (``saml.no_authn_statement``, ``saml.from_the_future``, ``saml.expired``; core 2.7.2)."""
     if not assertion.authn_statements:
         raise Refusal("saml.no_authn_statement", expected="an AuthnStatement", found="none")
     statement = assertion.authn_statements[0]

@@ -186,7 +186,8 @@ def read_instant(text: str) -> datetime:
 
 def write_instant(at: datetime) -> str:
     """SAML core 1.3.3: UTC, milliseconds, ``Z``."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def read_boolean(text: str | None) -> bool | None:
@@ -215,12 +216,10 @@ def make(namespace: str, name: str, /, *prefixes: str, **attributes: str) -> Ele
 
 def add(parent: Element, namespace: str, name: str, text: str | None = None, /, **attributes: str) -> Element:
     """A new child element. Text that XML cannot hold is refused (``xml.unwritable``)."""
-    element = etree.SubElement(parent, qname(namespace, name))
     try:
+        element = etree.SubElement(parent, f"{{{namespace}}}{name}", attributes)
         if text is not None:
             element.text = text
-        for key, value in attributes.items():
-            element.set(key, value)
     except ValueError:
         raise Refusal("xml.unwritable", expected="characters that XML 1.0 can hold", found=name) from None
     return element

@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 
 from attribute_authority.settings import ResolverSettings
-from ostiary.config import load_settings
-from ostiary.errors import ConfigurationError
+from ostiary.config import DatabaseSettings, load_settings
+from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.ports import VoMemberships
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 STATIC = "connectors: [{type: static, name: fixed, everybody: {o: [University], mail: [a@b]}}]\n"
+
+
+def no_vo(_database: DatabaseSettings, name: str) -> VoMemberships:
+    raise AssertionError(f"nobody asked for the VO {name}")
 
 
 def load(directory: Path, text: str) -> ResolverSettings:
@@ -48,7 +53,7 @@ definitions:
 cache_age: 0s
 """,
     )
-    resolution = settings.resolver("https://idp.uni.example").resolve("p1", NOW)
+    resolution = settings.resolver("https://idp.uni.example", open_vo=no_vo).resolve("p1", NOW)
     assert {attribute.name: attribute.texts() for attribute in resolution.attributes} == {
         "eduPersonScopedAffiliation": ("member@uni.example",),
         "eduPersonPrincipalName": ("ada@uni.example",),
@@ -76,7 +81,7 @@ SQL = "connectors: [{type: sql, name: s, database: {url: 'sqlite:///p.sqlite'}, 
             "aa.duplicate_connector",
             "",
         ),
-        ("connectors: [{type: ldap, name: a}]\ndefinitions: []", "config.wrong_value", "connectors[0]"),
+        ("connectors: [{type: nis, name: a}]\ndefinitions: []", "config.wrong_value", "connectors[0]"),
         (
             "connectors: [{type: static, name: a, values: {}}]\ndefinitions: []",
             "config.unknown_key",
@@ -120,3 +125,62 @@ def test_a_source_that_only_the_database_knows_may_have_any_name(tmp_path: Path)
             tmp_path,
             SQL + "query: 'SELECT :principal AS x', columns: {x: y}}]\ndefinitions: [{attribute: cn, from: x}]",
         )
+
+
+def test_a_vo_is_asked_by_what_an_earlier_connector_found(tmp_path: Path) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class Vo:
+        def names_of(self, asserted_by: str, attribute: str, value: str, at: datetime) -> tuple[str, ...]:
+            asked.append((asserted_by, attribute, value))
+            return ("/vo", "/vo/Role=pilot")
+
+        def close(self) -> None:
+            asked.append(("closed",))
+
+    opened: list[tuple[str, str]] = []
+
+    def open_vo(database: DatabaseSettings, name: str) -> VoMemberships:
+        opened.append((database.url, name))
+        return Vo()
+
+    settings = load(
+        tmp_path,
+        """
+connectors:
+  - {type: static, name: fixed, people: {p1: {uid: [ada]}, p2: {uid: [a, b]}}}
+  - {type: vo, name: club, vo: vo, database: {url: 'sqlite:////srv/vo.db'}, identity: uid, required: true}
+definitions: [{attribute: isMemberOf}]
+""",
+    )
+    resolver = settings.resolver("https://idp.uni.example", open_vo)
+    (member_of,) = resolver.resolve("p1", NOW).attributes
+    assert member_of.texts() == ("/vo", "/vo/Role=pilot")
+    assert resolver.resolve("p3", NOW).attributes == ()
+    with pytest.raises(Unavailable) as unclear:
+        resolver.resolve("p2", NOW)
+    assert unclear.value.code == "aa.vo_identity"
+    resolver.close()
+    assert opened == [("sqlite:////srv/vo.db", "vo")]
+    assert asked == [("https://idp.uni.example", "uid", "ada"), ("closed",)]
+
+
+def test_a_vo_that_does_not_answer_is_noted_and_the_rest_goes_on(tmp_path: Path) -> None:
+    class Down:
+        def names_of(self, asserted_by: str, attribute: str, value: str, at: datetime) -> tuple[str, ...]:
+            raise Unavailable("storage.unavailable")
+
+        def close(self) -> None: ...
+
+    settings = load(
+        tmp_path,
+        """
+connectors:
+  - {type: static, name: fixed, everybody: {uid: [ada]}}
+  - {type: vo, name: club, vo: vo, database: {url: 'sqlite:////srv/vo.db'}, identity: uid}
+definitions: [{attribute: uid}, {attribute: isMemberOf}]
+""",
+    )
+    resolution = settings.resolver("https://idp.uni.example", lambda *_: Down()).resolve("p1", NOW)
+    assert [attribute.name for attribute in resolution.attributes] == ["uid"]
+    assert [(note.reason, note.source) for note in resolution.notes] == [("connector_failed", "club")]

@@ -27,7 +27,7 @@ def run(*arguments: str) -> Result:
 
 def test_help_lists_every_command() -> None:
     text = run("--help").output
-    for command in ("demo", "errors", "keys", "metadata", "people", "policy", "serve"):
+    for command in ("demo", "errors", "explain", "keys", "metadata", "people", "policy", "serve", "trace"):
         assert f"\n  {command}" in text
 
 

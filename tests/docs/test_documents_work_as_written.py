@@ -15,13 +15,21 @@ import pytest
 import urllib3
 from click.testing import CliRunner
 
+from attribute_authority.settings import AttributeAuthoritySettings
+from idp.people import LdapPeopleSettings
+from idp.settings import IdpSettings
 from ostiary.command.cli import ostiary
+from ostiary.command.demo.authority import DemoAuthority
+from ostiary.config import load_settings
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, IdpRole
 from ostiary.federation.publish import signed_aggregate
 from ostiary.federation.read import read_unsigned_local_metadata
+from ostiary.ldap.settings import LdapSettings
 from ostiary.saml import names
+from tests.running_demo import RunningDemo
 
+HOME_PAGE = "docs/run-a-home-organisation.md"
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([".", str(ROOT)])}
@@ -137,7 +145,7 @@ def test_the_application_of_the_page_is_wrapped_by_its_own_last_line(
 
 def test_a_home_organisation_is_set_up_by_following_the_page(federation: Path) -> None:
     page = "docs/run-a-home-organisation.md"
-    for name, text in zip(["idp.yaml", "aa.yaml", "release.yaml"], blocks(page, "yaml"), strict=True):
+    for name, text in zip(["idp.yaml", "aa.yaml", "release.yaml"], blocks(page, "yaml")[:3], strict=True):
         with_free_port = re.sub(r"listen: \{port: \d+\}", lambda _: f"listen: {{port: {free_port()}}}", text)
         (federation / name).write_text(with_free_port)
     (federation / "alice.password").write_text("a password of Alice's\n")
@@ -156,6 +164,64 @@ def test_a_home_organisation_is_set_up_by_following_the_page(federation: Path) -
         config = "idp.yaml" if " idp " in command else "aa.yaml"
         port = int(re.findall(r"listen: \{port: (\d+)\}", (federation / config).read_text())[0])
         assert serve_until_it_answers(command, federation, port, "/health", {})[0] == 200
+
+
+def test_its_people_are_in_a_directory_by_following_the_page(federation: Path) -> None:
+    idp, authority, release, directory, idp_people, authority_people = blocks(HOME_PAGE, "yaml")
+    (federation / "idp.yaml").write_text(idp + idp_people)
+    (federation / "aa.yaml").write_text(authority.partition("resolver:")[0] + release_of(authority) + authority_people)
+    (federation / "release.yaml").write_text(release)
+    (federation / "ldap.yaml").write_text(directory)
+    ca = DemoAuthority(federation / "ca")
+    ca.prepare(now=datetime.now(UTC))
+    (federation / "ldap-ca.pem").write_bytes(ca.certificate.read_bytes())
+    (federation / "ldap.password").write_text("a long one\n")
+    (federation / "ldap.password").chmod(0o600)
+    for command in commands(HOME_PAGE)[:2]:
+        run(command, federation)
+    settings = load_settings(federation / "idp.yaml", IdpSettings)
+    assert isinstance(settings.people, LdapPeopleSettings)
+    assert settings.people.directory == federation / "ldap.yaml"
+    assert load_settings(settings.people.directory, LdapSettings).open().principal_attribute == "entryUUID"
+    resolver = load_settings(federation / "aa.yaml", AttributeAuthoritySettings).resolver
+    assert [connector.names() for connector in resolver.connectors] == [
+        {"displayName", "eduPersonScopedAffiliation", "mailOfTheUniversity"}
+    ]
+    [entity] = read_unsigned_local_metadata(
+        run("ostiary metadata home --config idp.yaml --authority aa.yaml", federation).encode()
+    )
+    assert entity.aa is not None
+
+
+def release_of(authority: str) -> str:
+    """The line of ``aa.yaml`` that stands after the resolver."""
+    return next(line for line in authority.splitlines(keepends=True) if line.startswith("release_policies:"))
+
+
+def test_what_happens_is_seen_by_following_the_page(tmp_path: Path) -> None:
+    demo = RunningDemo(tmp_path)
+    try:
+        (tmp_path / ".demo").symlink_to(demo.state)
+        (tmp_path / "alice.password").write_text("alice-opens-doors\n")
+        (tmp_path / "alice.password").chmod(0o600)
+        library, instrument = (entry["url"] for entry in demo.ready["sp"])
+        told = []
+        for written in commands("docs/see-what-happens.md"):
+            command = written.replace("http://127.0.0.1:8405/library/", library)
+            command = command.replace("http://127.0.0.1:8406/instrument/", instrument)
+            words = shlex.split(command)
+            with contextlib.chdir(tmp_path):
+                finished = CliRunner().invoke(ostiary, words[1:], catch_exceptions=False)
+            refused = "--user bob" in command and words[1] == "trace"
+            assert finished.exit_code == (1 if refused else 0), f"{command}\n{finished.output}"
+            told.append(finished.stdout)
+    finally:
+        demo.stop()
+    assert len(told) == 10
+    assert "Refused with HTTP 403" in told[1]
+    outcome = re.compile("urn:x-ostiary:demo:instrument:operate +(released|withheld)")
+    assert [outcome.findall(text) for text in told[3:5]] == [["withheld"], ["released"]]
+    assert len(list((tmp_path / "messages").iterdir())) == 4
 
 
 def test_every_make_task_that_the_documents_name_exists() -> None:

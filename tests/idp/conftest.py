@@ -22,6 +22,7 @@ from werkzeug.test import TestResponse
 
 from idp.directory import Directory
 from idp.passwords import Passwords
+from idp.people import OpenedPeople
 from idp.service import make_idp
 from idp.settings import IdpSettings
 from idp.tables import MIGRATIONS as IDP_MIGRATIONS
@@ -315,9 +316,9 @@ def configuration(tmp_path: Path) -> Path:
 def make_home(
     configuration: Path, engine: Engine, directory: Directory, idp_signer: Signer, library: Resource, lab: Resource
 ) -> Callable[..., Home]:
-    """Makes the organisation; keyword arguments change its settings."""
+    """Makes the organisation; keyword arguments change its settings, ``opened`` are its people if not those of the embedded directory."""
 
-    def make(**changes: object) -> Home:
+    def make(opened: OpenedPeople | None = None, **changes: object) -> Home:
         settings = load_settings(configuration, IdpSettings).model_copy(update=changes)
         clock, source, log = MovableClock(NOW), KnownAttributes(), StringIO()
         entities = [library.entity, lab.entity]
@@ -326,7 +327,7 @@ def make_home(
             registry=lambda: Registry(entities),
             key_ring=lambda: KeyRing(idp_signer, (entity_key(idp_signer),)),
             handle_keys=load_handle_keys(settings.handle_keys),
-            directory=directory,
+            opened=opened or settings.people.open(engine, settings.password_hashing.passwords, lambda _: None),
             sessions=SqlSessionStore(engine),
             counters=SqlCounters(engine),
             attribute_source=source,

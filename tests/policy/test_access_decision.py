@@ -238,3 +238,26 @@ def test_a_denial_that_a_new_login_would_turn_says_so(
     decision = decide(load(f"rules: [{{id: r, paths: /, permit: {condition}}}]"))
     assert not decision.allow
     assert decision.obligations == obligations
+
+
+def test_a_check_under_not_is_met_when_it_does_not_hold(load: Load) -> None:
+    policy = load("rules: [{id: m, paths: /, permit: {not: {all: [{attribute: mail}, {not: {authenticated: true}}]}}}]")
+    [reason] = decide(policy).reasons
+    assert [(check.name, check.holds, check.negated, check.met) for check in reason.checks] == [
+        ("mail", False, True, True),
+        ("", True, False, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "enough"),
+    [
+        ("{any: [{attribute: mail}, {attribute: cn}]}", True),
+        ("{all: [{attribute: mail}, {attribute: cn}]}", False),
+        ("{any: [{attribute: mail}, {not: {attribute: cn}}]}", False),
+        ("{attribute: mail}", False),
+    ],
+)
+def test_a_reason_says_whether_one_of_its_checks_is_enough(load: Load, condition: str, enough: bool) -> None:
+    [reason] = decide(load(f"rules: [{{id: m, paths: /, permit: {condition}}}]")).reasons
+    assert reason.one_is_enough is enough

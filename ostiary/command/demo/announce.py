@@ -8,8 +8,24 @@ from rich.table import Table
 
 from attribute_authority.settings import QUERY_PATH
 from idp.settings import REDIRECT_PATH
+from ostiary.command.demo.authority import DemoAuthority
+from ostiary.command.demo.collaboration import (
+    GROUPS,
+    HOST,
+    MEMBER,
+    MEMBER_FQANS,
+    NONMEMBER,
+    REVOKED,
+    ROLES,
+    SUSPENDED,
+    VO,
+    CollaborationFiles,
+    Holder,
+)
 from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES
+from ostiary.command.demo.slapd import DemoDirectory
+from voms.settings import GENERATE_PATH
 
 
 def ready_content(layout: Layout) -> dict[str, object]:
@@ -47,14 +63,44 @@ def ready_content(layout: Layout) -> dict[str, object]:
             "feed": f"{layout.wayf_url}/feed",
             "mdq": f"{layout.wayf_url}/mdq/",
         },
-        "federation": {"aggregate": f"{layout.wayf_url}/mdq/entities"},
-        "ca_cert": str(layout.federation_certificate),
+        "voms": _vo_content(layout),
+        "federation": {
+            "aggregate": f"{layout.wayf_url}/mdq/entities",
+            "certificate": str(layout.federation_certificate),
+        },
+        "ca_cert": str(DemoAuthority(layout.directory("ca")).certificate),
         "pid": os.getpid(),
     }
 
 
-def announce(console: Console, layout: Layout) -> None:
-    """Where to click, who logs in with which password, and what each should see."""
+def _vo_content(layout: Layout) -> dict[str, object]:
+    files = CollaborationFiles(layout)
+
+    def of(holder: Holder) -> dict[str, object]:
+        held = files.of(holder)
+        return {"cert": str(held.certificate), "key": str(held.key)}
+
+    return {
+        "vo": VO,
+        "host": HOST,
+        "port": layout.voms_port,
+        "rest": f"https://{HOST}:{layout.voms_port}{GENERATE_PATH}",
+        "vomses": str(files.vomses),
+        "lsc": str(files.lsc),
+        "ca_dir": str(files.authority.ca_directory),
+        "ca_cert": str(files.authority.certificate),
+        "groups": [f"/{VO}", *GROUPS],
+        "roles": list(ROLES),
+        "member": {**of(MEMBER), "fqans": list(MEMBER_FQANS)},
+        "nonmember": of(NONMEMBER),
+        "suspended": of(SUSPENDED),
+        "revoked": of(REVOKED),
+    }
+
+
+def announce(console: Console, layout: Layout, directory: DemoDirectory | None = None, why_not: str = "") -> None:
+    """Where to click, who logs in with which password, and what each should see; where the people of the home ``in_ldap`` are, and if
+    they are not in a ``directory``, why not."""
     console.print()
     console.print("[bold]The demo federation is running.[/] Open one of these in your browser:", highlight=False)
     places = Table(box=None, padding=(0, 3, 0, 2), show_header=False)
@@ -66,12 +112,19 @@ def announce(console: Console, layout: Layout) -> None:
         people.add_column(heading, header_style="dim", no_wrap=heading in ("user name", "password"))
     for home in HOMES:
         people.add_section()
-        people.add_row(f"[bold]{home.name}[/]")
+        where = "people in LDAP" if home.in_ldap and directory is not None else ""
+        people.add_row(f"[bold]{home.name}[/]", "", where)
         for person in home.people:
             people.add_row(f"  {person.username}", person.password, person.library, person.instrument)
     console.print()
     console.print(people)
     console.print()
+    if directory is not None:
+        console.print(
+            f"  {directory.home.name}'s directory: {directory.url}, files in {directory.directory}", highlight=False
+        )
+    elif why_not:
+        console.print(f"  {why_not}", highlight=False, markup=False)
     console.print(
         f"  Your own session: log in, then {layout.resource_url(RESOURCES[0])}/ostiary/session", highlight=False
     )

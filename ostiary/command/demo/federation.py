@@ -18,8 +18,10 @@ from idp.directory import ATTRIBUTE_QUERY, Directory
 from idp.passwords import Argon2Parameters, Passwords
 from idp.settings import IdpSettings
 from ostiary.command.demo.applications import DemoResource
+from ostiary.command.demo.collaboration import VO, CollaborationFiles, prepare_collaboration
 from ostiary.command.demo.layout import FEDERATION_NAME, RESOURCES, Layout
 from ostiary.command.demo.people import HOMES, DemoHome
+from ostiary.command.demo.slapd import DemoDirectory
 from ostiary.command.home import home_entity, prepared
 from ostiary.config import load_settings, write_private_file
 from ostiary.documents import policies
@@ -38,8 +40,11 @@ DOCUMENTS: Final = Path(__file__).parent / "documents"
 _HASHING: Final = Argon2Parameters(time_cost=1, memory=8192, parallelism=1)
 
 
-def prepare(layout: Layout, partners: Sequence[Entity], *, now: datetime) -> None:
-    """Writes the state directory. ``partners``: further IdPs or SPs, which join the federation.
+def prepare(
+    layout: Layout, partners: Sequence[Entity], *, now: datetime, directory: DemoDirectory | None = None
+) -> None:
+    """Writes the state directory. ``partners``: further IdPs or SPs, which join the federation; ``directory``: where the people of
+    the home ``in_ldap`` are, None for the embedded one.
 
     Raises `OstiaryError` where a document or the state directory can't be used.
     """
@@ -51,15 +56,16 @@ def prepare(layout: Layout, partners: Sequence[Entity], *, now: datetime) -> Non
             create_key_ring(keys, f"Ostiary demo, {part}", now=now)
     # Settings want their files to exist: an empty one stands there until all metadata is known.
     layout.aggregate.touch()
+    prepare_collaboration(layout, now=now)
     for home in HOMES:
-        _write_home(layout, home, now)
+        _write_home(layout, home, now, directory if home.in_ldap else None)
     for resource in RESOURCES:
         _write_resource(layout, resource)
     _write_wayf(layout)
     _write_aggregate(layout, partners, now)
 
 
-def _write_home(layout: Layout, home: DemoHome, now: datetime) -> None:
+def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirectory | None) -> None:
     directory = layout.directory(home.key)
     handle_key = directory / "handle.key"
     if not handle_key.exists():
@@ -69,11 +75,16 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime) -> None:
     _write_unless_changed(directory / "release.yaml", document)
     database = {"url": f"sqlite:///{directory / 'home.db'}"}
     shared = {"entity_id": home.entity_id, "database": database, "trust": _trust(layout), "handle_keys": ["handle.key"]}
+    people: dict[str, Any] = {"type": "embedded"}
+    if ldap is not None:
+        people = {"type": "ldap", "directory": "ldap.yaml"}
+        _write_yaml(directory / "ldap.yaml", f"{home.name}: the directory of its people.", ldap.settings())
     _write_yaml(
         directory / "idp.yaml",
         f"{home.name}: the identity provider.",
         {
             **shared,
+            "people": people if ldap is None else {**people, "decoy_dn": ldap.decoy_dn},
             "public_url": layout.idp_url(home),
             "listen": {"port": layout.idp_port(home)},
             "organisation": {"name": {"en": home.name}, "domains": [home.scope]},
@@ -87,20 +98,15 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime) -> None:
         f"{home.name}: the Attribute Authority.",
         {
             **shared,
+            "people": people,
             "display_name": home.name,
             "public_url": layout.aa_url(home),
             "listen": {"port": layout.aa_port(home)},
             "resolver": {
                 "connectors": [
-                    {
-                        "type": "sql",
-                        "name": "directory",
-                        "database": database,
-                        "query": ATTRIBUTE_QUERY,
-                        "name_column": "name",
-                        "value_column": "value",
-                    },
+                    _sql_connector(database) if ldap is None else _ldap_connector(home),
                     {"type": "static", "name": "organisation", "everybody": {"schacHomeOrganization": [home.scope]}},
+                    {"type": "vo", "name": VO, "vo": VO, "database": {"url": CollaborationFiles(layout).database}},
                 ],
                 "definitions": [{"attribute": name} for name in _attribute_names(home)],
                 "cache_age": "10s",
@@ -108,14 +114,33 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime) -> None:
             "release_policies": ["release.yaml"],
         },
     )
-    _write_people(layout, home, now)
+    if ldap is None:
+        _write_people(layout, home, now)
+
+
+def _sql_connector(database: dict[str, str]) -> dict[str, Any]:
+    return {
+        "type": "sql",
+        "name": "directory",
+        "database": database,
+        "query": ATTRIBUTE_QUERY,
+        "name_column": "name",
+        "value_column": "value",
+    }
+
+
+def _ldap_connector(home: DemoHome) -> dict[str, Any]:
+    return {"type": "ldap", "name": "directory", "directory": "ldap.yaml", "attributes": _person_attributes(home)}
 
 
 def _write_unless_changed(path: Path, document: str) -> None:
-    """A policy that somebody has edited stays; one that differs from ours in nothing but ports is written anew."""
-    if path.exists() and _without_ports(path.read_text()) != _without_ports(document):
+    """A policy that somebody has edited stays; one that differs from what we wrote in nothing but ports is written anew."""
+    ours = path.with_name(f".{path.name}.as-written")
+    known = ours.read_text() if ours.exists() else document
+    if path.exists() and _without_ports(path.read_text()) != _without_ports(known):
         return
     path.write_text(document)
+    ours.write_text(document)
 
 
 def _without_ports(document: str) -> str:
@@ -123,8 +148,11 @@ def _without_ports(document: str) -> str:
 
 
 def _attribute_names(home: DemoHome) -> list[str]:
-    names = {name for person in home.people for name in person.attributes}
-    return sorted({*names, "schacHomeOrganization"})
+    return sorted({*_person_attributes(home), "schacHomeOrganization", "isMemberOf"})
+
+
+def _person_attributes(home: DemoHome) -> list[str]:
+    return sorted({name for person in home.people for name in person.attributes})
 
 
 def _write_people(layout: Layout, home: DemoHome, now: datetime) -> None:
@@ -155,13 +183,18 @@ def _write_resource(layout: Layout, resource: DemoResource) -> None:
             "trust": _trust(layout),
             "protected": [f"/{resource.key}"],
             "discovery_url": f"{layout.wayf_url}/discovery",
-            "accept": [str(policies() / "acceptance" / "default.yaml")],
+            "accept": [str(policies() / "acceptance" / "default.yaml"), *_own_acceptance(resource)],
             "access": [str(DOCUMENTS / f"{resource.key}-access.yaml")],
             "requested_attributes": [{"name": name, "required": name == resource.wants[0]} for name in resource.wants],
             "environ": {"eduPersonScopedAffiliation": "affiliation", "displayName": "displayName"},
             "show_attribute_values": True,
         },
     )
+
+
+def _own_acceptance(resource: DemoResource) -> list[str]:
+    own = DOCUMENTS / f"{resource.key}-accept.yaml"
+    return [str(own)] if own.exists() else []
 
 
 def _write_wayf(layout: Layout) -> None:

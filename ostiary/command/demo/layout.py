@@ -22,7 +22,7 @@ RESOURCES: Final = (
         INSTRUMENT,
         "Collaboratory Microscope",
         "An electron microscope that several organisations operate together, over the network.",
-        ("eduPersonEntitlement", "displayName", "mail", "eduPersonScopedAffiliation"),
+        ("eduPersonEntitlement", "isMemberOf", "displayName", "mail", "eduPersonScopedAffiliation"),
     ),
 )
 
@@ -65,10 +65,21 @@ class Layout:
     def resource_url(self, resource: DemoResource) -> str:
         return f"http://127.0.0.1:{self.resource_port(resource)}"
 
+    @property
+    def voms_port(self) -> int:
+        """The VO service, which speaks TLS."""
+        return self.base_port + 1 + 2 * len(HOMES) + len(RESOURCES)
+
+    @property
+    def ldap_port(self) -> int:
+        """The directory of the home that keeps its people in one."""
+        return self.voms_port + 1
+
     def ports(self) -> tuple[int, ...]:
         """Every port that the demo listens on."""
         homes = [port for home in HOMES for port in (self.idp_port(home), self.aa_port(home))]
-        return (self.wayf_port, *homes, *(self.resource_port(resource) for resource in RESOURCES))
+        resources = [self.resource_port(resource) for resource in RESOURCES]
+        return (self.wayf_port, *homes, *resources, self.voms_port, self.ldap_port)
 
     @property
     def aggregate(self) -> Path:

@@ -19,13 +19,15 @@ class DemoPerson:
 
 @dataclass(frozen=True, slots=True)
 class DemoHome:
-    """A home organisation. ``key`` names its directory; ``never_push_to``: resources that must ask its Attribute Authority."""
+    """A home organisation. ``key`` names its files; ``never_push_to``: resources that must ask its Attribute Authority; ``in_ldap``: its
+    people are in a directory of their own, where slapd is installed."""
 
     key: str
     name: str
     scope: str
     people: tuple[DemoPerson, ...]
     never_push_to: tuple[str, ...] = ()
+    in_ldap: bool = False
 
     @property
     def entity_id(self) -> str:
@@ -91,6 +93,7 @@ SOUTHBANK: Final = DemoHome(
     key="southbank",
     name="Southbank Institute",
     scope="southbank.example",
+    in_ldap=True,
     people=(
         DemoPerson(
             "dora",
@@ -115,7 +118,7 @@ SOUTHBANK: Final = DemoHome(
                 "eduPersonScopedAffiliation": _affiliations("southbank.example", "member", "student"),
             },
             library=ENTERS,
-            instrument="refused: no entitlement",
+            instrument="enters: an operator in the VO",
         ),
         DemoPerson(
             "fay",

@@ -4,6 +4,7 @@ import fcntl
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,7 +16,8 @@ from ostiary.clock import Clock, SystemClock
 from ostiary.command.demo.announce import announce, ready_content
 from ostiary.command.demo.federation import foreign_entities, prepare
 from ostiary.command.demo.layout import Layout
-from ostiary.command.demo.supervisor import Supervisor, check_ports, services, write_ready
+from ostiary.command.demo.slapd import prepare_directory
+from ostiary.command.demo.supervisor import Program, Supervisor, check_ports, execute, services, vo_program, write_ready
 from ostiary.errors import OstiaryError, Refusal, Unavailable
 from ostiary.federation.model import Entity
 
@@ -51,15 +53,20 @@ def _alone(state: Path) -> Iterator[None]:
 
 
 def _run(layout: Layout, ready: Path | None, partners: Sequence[Entity], clock: Clock) -> int:
-    prepare(layout, partners, now=clock.now())
-    supervisor = Supervisor(layout, services(layout, clock))
+    now = clock.now()
+    directory, why_not = prepare_directory(layout, now)
+    prepare(layout, partners, now=now, directory=directory)
+    programs = [vo_program(layout, clock)]
+    if directory is not None:
+        programs.append(Program(f"{directory.home.key}-slapd", directory.port, partial(execute, directory.command())))
+    supervisor = Supervisor(layout, services(layout, clock), programs)
     try:
         supervisor.start()
         if ready is not None:
             write_ready(ready, ready_content(layout))
         console = Console(file=sys.stdout)
         # Into a file or a narrow pipe the table keeps its columns.
-        announce(Console(file=sys.stdout, width=max(console.width, 110)), layout)
+        announce(Console(file=sys.stdout, width=max(console.width, 110)), layout, directory, why_not)
         sys.stdout.flush()
         ended = supervisor.wait()
     finally:

@@ -5,26 +5,30 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import urllib3
 
 from ostiary.clock import Clock
 from ostiary.command.demo.applications import DemoResource, make_demo_application
+from ostiary.command.demo.collaboration import CollaborationFiles
 from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES
 from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
 from ostiary.command.serving import MakeApplication, refuse_taken_port, serve_made
+from ostiary.command.vo_service import serve_vo
 from ostiary.config import ListenSettings
 from ostiary.errors import Unavailable
-from ostiary.web.log import Log
+from ostiary.web.log import Log, make_log
 from sp_shire.assembly import make_shire
 from sp_shire.wsgi import ShireMiddleware
 
@@ -43,6 +47,15 @@ class Service:
     port: int
     make: MakeApplication
     probe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process that speaks no plain HTTP. ``run`` comes to no end while it serves; ``port`` takes connections once it does."""
+
+    name: str
+    port: int
+    run: Callable[[], object]
 
 
 def services(layout: Layout, clock: Clock) -> tuple[Service, ...]:
@@ -81,6 +94,15 @@ def _resource(layout: Layout, resource: DemoResource, clock: Clock) -> Service:
     )
 
 
+def vo_program(layout: Layout, clock: Clock) -> Program:
+    """The VO service, which speaks TLS itself."""
+
+    def run() -> None:
+        serve_vo(CollaborationFiles(layout).config, clock=clock, log=make_log(clock, service="voms"))
+
+    return Program("voms", layout.voms_port, run)
+
+
 def check_ports(layout: Layout) -> None:
     """Raises `Unavailable` (``serve.port``) when another program listens where the demo wants to."""
     for port in layout.ports():
@@ -90,9 +112,11 @@ def check_ports(layout: Layout) -> None:
 class Supervisor:
     """The processes of one demo."""
 
-    def __init__(self, layout: Layout, wanted: Sequence[Service]) -> None:
+    def __init__(self, layout: Layout, wanted: Sequence[Service], programs: Sequence[Program] = ()) -> None:
+        """``programs`` are started before the services, which need them."""
         self._layout = layout
         self._services = wanted
+        self._programs = programs
         self._processes: dict[str, BaseProcess] = {}
         self._stopping = False
 
@@ -104,26 +128,39 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._stop_on)
         # Forked from a process that has loaded everything, each service is there at once.
         context = multiprocessing.get_context("fork")
+        for program in self._programs:
+            target = partial(_run_program, program, logs / f"{program.name}.log")
+            self._begin(context.Process(target=target, name=program.name))
+        self._await_programs()
         for service in self._services:
-            process = context.Process(target=_run, args=(service, logs / f"{service.name}.log"), name=service.name)
-            process.start()
-            self._processes[service.name] = process
+            self._begin(context.Process(target=partial(_run, service, logs / f"{service.name}.log"), name=service.name))
         self._await_answers()
+
+    def _begin(self, process: BaseProcess) -> None:
+        process.start()
+        self._processes[process.name] = process
+
+    def _await_programs(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        for program in self._programs:
+            while not self._stopping:
+                self._check_started(program.name, deadline)
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", program.port), timeout=2).close()
+                    break
+                time.sleep(0.05)
+
+    def _check_started(self, name: str, deadline: float) -> None:
+        if not self._processes[name].is_alive() or time.monotonic() > deadline:
+            log = self._layout.state / "logs" / f"{name}.log"
+            raise Unavailable("demo.start", expected=f"{name} answers", found="it does not", service=name, log=log)
 
     def _await_answers(self) -> None:
         pool = urllib3.PoolManager(retries=False, timeout=2)
         deadline = time.monotonic() + START_SECONDS
         for service in self._services:
             while not self._stopping:
-                if not self._processes[service.name].is_alive() or time.monotonic() > deadline:
-                    log = self._layout.state / "logs" / f"{service.name}.log"
-                    raise Unavailable(
-                        "demo.start",
-                        expected=f"{service.name} answers",
-                        found="it does not",
-                        service=service.name,
-                        log=log,
-                    )
+                self._check_started(service.name, deadline)
                 with contextlib.suppress(urllib3.exceptions.HTTPError):
                     if pool.request("GET", service.probe).status == 200:
                         break
@@ -157,7 +194,25 @@ class Supervisor:
 
 
 def _run(service: Service, log: Path) -> None:
-    """A child: its output goes to its log; it ends with the demo, also when the demo is killed."""
+    """A child that serves."""
+    _become_child(log)
+    multiprocessing.set_start_method("fork", force=True)
+    serve_made(service.name, service.make, ListenSettings(port=service.port))
+
+
+def _run_program(program: Program, log: Path) -> None:
+    """A child that does something else; that it ends with the demo outlives its becoming another program."""
+    _become_child(log)
+    program.run()
+
+
+def execute(command: Sequence[str]) -> NoReturn:
+    """Becomes another program."""
+    os.execv(command[0], list(command))  # noqa: S606 - no shell is wanted
+
+
+def _become_child(log: Path) -> None:
+    """Output goes to its log; it ends with the demo, also when the demo is killed."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A session of its own: Ctrl-C reaches the supervisor only, which then stops the services in order.
@@ -166,8 +221,6 @@ def _run(service: Service, log: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     _end_with_parent()
-    multiprocessing.set_start_method("fork", force=True)
-    serve_made(service.name, service.make, ListenSettings(port=service.port))
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,90 @@
+"""Whose people this identity provider authenticates: the settings of each kind of directory, and what it opens as.
+
+Knows no page. The embedded directory is `idp.directory`; one that is reached by LDAP is `idp.ldap_login`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+from pydantic import AfterValidator, Field
+from sqlalchemy import Engine
+
+from idp.directory import Directory
+from idp.ldap_login import LOGIN, LdapLogin, LdapNames
+from idp.login_methods import LoginMethod, PasswordLogin
+from idp.passwords import Passwords
+from ostiary.config import FileFromHere, Settings, WrongSetting, load_settings
+from ostiary.ldap.filters import equalities, read_filter
+from ostiary.ldap.settings import Dn, LdapSettings, Report
+
+MakePasswords = Callable[[], Passwords]
+
+
+class PeopleOfIdp(Protocol):
+    """What the identity provider asks about people, apart from proving who they are. Each raises `Unavailable`."""
+
+    def is_active(self, principal: str) -> bool:
+        """As `ostiary.ports.People`."""
+        ...
+
+    def login_name(self, principal: str) -> str | None:
+        """What this person types in to log in, for showing it to her; None when it is not known."""
+        ...
+
+    def check(self) -> None:
+        """Raises `Unavailable` while the directory does not answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPeople:
+    """One directory: who is in it, and how they log in."""
+
+    people: PeopleOfIdp
+    login: LoginMethod
+
+
+def _login_filter(value: str) -> str:
+    wanted = read_filter(value)
+    if not any(LOGIN.encode() in comparison.value for comparison in equalities(wanted)):
+        raise WrongSetting("ldap.login_filter", expected=f"(attribute={LOGIN})")
+    return value
+
+
+class EmbeddedPeopleSettings(Settings):
+    """The embedded directory in the service's own database (``ostiary people``)."""
+
+    type: Literal["embedded"] = "embedded"
+
+    def open(self, engine: Engine, make_passwords: MakePasswords, _report: Report) -> OpenedPeople:
+        """``engine`` is the service's database."""
+        directory = Directory(engine)
+        return OpenedPeople(directory, PasswordLogin(directory, make_passwords()))
+
+
+class LdapPeopleSettings(Settings):
+    """People in a directory that speaks LDAP.
+
+    ``directory`` is the file that describes it. ``login_filter`` finds an entry by what was typed in, which takes the place of
+    ``{login}``. ``decoy_dn`` is an entry with a password that nobody knows: where nobody has the name, the password is tried against it, so
+    that the time of the answer does not tell; it must not be one that wrong passwords lock.
+    """
+
+    type: Literal["ldap"]
+    directory: FileFromHere
+    login_filter: Annotated[str, AfterValidator(_login_filter)] = f"(uid={LOGIN})"
+    decoy_dn: Dn | None = None
+
+    def open(self, _engine: Engine, _make_passwords: MakePasswords, report: Report) -> OpenedPeople:
+        """Raises `ConfigurationError` where a file can't be used; connects when somebody is asked for."""
+        people = load_settings(self.directory, LdapSettings).open(report)
+        wanted = read_filter(self.login_filter)
+        return OpenedPeople(LdapNames(people, wanted), LdapLogin(people, wanted, decoy_dn=self.decoy_dn))
+
+    def names(self, report: Report) -> LdapNames:
+        """The login names alone, for who wants to know whose one is. Raises as `open`."""
+        return LdapNames(load_settings(self.directory, LdapSettings).open(report), read_filter(self.login_filter))
+
+
+PeopleSettings = Annotated[EmbeddedPeopleSettings | LdapPeopleSettings, Field(discriminator="type")]

@@ -1,0 +1,1 @@
+"""Directories spoken to by LDAP, behind a small port."""

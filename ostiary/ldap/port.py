@@ -1,0 +1,57 @@
+"""What the house asks of a directory: find one entry, and prove a password. Everything else about LDAP stays behind this port."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ostiary.ldap.filters import Filter
+
+BindOutcome = Literal["accepted", "wrong_password", "disabled"]
+"""``disabled``: the directory says that this entry may not be used, whatever the password (unwillingToPerform, constraintViolation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: its name, and the attributes that were asked for and may be read. Their names are in lower case."""
+
+    dn: str
+    attributes: Mapping[str, tuple[bytes, ...]]
+
+    def values(self, attribute: str) -> tuple[bytes, ...]:
+        """The values as the directory stores them; none for an attribute that is not there."""
+        return self.attributes.get(attribute.lower(), ())
+
+    def texts(self, attribute: str) -> tuple[str, ...]:
+        """The values that are UTF-8 text without NUL; others are left out."""
+        return tuple(text for value in self.values(attribute) if (text := _text(value)) is not None)
+
+
+class LdapDirectory(Protocol):
+    """A directory. Each call ends within the time limits of its settings, and may be made from several threads."""
+
+    def find_one(self, base: str, wanted: Filter, attributes: Sequence[str]) -> Entry | None:
+        """The one entry at or below ``base`` that matches; None when there is none.
+
+        Raises `Unavailable` with a code of ``ldap.*``; ``ldap.ambiguous`` when several match.
+        """
+        ...
+
+    def bind(self, dn: str, password: bytes) -> BindOutcome:
+        """Whether this is the password, in UTF-8, of the entry of this name (simple bind, RFC 4513 5.1.3).
+
+        An empty password is wrong, and never sent: servers take it as a login of nobody in particular (RFC 4513 5.1.2).
+        Raises `Unavailable` as `find_one`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Closes connections that are kept for later."""
+        ...
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text

@@ -1,0 +1,51 @@
+"""A VO in a database: groups of depth two, roles, attributes, people."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
+from ostiary.config import DatabaseSettings
+from ostiary.storage.engine import open_database
+from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
+from ostiary.storage.migrate import upgrade
+from voms.directory import CertificateNames, VoDirectory, create_vo
+from voms.memberships import Memberships
+from voms.tables import MIGRATIONS as VOMS_MIGRATIONS
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ALICE = CertificateNames("CN=Alice,O=Test,C=ZZ", "CN=Test CA,O=Test,C=ZZ")
+
+
+@dataclass(frozen=True)
+class Vo:
+    """The VO ``testvo`` with groups ``g1``, ``g1/sub``, ``g2`` and roles ``admin``, ``pilot``; ``alice`` is a member."""
+
+    engine: Engine
+    directory: VoDirectory
+    memberships: Memberships
+    alice: str
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    opened = open_database(DatabaseSettings(url=f"sqlite:///{tmp_path / 'vo.db'}"))
+    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, VOMS_MIGRATIONS))
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def vo(engine: Engine) -> Vo:
+    create_vo(engine, "testvo", at=NOW, by="operator")
+    directory = VoDirectory(engine, "testvo")
+    for group in ("/testvo/g1", "/testvo/g1/sub", "/testvo/g2"):
+        directory.add_group(group, at=NOW, by="operator")
+    for role in ("admin", "pilot"):
+        directory.add_role(role, at=NOW, by="operator")
+    alice = directory.add_member(ALICE, at=NOW, by="operator")
+    return Vo(engine, directory, Memberships(engine, "testvo"), alice)

@@ -1,0 +1,406 @@
+"""The members, groups, roles and attributes of one VO in a database. Each change writes its audit row in the same transaction.
+
+Nothing is deleted: what ends keeps its row, with who ended it. Decides nothing about what is issued.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from cryptography import x509
+from sqlalchemy import Connection, Engine, Table, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ostiary import audit
+from ostiary.errors import Missing, Refusal
+from ostiary.storage.engine import writing
+from ostiary.x509.fqan import parse_fqan
+from voms.tables import (
+    vo,
+    vo_attribute,
+    vo_group,
+    vo_group_membership,
+    vo_member,
+    vo_member_certificate,
+    vo_member_identity,
+    vo_role,
+    vo_role_assignment,
+)
+
+MAXIMUM_VALUE: Final = 4_096
+_VO_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_ROLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_ATTRIBUTE_NAME: Final = re.compile(r"[!-~]{1,255}")
+_NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateNames:
+    """Whom a certificate names: subject and issuer as RFC 4514 strings, which (other than the slash form) can't be ambiguous."""
+
+    subject: str
+    issuer: str
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> "CertificateNames":
+        """Those of a certificate."""
+        return cls(certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string())
+
+    @property
+    def key(self) -> str:
+        """The two as one bounded text for an index."""
+        return _key(self.subject, self.issuer)
+
+
+@dataclass(frozen=True, slots=True)
+class FederatedIdentity:
+    """A person as a home organisation names her: the value of an identifying attribute, and the entityID that asserts it."""
+
+    asserted_by: str
+    attribute: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        """The three as one bounded text for an index."""
+        return _key(self.asserted_by, self.attribute, self.value)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def new_member_id() -> str:
+    """128 random bits, 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def create_vo(engine: Engine, name: str, *, at: datetime, by: str) -> None:
+    """A new VO with its root group. Raises `Refusal` (``voms.vo_name``, ``voms.taken``)."""
+    if _VO_NAME.fullmatch(name) is None:
+        raise Refusal("voms.vo_name", expected="letters, digits, - _ .", found=name[:80])
+    try:
+        with writing(engine) as connection:
+            serial = audit.record(connection, at=at, writer="voms", actor=by, action="vo.created", facts={"vo": name})
+            created = connection.execute(insert(vo).values(name=name, created_serial=serial, created_at=at))
+            key = created.inserted_primary_key
+            if key is None:
+                raise RuntimeError("the database told no number")
+            row = {"vo_id": key[0], "path": f"/{name}", "description": ""}
+            connection.execute(insert(vo_group).values(**row, **_begins(serial, at)))
+    except IntegrityError as error:
+        raise Refusal("voms.taken", expected="a name that no VO has", found=name) from error
+
+
+class VoDirectory:
+    """One VO. ``at`` is the instant of a change, ``by`` who makes it (never a name: audit rows can't be erased).
+
+    Raises `Missing` (``voms.no_*``) for what is not there, `Refusal` (``voms.*``) for what does not fit, `Unavailable` when the
+    database does not answer.
+    """
+
+    def __init__(self, engine: Engine, name: str, *, make_id: Callable[[], str] = new_member_id) -> None:
+        self._engine = engine
+        self._name = name
+        self._make_id = make_id
+
+    @property
+    def name(self) -> str:
+        """The VO's name."""
+        return self._name
+
+    def add_group(self, path: str, *, at: datetime, by: str, description: str = "") -> None:
+        """A new group; the one above it must exist."""
+        self._check_path(path)
+        with self._changing() as (connection, vo_id):
+            self._group(connection, vo_id, path.rpartition("/")[0])
+            serial = self._record(connection, "vo.group_added", at, by, facts={"group": path})
+            row = {"vo_id": vo_id, "path": path, "description": description}
+            connection.execute(insert(vo_group).values(**row, **_begins(serial, at)))
+
+    def add_role(self, role: str, *, at: datetime, by: str) -> None:
+        """A new role, which can be given in any group."""
+        if _ROLE_NAME.fullmatch(role) is None or role == "NULL":
+            raise Refusal("voms.role_name", expected="letters, digits, - _ .", found=role[:80])
+        with self._changing() as (connection, vo_id):
+            serial = self._record(connection, "vo.role_added", at, by, facts={"role": role})
+            connection.execute(insert(vo_role).values(vo_id=vo_id, name=role, **_begins(serial, at)))
+
+    def add_member(self, names: CertificateNames, *, at: datetime, by: str, until: datetime | None = None) -> str:
+        """A new member known by one certificate, in the root group; returns her id."""
+        member = self._make_id()
+        with self._changing() as (connection, vo_id):
+            serial = self._record(connection, "vo.member_added", at, by, subject=member)
+            connection.execute(
+                insert(vo_member).values(id=member, vo_id=vo_id, valid_from=at, valid_to=until, **_begins(serial, at))
+            )
+            _add_certificate(connection, vo_id, member, names, serial, at)
+        return member
+
+    def add_certificate(self, member: str, names: CertificateNames, *, at: datetime, by: str) -> None:
+        """One more certificate of a member."""
+        with self._changing() as (connection, vo_id):
+            self._member(connection, vo_id, member)
+            serial = self._record(connection, "vo.certificate_added", at, by, subject=member)
+            _add_certificate(connection, vo_id, member, names, serial, at)
+
+    def link_identity(self, member: str, identity: FederatedIdentity, *, at: datetime, by: str) -> None:
+        """The member is also who a home organisation names so."""
+        with self._changing() as (connection, vo_id):
+            self._member(connection, vo_id, member)
+            serial = self._record(connection, "vo.identity_linked", at, by, subject=member)
+            connection.execute(
+                insert(vo_member_identity).values(
+                    vo_id=vo_id,
+                    member_id=member,
+                    identity_key=identity.key,
+                    asserted_by=identity.asserted_by,
+                    attribute=identity.attribute,
+                    value=identity.value,
+                    **_begins(serial, at),
+                )
+            )
+
+    def suspend(self, member: str, reason: str, *, at: datetime, by: str) -> None:
+        """From now on she gets nothing, until `restore`. The reason is told to her."""
+        if not 0 < len(reason) <= 500:
+            raise Refusal("voms.reason", expected="a reason of 1 to 500 characters", found=len(reason))
+        self._set_suspended(member, reason, "vo.member_suspended", at, by)
+
+    def restore(self, member: str, *, at: datetime, by: str) -> None:
+        """Takes back `suspend`."""
+        self._set_suspended(member, None, "vo.member_restored", at, by)
+
+    def remove_member(self, member: str, *, at: datetime, by: str) -> None:
+        """Ends the membership and all that goes with it; the certificates may be registered anew."""
+        with self._changing() as (connection, vo_id):
+            self._member(connection, vo_id, member)
+            serial = self._record(connection, "vo.member_removed", at, by, subject=member)
+            for table in (
+                vo_member_certificate,
+                vo_member_identity,
+                vo_group_membership,
+                vo_role_assignment,
+                vo_attribute,
+            ):
+                _end(connection, table, serial, at, member_id=member)
+            _end(connection, vo_member, serial, at, id=member)
+
+    def join(
+        self,
+        member: str,
+        group: str,
+        *,
+        at: datetime,
+        by: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        """Puts the member into a group, and so into those above it, for ``[since, until)``."""
+        with self._changing() as (connection, vo_id):
+            self._member(connection, vo_id, member)
+            group_id = self._group(connection, vo_id, group)
+            serial = self._record(connection, "vo.group_joined", at, by, subject=member, facts={"group": group})
+            row = {"member_id": member, "group_id": group_id, **_validity(at, since, until)}
+            connection.execute(insert(vo_group_membership).values(**row, **_begins(serial, at)))
+
+    def leave(self, member: str, group: str, *, at: datetime, by: str) -> None:
+        """Takes the member out of a group, of those below it, and of her roles there."""
+        with self._changing() as (connection, vo_id):
+            below = self._groups_from(connection, vo_id, group)
+            facts = {"group": group}
+            serial = self._record(connection, "vo.group_left", at, by, subject=member, facts=facts)
+            for table in (vo_group_membership, vo_role_assignment):
+                wanted = update(table).where(table.c.member_id == member, table.c.group_id.in_(below))
+                connection.execute(wanted.where(table.c.live.is_(True)).values(**_ends(serial, at)))
+
+    def assign_role(
+        self,
+        member: str,
+        group: str,
+        role: str,
+        *,
+        at: datetime,
+        by: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        """Gives the member a role in a group in which she is."""
+        with self._changing() as (connection, vo_id):
+            self._member(connection, vo_id, member)
+            ids = {"group_id": self._group(connection, vo_id, group), "role_id": self._role(connection, vo_id, role)}
+            if not self._is_in(connection, vo_id, member, group):
+                raise Refusal("voms.not_in_group", expected=f"a member of {group}", found="somebody else", group=group)
+            facts = {"group": group, "role": role}
+            serial = self._record(connection, "vo.role_assigned", at, by, subject=member, facts=facts)
+            row = {"member_id": member, **ids, **_validity(at, since, until)}
+            connection.execute(insert(vo_role_assignment).values(**row, **_begins(serial, at)))
+
+    def dismiss_role(self, member: str, group: str, role: str, *, at: datetime, by: str) -> None:
+        """Takes the role away."""
+        with self._changing() as (connection, vo_id):
+            ids = {"group_id": self._group(connection, vo_id, group), "role_id": self._role(connection, vo_id, role)}
+            facts = {"group": group, "role": role}
+            serial = self._record(connection, "vo.role_dismissed", at, by, subject=member, facts=facts)
+            _end(connection, vo_role_assignment, serial, at, member_id=member, **ids)
+
+    def set_attribute(
+        self,
+        name: str,
+        value: str,
+        *,
+        at: datetime,
+        by: str,
+        member: str | None = None,
+        group: str | None = None,
+        role: str | None = None,
+    ) -> None:
+        """A generic attribute of a member, of a group, or of a role in a group; replaces the value that it had there."""
+        if _ATTRIBUTE_NAME.fullmatch(name) is None or not 0 < len(value) <= MAXIMUM_VALUE:
+            raise Refusal("voms.attribute", expected="a name, and a value", found=repr(name[:80]), name=name[:80])
+        if (member is None) == (group is None) or (role is not None and group is None):
+            raise ValueError("an attribute belongs to a member, a group, or a role in a group")
+        with self._changing() as (connection, vo_id):
+            if member is not None:
+                self._member(connection, vo_id, member)
+            of = {
+                "member_id": member,
+                "group_id": self._group(connection, vo_id, group) if group is not None else None,
+                "role_id": self._role(connection, vo_id, role) if role is not None else None,
+            }
+            facts = {"attribute": name, "group": group, "role": role}
+            serial = self._record(connection, "vo.attribute_set", at, by, subject=member, facts=facts)
+            _end(connection, vo_attribute, serial, at, vo_id=vo_id, name=name, **of)
+            row = {"vo_id": vo_id, "name": name, "value": value, **of}
+            connection.execute(insert(vo_attribute).values(**row, **_begins(serial, at)))
+
+    @contextmanager
+    def _changing(self) -> Iterator[tuple[Connection, int]]:
+        """One transaction on this VO, and the VO's number. What exists already is `Refusal` (``voms.taken``)."""
+        try:
+            with writing(self._engine) as connection:
+                yield connection, vo_number(connection, self._name)
+        except IntegrityError as error:
+            raise Refusal("voms.taken", expected="something that is not there yet", found="it is there") from error
+
+    def _record(
+        self,
+        connection: Connection,
+        action: str,
+        at: datetime,
+        by: str,
+        *,
+        subject: str | None = None,
+        facts: Mapping[str, object] = _NO_FACTS,
+    ) -> int:
+        told = {"vo": self._name, **facts}
+        return audit.record(connection, at=at, writer="voms", actor=by, action=action, subject=subject, facts=told)
+
+    def _set_suspended(self, member: str, reason: str | None, action: str, at: datetime, by: str) -> None:
+        with self._changing() as (connection, vo_id):
+            self._member(connection, vo_id, member)
+            connection.execute(update(vo_member).where(vo_member.c.id == member).values(suspended_reason=reason))
+            self._record(connection, action, at, by, subject=member)
+
+    def _check_path(self, path: str) -> None:
+        try:
+            fqan = parse_fqan(path)
+        except Refusal as problem:
+            raise Refusal("voms.group_name", expected=problem.expected, found=problem.found) from None
+        if fqan.role is not None or fqan.vo != self._name or fqan.group == f"/{self._name}" or "/Capability=" in path:
+            raise Refusal("voms.group_name", expected=f"a group below /{self._name}", found=path)
+
+    def _group(self, connection: Connection, vo_id: int, path: str) -> int:
+        wanted = select(vo_group.c.id).where(
+            vo_group.c.vo_id == vo_id, vo_group.c.path == path, vo_group.c.live.is_(True)
+        )
+        found: int | None = connection.execute(wanted).scalar_one_or_none()
+        if found is None:
+            raise Missing("voms.no_group", expected="a group of this VO", found=path, group=path)
+        return found
+
+    def _groups_from(self, connection: Connection, vo_id: int, path: str) -> list[int]:
+        """The group and all below it."""
+        first = self._group(connection, vo_id, path)
+        below = select(vo_group.c.id).where(
+            vo_group.c.vo_id == vo_id,
+            vo_group.c.live.is_(True),
+            vo_group.c.path.startswith(f"{path}/", autoescape=True),
+        )
+        return [first, *connection.execute(below).scalars()]
+
+    def _is_in(self, connection: Connection, vo_id: int, member: str, path: str) -> bool:
+        if path == f"/{self._name}":
+            return True
+        wanted = select(vo_group_membership.c.id).where(
+            vo_group_membership.c.member_id == member,
+            vo_group_membership.c.live.is_(True),
+            vo_group_membership.c.group_id.in_(self._groups_from(connection, vo_id, path)),
+        )
+        return connection.execute(wanted.limit(1)).scalar_one_or_none() is not None
+
+    def _role(self, connection: Connection, vo_id: int, role: str) -> int:
+        wanted = select(vo_role.c.id).where(vo_role.c.vo_id == vo_id, vo_role.c.name == role, vo_role.c.live.is_(True))
+        found: int | None = connection.execute(wanted).scalar_one_or_none()
+        if found is None:
+            raise Missing("voms.no_role", expected="a role of this VO", found=role, role=role)
+        return found
+
+    def _member(self, connection: Connection, vo_id: int, member: str) -> None:
+        """Locks the member, so that two changes of one person come one after the other."""
+        wanted = select(vo_member.c.id).where(
+            vo_member.c.id == member, vo_member.c.vo_id == vo_id, vo_member.c.live.is_(True)
+        )
+        if connection.execute(wanted.with_for_update()).scalar_one_or_none() is None:
+            raise Missing("voms.no_member", expected="a member of this VO", found=member)
+
+
+def vo_number(connection: Connection, name: str) -> int:
+    """The number of a VO in this database. Raises `Missing` (``voms.no_vo``)."""
+    found: int | None = connection.execute(select(vo.c.id).where(vo.c.name == name)).scalar_one_or_none()
+    if found is None:
+        raise Missing("voms.no_vo", expected="a VO of this database", found=name, vo=name)
+    return found
+
+
+def _add_certificate(
+    connection: Connection, vo_id: int, member: str, names: CertificateNames, serial: int, at: datetime
+) -> None:
+    connection.execute(
+        insert(vo_member_certificate).values(
+            vo_id=vo_id,
+            member_id=member,
+            names_key=names.key,
+            subject=names.subject,
+            issuer=names.issuer,
+            **_begins(serial, at),
+        )
+    )
+
+
+def _begins(serial: int, at: datetime) -> dict[str, Any]:
+    return {"created_serial": serial, "created_at": at, "live": True}
+
+
+def _ends(serial: int, at: datetime) -> dict[str, Any]:
+    return {"deleted_serial": serial, "deleted_at": at, "live": None}
+
+
+def _end(connection: Connection, table: Table, serial: int, at: datetime, **of: object) -> None:
+    """Ends the live rows whose columns have exactly these values (None: NULL)."""
+    conditions = [table.c[name].is_(None) if value is None else table.c[name] == value for name, value in of.items()]
+    connection.execute(update(table).where(table.c.live.is_(True), *conditions).values(**_ends(serial, at)))
+
+
+def _validity(at: datetime, since: datetime | None, until: datetime | None) -> dict[str, datetime | None]:
+    begin = since or at
+    if until is not None and until <= begin:
+        raise Refusal("voms.validity", expected=f"an end after {begin.isoformat()}", found=until.isoformat())
+    return {"valid_from": begin, "valid_to": until}

@@ -1,0 +1,149 @@
+"""Reads who a member is and what she has at one moment: at most three queries, whatever the size of the VO. Changes nothing."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, and_, null, or_, select, union_all
+
+from ostiary.storage.engine import reading
+from ostiary.x509.fqan import Fqan
+from voms.directory import CertificateNames, FederatedIdentity
+from voms.standing import End, Standing, earliest, with_ancestors
+from voms.tables import (
+    vo,
+    vo_attribute,
+    vo_group,
+    vo_group_membership,
+    vo_member,
+    vo_member_certificate,
+    vo_member_identity,
+    vo_role,
+    vo_role_assignment,
+)
+
+Values = tuple[tuple[str, str], ...]
+
+
+class Memberships:
+    """One VO as it is now; implements `ostiary.ports.VoMemberships`. Its methods raise `Unavailable` when the database does not answer."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._engine = engine
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The VO's name."""
+        return self._name
+
+    def exists(self) -> bool:
+        """Whether the database holds this VO."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(vo.c.id).where(vo.c.name == self._name)).scalar_one_or_none() is not None
+
+    def of_certificate(self, names: CertificateNames, at: datetime) -> Standing | None:
+        """The standing of whoever holds the certificate; None: nobody of this VO at that moment."""
+        found = vo_member_certificate
+        return self._standing(found, found.c.names_key == names.key, found.c.suspended_reason, at)
+
+    def of_identity(self, identity: FederatedIdentity, at: datetime) -> Standing | None:
+        """The standing of whom a home organisation names so; None: nobody of this VO at that moment."""
+        found = vo_member_identity
+        return self._standing(found, found.c.identity_key == identity.key, null(), at)
+
+    def names_of(self, asserted_by: str, attribute: str, value: str, at: datetime) -> tuple[str, ...]:
+        """See `ostiary.ports.VoMemberships`."""
+        standing = self.of_identity(FederatedIdentity(asserted_by, attribute, value), at)
+        if standing is None or standing.suspended is not None:
+            return ()
+        return tuple(fqan.short() for fqan in standing.fqans())
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._engine.dispose()
+
+    def _standing(
+        self, link: Table, matches: ColumnElement[bool], own_reason: ColumnElement[Any], at: datetime
+    ) -> Standing | None:
+        wanted = (
+            select(vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to, own_reason.label("own_reason"))
+            .join(link, link.c.member_id == vo_member.c.id)
+            .join(vo, vo.c.id == link.c.vo_id)
+            .where(vo.c.name == self._name, matches, link.c.live.is_(True))
+            .where(vo_member.c.live.is_(True), _valid(vo_member, at))
+        )
+        with reading(self._engine, consistent=True) as connection:
+            member = connection.execute(wanted).one_or_none()
+            if member is None:
+                return None
+            groups, roles = self._held(member.valid_to, connection.execute(_grants(member.id, at)).all())
+            own, of_names = self._attributes(connection, member.id, groups, roles)
+        return Standing(
+            vo=self._name,
+            member=member.id,
+            groups=groups,
+            roles=roles,
+            attributes=own,
+            group_attributes=of_names,
+            suspended=member.suspended_reason or member.own_reason,
+            ends=member.valid_to,
+        )
+
+    def _held(self, member_end: End, grants: Iterable[Row[Any]]) -> tuple[dict[str, End], dict[Fqan, End]]:
+        """Groups and roles with their ends. A role holds only where its group does, and no longer."""
+        rows = list(grants)
+        joined = [(row.path, earliest((row.valid_to, member_end))) for row in rows if row.role is None]
+        groups = with_ancestors([(f"/{self._name}", member_end), *joined])
+        roles = {
+            Fqan(row.path, row.role): earliest((row.valid_to, groups[row.path]))
+            for row in rows
+            if row.role is not None and row.path in groups
+        }
+        return groups, roles
+
+    def _attributes(
+        self, connection: Connection, member: str, groups: Iterable[str], roles: Iterable[Fqan]
+    ) -> tuple[Values, dict[Fqan, Values]]:
+        """The member's own attributes, and those of the groups and roles that she has."""
+        paths, held = sorted(groups), set(roles)
+        wanted = (
+            select(vo_attribute.c.name, vo_attribute.c.value, vo_group.c.path, vo_role.c.name.label("role"))
+            .join(vo, vo.c.id == vo_attribute.c.vo_id)
+            .outerjoin(vo_group, vo_group.c.id == vo_attribute.c.group_id)
+            .outerjoin(vo_role, vo_role.c.id == vo_attribute.c.role_id)
+            .where(vo.c.name == self._name, vo_attribute.c.live.is_(True))
+            .where(or_(vo_attribute.c.member_id == member, and_(vo_group.c.path.in_(paths), vo_group.c.live.is_(True))))
+            .order_by(vo_attribute.c.name, vo_attribute.c.id)
+        )
+        own: list[tuple[str, str]] = []
+        of_names: dict[Fqan, Values] = {}
+        for row in connection.execute(wanted):
+            if row.path is None:
+                own.append((row.name, row.value))
+            elif (fqan := Fqan(row.path, row.role)).role is None or fqan in held:
+                of_names[fqan] = (*of_names.get(fqan, ()), (row.name, row.value))
+        return tuple(own), of_names
+
+
+def _valid(table: Table, at: datetime) -> ColumnElement[bool]:
+    return and_(table.c.valid_from <= at, or_(table.c.valid_to.is_(None), table.c.valid_to > at))
+
+
+def _grants(member: str, at: datetime) -> Select[Any]:
+    """Group memberships and role assignments that are valid: path, role (NULL for a membership), end."""
+    joined = (
+        select(vo_group.c.path, null().label("role"), vo_group_membership.c.valid_to)
+        .join(vo_group, vo_group.c.id == vo_group_membership.c.group_id)
+        .where(vo_group_membership.c.member_id == member, vo_group_membership.c.live.is_(True))
+        .where(vo_group.c.live.is_(True), _valid(vo_group_membership, at))
+    )
+    assigned = (
+        select(vo_group.c.path, vo_role.c.name.label("role"), vo_role_assignment.c.valid_to)
+        .join(vo_group, vo_group.c.id == vo_role_assignment.c.group_id)
+        .join(vo_role, vo_role.c.id == vo_role_assignment.c.role_id)
+        .where(vo_role_assignment.c.member_id == member, vo_role_assignment.c.live.is_(True))
+        .where(vo_group.c.live.is_(True), vo_role.c.live.is_(True), _valid(vo_role_assignment, at))
+    )
+    both = union_all(joined, assigned).subquery()
+    return select(both.c.path, both.c.role, both.c.valid_to)

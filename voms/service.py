@@ -1,0 +1,229 @@
+"""Answers clients with certificates: who are you, are you a member, what may be stated. A WSGI application for `ostiary.web.listener`.
+
+Every certificate that leaves has its audit row first. What a client learns of a refusal is one sentence; the log has the rest.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Engine
+
+from ostiary import audit
+from ostiary.clock import Clock
+from ostiary.errors import ConfigurationError, Denied, NotAuthenticated, OstiaryError
+from ostiary.storage.engine import writing
+from ostiary.web.listener import PEER_CHAIN
+from ostiary.web.log import Log
+from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
+from ostiary.x509.chain import TLS_CLIENT, VerifiedChain, verify_chain
+from ostiary.x509.trust import TrustDirectory
+from voms import answers
+from voms.asking import Asked, read_legacy, read_query
+from voms.carried import carried_names
+from voms.directory import CertificateNames
+from voms.issuing import Issuer, attribute_certificate, new_serial
+from voms.memberships import Memberships
+from voms.selection import Bounds, Grant, grant
+from voms.settings import GENERATE_PATH
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+TEXTS: Final = Path(__file__).parent / "texts"
+HEALTH_PATH: Final = "/health"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a request came to: the grant, and the certificate unless only names were asked for."""
+
+    grant: Grant
+    certificate: bytes
+
+
+class VoAuthority:
+    """One VO, deciding and signing. ``trust`` gives the CA directory of the moment, ``issuer`` the signature."""
+
+    def __init__(
+        self,
+        memberships: Memberships,
+        *,
+        trust: Callable[[], TrustDirectory],
+        issuer: Callable[[], Issuer],
+        engine: Engine,
+        longest: timedelta,
+    ) -> None:
+        self._memberships = memberships
+        self._trust = trust
+        self._issuer = issuer
+        self._engine = engine
+        self._longest = longest
+
+    @property
+    def vo(self) -> str:
+        """The VO's name."""
+        return self._memberships.name
+
+    @property
+    def issuer(self) -> Issuer:
+        """The signature of the moment."""
+        return self._issuer()
+
+    def verified(self, chain: Sequence[bytes], now: datetime) -> VerifiedChain:
+        """The client's chain, leaf first. Raises `NotAuthenticated` (``x509.*``, ``voms.independent_proxy``)."""
+        if not chain:
+            raise NotAuthenticated("x509.no_certificate", expected="a client certificate", found="none")
+        verified = verify_chain(chain, self._trust(), now, usage=TLS_CLIENT)
+        if verified.independent:
+            # Its holder gave it no rights (RFC 3820 3.8.2), so not that of asking in her name either.
+            raise NotAuthenticated("voms.independent_proxy", expected="a proxy that inherits rights", found="none")
+        return verified
+
+    def issue(self, chain: VerifiedChain, asked: Asked, now: datetime) -> Issued:
+        """Decides, records and signs.
+
+        Raises `Denied` (``voms.unknown``, ``voms.suspended``), `Refusal` (``voms.*``), `Unavailable`; nothing was issued then.
+        """
+        holder = chain.end_entity
+        standing = self._memberships.of_certificate(CertificateNames.of(holder), now)
+        if standing is None:
+            raise Denied("voms.unknown", expected=f"a member of {self.vo}", found=chain.subject, vo=self.vo)
+        issuer = self._issuer()
+        bounds = Bounds(self._longest, (chain.not_after, issuer.key.certificates[0].not_valid_after_utc))
+        carried = carried_names(chain, self.vo, issuer.key, self._trust(), now)
+        granted = grant(standing, asked, bounds, now, carried=carried)
+        if asked.list_only:
+            return Issued(granted, b"")
+        serial = new_serial()
+        self._record(granted, serial, now)
+        return Issued(granted, attribute_certificate(granted, holder, issuer, serial=serial))
+
+    def _record(self, granted: Grant, serial: int, now: datetime) -> None:
+        with writing(self._engine) as connection:
+            audit.record(
+                connection,
+                at=now,
+                writer="voms",
+                actor="voms",
+                action="vo.certificate_issued",
+                subject=granted.member,
+                facts={
+                    "vo": granted.vo,
+                    "serial": f"{serial:032x}",
+                    "fqans": [fqan.short() for fqan in granted.fqans[:100]],
+                    "until": granted.not_after.isoformat(),
+                },
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes = b""
+    content_type: str = "text/xml; charset=utf-8"
+
+
+_REASONS: Final = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    500: "Internal Server Error",
+}
+
+
+class VomsService:
+    """The wire: REST ``generate-ac`` as WSGI application, and the legacy protocol as `legacy`."""
+
+    def __init__(self, authority: VoAuthority, *, log: Log, clock: Clock) -> None:
+        self._authority = authority
+        self._log = log
+        self._clock = clock
+        self._texts = Catalogue.load(TEXTS)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        answer = self._answer(environ)
+        headers = [
+            ("Content-Type", answer.content_type),
+            ("Content-Length", str(len(answer.body))),
+            ("Cache-Control", "no-store"),
+        ]
+        start_response(f"{answer.status} {_REASONS[answer.status]}", headers)
+        return [answer.body]
+
+    def legacy(self, document: bytes, chain: Sequence[bytes]) -> bytes:
+        """The answer to one document of the legacy protocol."""
+        now = self._clock.now()
+        try:
+            verified = self._authority.verified(chain, now)
+            asked = read_legacy(document)
+            issued = self._authority.issue(verified, asked, now)
+        except OstiaryError as error:
+            return answers.legacy_problem(self._refused(error, "legacy"))
+        warnings = list(zip((warned.number for warned in issued.grant.warnings), self._warnings(issued), strict=True))
+        self._told(issued, verified, "legacy")
+        if asked.list_only:
+            fqans = [fqan.short() for fqan in issued.grant.fqans]
+            return answers.legacy_list(fqans, warnings, plain_base64=asked.plain_base64)
+        return answers.legacy_certificate(issued.certificate, warnings, plain_base64=asked.plain_base64)
+
+    def _answer(self, environ: "WSGIEnvironment") -> _Answer:
+        path, method, query = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"], environ.get("QUERY_STRING", "")
+        if path == HEALTH_PATH:
+            return _Answer(200, b"ok\n", "text/plain; charset=utf-8")
+        if path != GENERATE_PATH:
+            return _Answer(404)
+        if method != "GET":
+            return _Answer(405)
+        now = self._clock.now()
+        try:
+            chain = self._authority.verified(environ.get(PEER_CHAIN, ()), now)
+            issued = self._authority.issue(chain, read_query(query), now)
+        except OstiaryError as error:
+            problem = self._refused(error, "rest")
+            return _Answer(problem.status, answers.rest_problem(problem))
+        self._told(issued, chain, "rest")
+        body = answers.rest_certificate(issued.certificate, self._warnings(issued))
+        return _Answer(200, body, "text/html; charset=utf-8")
+
+    def _refused(self, error: OstiaryError, protocol: str) -> answers.Problem:
+        problem = answers.problem_of(error, self._authority.vo, self._explain)
+        self._log.info(
+            "vo_request_refused",
+            protocol=protocol,
+            code=error.code,
+            expected=error.expected,
+            found=error.found,
+            answer=problem.code,
+        )
+        return problem
+
+    def _explain(self, error: OstiaryError) -> str:
+        return self._texts.error(SOURCE_LANGUAGE, error)[0]
+
+    def _warnings(self, issued: Issued) -> list[str]:
+        issuer = self._authority.issuer
+        return [answers.warning_text(warned, issuer.host, issuer.port) for warned in issued.grant.warnings]
+
+    def _told(self, issued: Issued, chain: VerifiedChain, protocol: str) -> None:
+        self._log.info(
+            "vo_certificate_issued" if issued.certificate else "vo_names_listed",
+            protocol=protocol,
+            vo=issued.grant.vo,
+            subject=chain.subject,
+            first=issued.grant.fqans[0].short(),
+            names=len(issued.grant.fqans),
+            until=issued.grant.not_after.isoformat(),
+        )
+
+
+def require_vo(memberships: Memberships, config: Path) -> None:
+    """Raises `ConfigurationError` (``voms.vo_missing``) when the database does not hold the VO."""
+    if not memberships.exists():
+        raise ConfigurationError(
+            "voms.vo_missing", file=config, key="vo", expected="a VO of the database", found=memberships.name
+        )

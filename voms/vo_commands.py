@@ -1,0 +1,229 @@
+"""``ostiary vo ...``: the VO's groups, roles and members on the command line. A member is named by a certificate file or by her id."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+from cryptography import x509
+from sqlalchemy import Engine
+
+from ostiary.clock import Clock
+from ostiary.config import load_settings
+from ostiary.errors import ConfigurationError, Missing, Refusal
+from ostiary.storage.engine import open_database
+from voms.directory import CertificateNames, FederatedIdentity, VoDirectory, create_vo
+from voms.memberships import Memberships
+from voms.settings import VomsSettings
+from voms.standing import Standing
+
+_OPERATOR: Final = "operator"
+_MEMBER_ID: Final = re.compile(r"[0-9a-f]{32}")
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+_until = click.option("--until", metavar="ISO_TIME", help="When it ends, for instance 2027-01-01T00:00:00Z.")
+_member = click.argument("member", metavar="CERTIFICATE_OR_ID")
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What every command of the group works with."""
+
+    engine: Engine
+    directory: VoDirectory
+    memberships: Memberships
+    now: datetime
+
+    def member(self, text: str) -> str:
+        """The id of whom a certificate file or an id names."""
+        return text if _MEMBER_ID.fullmatch(text) else self.standing(text).member
+
+    def standing(self, text: str) -> Standing:
+        names = names_of_file(Path(text))
+        found = self.memberships.of_certificate(names, self.now)
+        if found is None:
+            raise Missing("voms.no_member", expected="a member of this VO", found=names.subject)
+        return found
+
+
+def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Group:
+    """The group ``vo``. ``prepare`` brings the tables of a database up to date; only the roof knows all that live in it.
+
+    The commands raise `OstiaryError`, which the roof puts into words.
+    """
+
+    @click.group("vo")
+    @click.option("--config", required=True, type=_FILE, help="The configuration file of the VO service (voms.yaml).")
+    @click.pass_context
+    def vo(context: click.Context, config: Path) -> None:
+        """A virtual organisation."""
+        settings = load_settings(config, VomsSettings)
+        engine = open_database(settings.database)
+        context.call_on_close(engine.dispose)
+        prepare(engine)
+        name = settings.vo
+        context.obj = _Desk(engine, VoDirectory(engine, name), Memberships(engine, name), clock.now())
+
+    @vo.command("create")
+    @click.pass_obj
+    def create(desk: _Desk) -> None:
+        """Make the VO that the configuration names, with its root group."""
+        create_vo(desk.engine, desk.directory.name, at=desk.now, by=_OPERATOR)
+        click.echo(f"The VO {desk.directory.name} is there.")
+
+    @vo.command("add-group")
+    @click.argument("group")
+    @click.option("--description", default="")
+    @click.pass_obj
+    def add_group(desk: _Desk, group: str, description: str) -> None:
+        """Make the GROUP /vo/name; the one above it must be there."""
+        desk.directory.add_group(group, at=desk.now, by=_OPERATOR, description=description)
+
+    @vo.command("add-role")
+    @click.argument("role")
+    @click.pass_obj
+    def add_role(desk: _Desk, role: str) -> None:
+        """Make a ROLE, which can then be given in any group."""
+        desk.directory.add_role(role, at=desk.now, by=_OPERATOR)
+
+    @vo.command("add-member")
+    @click.argument("certificate", type=_FILE)
+    @_until
+    @click.pass_obj
+    def add_member(desk: _Desk, certificate: Path, until: str | None) -> None:
+        """Make the person whose CERTIFICATE this is a member; prints her id."""
+        names = names_of_file(certificate)
+        click.echo(desk.directory.add_member(names, at=desk.now, by=_OPERATOR, until=_instant(until)))
+
+    @vo.command("add-certificate")
+    @_member
+    @click.argument("certificate", type=_FILE)
+    @click.pass_obj
+    def add_certificate(desk: _Desk, member: str, certificate: Path) -> None:
+        """Another CERTIFICATE of a member."""
+        names = names_of_file(certificate)
+        desk.directory.add_certificate(desk.member(member), names, at=desk.now, by=_OPERATOR)
+
+    @vo.command("link")
+    @_member
+    @click.argument("entity_id")
+    @click.argument("attribute")
+    @click.argument("value")
+    @click.pass_obj
+    def link(desk: _Desk, member: str, entity_id: str, attribute: str, value: str) -> None:
+        """The member is also whom the home organisation ENTITY_ID names by ATTRIBUTE and VALUE (eduPersonPrincipalName ...)."""
+        identity = FederatedIdentity(entity_id, attribute, value)
+        desk.directory.link_identity(desk.member(member), identity, at=desk.now, by=_OPERATOR)
+
+    @vo.command("join")
+    @_member
+    @click.argument("group")
+    @_until
+    @click.pass_obj
+    def join(desk: _Desk, member: str, group: str, until: str | None) -> None:
+        """Put a member into a GROUP, and so into those above it."""
+        desk.directory.join(desk.member(member), group, at=desk.now, by=_OPERATOR, until=_instant(until))
+
+    @vo.command("leave")
+    @_member
+    @click.argument("group")
+    @click.pass_obj
+    def leave(desk: _Desk, member: str, group: str) -> None:
+        """Take a member out of a GROUP, of those below it, and of her roles there."""
+        desk.directory.leave(desk.member(member), group, at=desk.now, by=_OPERATOR)
+
+    @vo.command("assign-role")
+    @_member
+    @click.argument("group")
+    @click.argument("role")
+    @_until
+    @click.pass_obj
+    def assign_role(desk: _Desk, member: str, group: str, role: str, until: str | None) -> None:
+        """Give a member a ROLE in a GROUP."""
+        whose = desk.member(member)
+        desk.directory.assign_role(whose, group, role, at=desk.now, by=_OPERATOR, until=_instant(until))
+
+    @vo.command("dismiss-role")
+    @_member
+    @click.argument("group")
+    @click.argument("role")
+    @click.pass_obj
+    def dismiss_role(desk: _Desk, member: str, group: str, role: str) -> None:
+        """Take a ROLE in a GROUP away."""
+        desk.directory.dismiss_role(desk.member(member), group, role, at=desk.now, by=_OPERATOR)
+
+    @vo.command("set-attribute")
+    @click.argument("name")
+    @click.argument("value")
+    @click.option("--member", metavar="CERTIFICATE_OR_ID")
+    @click.option("--group")
+    @click.option("--role", help="With --group: for those who have the role there.")
+    @click.pass_obj
+    def set_attribute(
+        desk: _Desk, name: str, value: str, member: str | None, group: str | None, role: str | None
+    ) -> None:
+        """A generic attribute of a member, a group, or a role in a group."""
+        if (member is None) == (group is None) or (role is not None and group is None):
+            raise click.UsageError("give --member, or --group, or --group and --role")
+        whose = desk.member(member) if member is not None else None
+        desk.directory.set_attribute(name, value, at=desk.now, by=_OPERATOR, member=whose, group=group, role=role)
+
+    @vo.command("suspend")
+    @_member
+    @click.argument("reason")
+    @click.pass_obj
+    def suspend(desk: _Desk, member: str, reason: str) -> None:
+        """Give a member nothing any more, for a REASON that she is told."""
+        desk.directory.suspend(desk.member(member), reason, at=desk.now, by=_OPERATOR)
+
+    @vo.command("restore")
+    @_member
+    @click.pass_obj
+    def restore(desk: _Desk, member: str) -> None:
+        """Take back a suspension."""
+        desk.directory.restore(desk.member(member), at=desk.now, by=_OPERATOR)
+
+    @vo.command("remove-member")
+    @_member
+    @click.pass_obj
+    def remove_member(desk: _Desk, member: str) -> None:
+        """End a membership and all that goes with it."""
+        desk.directory.remove_member(desk.member(member), at=desk.now, by=_OPERATOR)
+
+    @vo.command("show")
+    @click.argument("certificate", type=_FILE)
+    @click.pass_obj
+    def show(desk: _Desk, certificate: Path) -> None:
+        """What the person whose CERTIFICATE this is has now."""
+        standing = desk.standing(str(certificate))
+        click.echo(f"member {standing.member}" + (f", suspended: {standing.suspended}" if standing.suspended else ""))
+        for fqan in standing.fqans():
+            end = standing.roles[fqan] if fqan.role is not None else standing.groups[fqan.group]
+            click.echo(fqan.short() + (f"  until {end:%Y-%m-%dT%H:%M:%SZ}" if end is not None else ""))
+        for name, value in standing.attributes:
+            click.echo(f"{name} = {value}")
+
+    return vo
+
+
+def names_of_file(path: Path) -> CertificateNames:
+    """Whom the first certificate of a PEM file names. Raises `ConfigurationError` (``voms.credential``)."""
+    try:
+        return CertificateNames.of(x509.load_pem_x509_certificate(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError("voms.credential", file=path, expected="a certificate, PEM", found=error) from None
+
+
+def _instant(text: str | None) -> datetime | None:
+    """Raises `Refusal` (``voms.instant``)."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text)
+    return found.astimezone(UTC)
