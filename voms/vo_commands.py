@@ -15,6 +15,10 @@ from ostiary.clock import Clock
 from ostiary.config import load_settings
 from ostiary.errors import ConfigurationError, Missing, Refusal
 from ostiary.storage.engine import open_database
+from ostiary.x509.issuer_key import load_issuer_key
+from ostiary.x509.lsc import Lsc, Names, write_lsc
+from ostiary.x509.names import issuer_bytes, slash_form_of, subject_bytes
+from ostiary.x509.vomses import VomsServer
 from voms.directory import CertificateNames, FederatedIdentity, VoDirectory, create_vo
 from voms.memberships import Memberships
 from voms.settings import VomsSettings
@@ -35,6 +39,7 @@ class _Desk:
     directory: VoDirectory
     memberships: Memberships
     now: datetime
+    settings: VomsSettings
 
     def member(self, text: str) -> str:
         """The id of whom a certificate file or an id names."""
@@ -64,7 +69,7 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
         context.call_on_close(engine.dispose)
         prepare(engine)
         name = settings.vo
-        context.obj = _Desk(engine, VoDirectory(engine, name), Memberships(engine, name), clock.now())
+        context.obj = _Desk(engine, VoDirectory(engine, name), Memberships(engine, name), clock.now(), settings)
 
     @vo.command("create")
     @click.pass_obj
@@ -204,6 +209,23 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
             click.echo(fqan.short() + (f"  until {end:%Y-%m-%dT%H:%M:%SZ}" if end is not None else ""))
         for name, value in standing.attributes:
             click.echo(f"{name} = {value}")
+
+    @vo.command("vomses")
+    @click.pass_obj
+    def vomses(desk: _Desk) -> None:
+        """Print the line by which clients find this VO (for ~/.voms/vomses or /etc/vomses)."""
+        settings, own = desk.settings, load_issuer_key(desk.settings.certificate, desk.settings.key)
+        click.echo(VomsServer(settings.vo, settings.host, settings.port, own.subject, settings.vo).line())
+
+    @vo.command("lsc")
+    @click.pass_obj
+    def lsc(desk: _Desk) -> None:
+        """Print the LSC file by which relying parties trust this VO (vomsdir/VO/HOST.lsc)."""
+        own = load_issuer_key(desk.settings.certificate, desk.settings.key)
+        pairs = (
+            Names(slash_form_of(subject_bytes(each)), slash_form_of(issuer_bytes(each))) for each in own.certificates
+        )
+        click.echo(write_lsc(Lsc((tuple(pairs),))), nl=False)
 
     return vo
 

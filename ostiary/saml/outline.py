@@ -54,11 +54,13 @@ class Outline:
         Text that XML cannot hold is refused (``xml.unwritable``).
         """
         form = _form(tuple(self.rows), prefixes)
+        if len(form.places) != len(self.values):
+            raise RuntimeError(f"{len(self.values)} values for {len(form.places)} places")
         element = deepcopy(form.blank)
         parts = list(element.iter())
         name: str | None = None
         try:
-            for (position, name), value in zip(form.places, self.values, strict=True):
+            for (position, name), value in zip(form.places, self.values, strict=False):
                 if name is None:
                     parts[position].text = value
                 elif value is not None:

@@ -84,7 +84,7 @@ Proof = SignedElement | SignedQuery | TlsPeer | UnsignedAllowedByMetadata
 
 
 def sign(element: Element, signer: Signer) -> None:
-    """Adds an enveloped signature over ``element`` by its ID, after its Issuer where it has one, else as first child (XMLDSig 4,
+    """Adds an enveloped signature over ``element`` by its ID, after its Issuer where it begins with one, else as first child (XMLDSig 4,
     SAML core 5.4). Sign when the element is complete: whatever is changed afterwards breaks the signature."""
     _sign(element, _canonical(element), signer)
 
@@ -92,8 +92,9 @@ def sign(element: Element, signer: Signer) -> None:
 def sign_nested(outer: Element, inner: Element, signer: Signer) -> None:
     """Signs ``inner``, makes it the last child of ``outer`` and signs that: as two calls of `sign` would, in less time.
 
-    Both stand alone, at the top of their own documents. Exclusive c14n says the same of ``inner`` inside and outside, as long as it
-    uses no namespace that is declared above it already; so its octets, with its signature in them, need not be made twice.
+    Both stand alone, at the top of their own documents, and are written with the prefixes of `names.PREFIXES`. Exclusive c14n then
+    says the same of ``inner`` inside and outside, unless it uses a namespace that ``outer`` itself uses; so its octets, with its
+    signature in them, need not be made twice.
     """
     octets, own = _canonical(inner), _canonical(outer)
     values = _sign(inner, octets, signer)
@@ -110,12 +111,12 @@ def sign_nested(outer: Element, inner: Element, signer: Signer) -> None:
 
 def _stands_after_issuer(signed: Element) -> bool:
     """Whether the first end tag of an Issuer is where the signature of ``signed`` comes in."""
-    return signed[0].tag == _ISSUER and signed[0].prefix is not None and not len(signed[0])
+    return signed[0].tag == _ISSUER and not len(signed[0])
 
 
 def _shares_namespace(outer: Element, inner_octets: bytes) -> bool:
     """Whether what ``outer`` itself uses might be used, and so not be declared again, inside."""
-    if outer.prefix is None or any(name.startswith("{") for name in outer.attrib):
+    if any(name.startswith("{") for name in outer.attrib):
         return True
     return f" xmlns:{outer.prefix}=".encode() in inner_octets
 

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 import urllib3
+import yaml
 from click.testing import CliRunner
 
-from attribute_authority.settings import AttributeAuthoritySettings
+from attribute_authority.settings import AttributeAuthoritySettings, ResolverSettings
 from idp.people import LdapPeopleSettings
 from idp.settings import IdpSettings
 from ostiary.command.cli import ostiary
-from ostiary.command.demo.authority import DemoAuthority
+from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
+from ostiary.command.home import open_vo
 from ostiary.config import load_settings
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, IdpRole
@@ -29,6 +31,7 @@ from ostiary.ldap.settings import LdapSettings
 from ostiary.saml import names
 from tests.running_demo import RunningDemo
 
+VO_PAGE = "docs/voms.md"
 HOME_PAGE = "docs/run-a-home-organisation.md"
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -222,6 +225,93 @@ def test_what_happens_is_seen_by_following_the_page(tmp_path: Path) -> None:
     outcome = re.compile("urn:x-ostiary:demo:instrument:operate +(released|withheld)")
     assert [outcome.findall(text) for text in told[3:5]] == [["withheld"], ["released"]]
     assert len(list((tmp_path / "messages").iterdir())) == 4
+
+
+def test_a_vo_is_run_by_following_the_page(tmp_path: Path) -> None:
+    config, connector = blocks(VO_PAGE, "yaml")
+    port = free_port()
+    (tmp_path / "voms.yaml").write_text(config.replace("15000", str(port)))
+    now = datetime.now(UTC)
+    authority = DemoAuthority(tmp_path)
+    authority.prepare(now=now)
+    host = CertificateFiles(tmp_path / "host.pem", tmp_path / "host.key")
+    ada = CertificateFiles(tmp_path / "ada.pem", tmp_path / "ada.key")
+    authority.issue(host, "voms.example.org", now=now, hosts=("voms.example.org",))
+    authority.issue(ada, "Ada Adams", now=now)
+    authority.publish([], now=now)
+    told = {
+        command: run(command, tmp_path) for command in commands(VO_PAGE) if command.startswith("ostiary vo --config")
+    }
+    shown = next(text for command, text in told.items() if command.endswith("show ada.pem"))
+    assert "/example/data/raw\n/example/data/Role=reader  until 2036-01-01T00:00:00Z\nnickname = ada\n" in shown
+    assert len(told) == 14
+    (tmp_path / "vomses").write_text(
+        told["ostiary vo --config voms.yaml vomses"].replace('"voms.example.org" "', '"127.0.0.1" "')
+    )
+    lsc = tmp_path / "vomsdir" / "example" / "voms.example.org.lsc"
+    lsc.parent.mkdir(parents=True)
+    lsc.write_text(told["ostiary vo --config voms.yaml lsc"])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ostiary.command", *shlex.split(serving(VO_PAGE)[0])[1:]], cwd=tmp_path, env=ENVIRONMENT
+    )
+    try:
+        await_port(port, process)
+        run(
+            "ostiary proxy init --voms example:/example/data/Role=reader --bits ec --cert ada.pem --key ada.key"
+            " --certdir certificates --vomsdir vomsdir --vomses vomses --out proxy.pem",
+            tmp_path,
+        )
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+    # The Attribute Authority that the page sets up knows the same by the name that was linked.
+    (tmp_path / "resolver.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "connectors": [
+                    {
+                        "type": "static",
+                        "name": "people",
+                        "everybody": {"eduPersonPrincipalName": ["ada@home.example.org"]},
+                    },
+                    yaml.safe_load(connector),
+                ],
+                "definitions": [{"attribute": "isMemberOf"}],
+            }
+        )
+    )
+    resolver = load_settings(tmp_path / "resolver.yaml", ResolverSettings).resolver(
+        "https://home.example.org/idp", open_vo
+    )
+    [member_of] = resolver.resolve("p1", datetime.now(UTC)).attributes
+    resolver.close()
+    assert "/example/data/Role=reader" in member_of.texts()
+
+
+def test_the_demos_vo_gives_what_the_page_says(tmp_path: Path) -> None:
+    demo = RunningDemo(tmp_path)
+    try:
+        (tmp_path / ".demo").symlink_to(demo.state)
+        made, shown, gone = [run(command, tmp_path) for command in commands(VO_PAGE) if " proxy " in command]
+    finally:
+        demo.stop()
+    assert "Created proxy in proxy.pem." in made
+    assert "attribute : /microscopy/imaging/Role=operator/Capability=NULL" in shown
+    assert gone == "Removed proxy.pem\n"
+
+
+def serving(page: str) -> list[str]:
+    return [command for command in commands(page) if command.startswith("ostiary serve")]
+
+
+def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(400):
+        assert process.poll() is None
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing listens")
 
 
 def test_every_make_task_that_the_documents_name_exists() -> None:

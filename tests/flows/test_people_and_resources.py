@@ -95,10 +95,17 @@ def known(simulation: Simulation, browser: Browser, resource: str) -> dict[str, 
         (
             "instrument",
             "emil",
-            403,
+            200,
             {
                 "displayName": ["Emil Éclair"],
                 "eduPersonScopedAffiliation": ["member@southbank.example", "student@southbank.example"],
+                # What the VO says of him, asked by his home organisation.
+                "isMemberOf": [
+                    "/microscopy",
+                    "/microscopy/imaging",
+                    "/microscopy/imaging/cryo",
+                    "/microscopy/imaging/Role=operator",
+                ],
             },
         ),
         (
@@ -129,7 +136,10 @@ def test_whoever_is_denied_reads_which_rule_it_was_and_can_name_a_reference(fede
     number = NUMBER.findall(answer.text)[0]
     line = next(line for line in federation.events("denied") if line["reference"] == number)
     assert (line["rule"], line["status"], line["idp"]) == ("operators", 403, "https://northgate.example/idp")
-    assert line["missing"] == ["attribute eduPersonEntitlement value: urn:x-ostiary:demo:instrument:operate"]
+    assert line["missing"] == [
+        "attribute eduPersonEntitlement value: urn:x-ostiary:demo:instrument:operate",
+        "attribute isMemberOf value: /microscopy/imaging/Role=operator",
+    ]
 
 
 @pytest.mark.parametrize(("username", "password"), [("alice", "wrong"), ("nobody", "alice-opens-doors"), ("alice", "")])

@@ -8,13 +8,14 @@ from rich.table import Table
 
 from attribute_authority.settings import QUERY_PATH
 from idp.settings import REDIRECT_PATH
-from ostiary.command.demo.authority import DemoAuthority
+from ostiary.command.demo.authority import demo_authority
 from ostiary.command.demo.collaboration import (
     GROUPS,
     HOST,
     MEMBER,
     MEMBER_FQANS,
     NONMEMBER,
+    OPERATOR,
     REVOKED,
     ROLES,
     SUSPENDED,
@@ -68,7 +69,7 @@ def ready_content(layout: Layout) -> dict[str, object]:
             "aggregate": f"{layout.wayf_url}/mdq/entities",
             "certificate": str(layout.federation_certificate),
         },
-        "ca_cert": str(DemoAuthority(layout.directory("ca")).certificate),
+        "ca_cert": str(demo_authority(layout).certificate),
         "pid": os.getpid(),
     }
 
@@ -98,6 +99,24 @@ def _vo_content(layout: Layout) -> dict[str, object]:
     }
 
 
+def _announce_vo(console: Console, layout: Layout) -> None:
+    files = CollaborationFiles(layout)
+    member = files.of(MEMBER)
+    command = (
+        f"ostiary proxy init --voms {VO}:{OPERATOR} --cert {member.certificate} --key {member.key}",
+        f"--certdir {files.authority.ca_directory} --vomsdir {files.vomsdir} --vomses {files.vomses} --out proxy.pem",
+    )
+    console.print(
+        f"[bold]The virtual organisation {VO}[/] gives Emil a credential by his certificate:", highlight=False
+    )
+    console.print(f"  {command[0]} \\\n    {command[1]}", highlight=False, markup=False, soft_wrap=True)
+    others = files.of(NONMEMBER).certificate.parent
+    console.print(
+        f"  and nothing to {NONMEMBER.key}, {SUSPENDED.key} and {REVOKED.key} beside it in {others}.", highlight=False
+    )
+    console.print()
+
+
 def announce(console: Console, layout: Layout, directory: DemoDirectory | None = None, why_not: str = "") -> None:
     """Where to click, who logs in with which password, and what each should see; where the people of the home ``in_ldap`` are, and if
     they are not in a ``directory``, why not."""
@@ -125,6 +144,7 @@ def announce(console: Console, layout: Layout, directory: DemoDirectory | None =
         )
     elif why_not:
         console.print(f"  {why_not}", highlight=False, markup=False)
+    _announce_vo(console, layout)
     console.print(
         f"  Your own session: log in, then {layout.resource_url(RESOURCES[0])}/ostiary/session", highlight=False
     )

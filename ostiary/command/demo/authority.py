@@ -1,6 +1,7 @@
 """The demo's certification authority: its CA directory as grid software wants it, and certificates for services and people.
 
-Its key lies beside what it signs and its people's keys are here too, which no real authority would do.
+Its key also signs the federation's metadata, so that one certificate vouches for everything in the demo, and its people's keys are
+here as well: no real authority would do either.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,12 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ostiary.command.demo.layout import Layout
 from ostiary.config import read_private_file, write_private_file
+from ostiary.federation.keys import create_key_ring
 from ostiary.x509.names import slash_form, subject_hash, subject_hash_old
 
 _CA_LIFETIME: Final = timedelta(days=3650)
@@ -39,10 +42,12 @@ class CertificateFiles:
 
 
 class DemoAuthority:
-    """The authority below ``directory``: ``ca.pem``, ``ca.key``, and ``certificates/`` for those who trust it."""
+    """The authority below ``directory``: ``ca.pem``, and ``certificates/`` for those who trust it. Its key is that of the key ring
+    ``keys``, by default one below ``directory``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keys: Path | None = None) -> None:
         self._directory = directory
+        self._keys = keys or directory / "keys"
 
     @property
     def certificate(self) -> Path:
@@ -124,7 +129,9 @@ class DemoAuthority:
                 (self.ca_directory / f"{name}.{suffix}").write_bytes(content)
 
     def _make(self, now: datetime) -> None:
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        if not (self._keys / "current.key").exists():
+            create_key_ring(self._keys, "Ostiary demo, federation", now=now)
+        private = self._key()
         name = _name("Ostiary Demo CA")
         certificate = (
             _started(name, name, private, now, _CA_LIFETIME)
@@ -132,15 +139,19 @@ class DemoAuthority:
             .add_extension(_usage(signs_certificates=True), critical=True)
             .sign(private, hashes.SHA256())
         )
-        write_private_file(self._directory / "ca.key", _pem(private))
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def _key(self) -> rsa.RSAPrivateKey:
-        content = read_private_file(self._directory / "ca.key")
+    def _key(self) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+        content = read_private_file(self._keys / "current.key")
         private = serialization.load_pem_private_key(content, None)
-        if not isinstance(private, rsa.RSAPrivateKey):
-            raise TypeError("the demo's authority has an RSA key")
+        if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+            raise TypeError("the demo's authority has an RSA or EC key")
         return private
+
+
+def demo_authority(layout: Layout) -> DemoAuthority:
+    """The one authority of a demo."""
+    return DemoAuthority(layout.directory("ca"), layout.directory("federation") / "keys")
 
 
 def _name(common_name: str) -> x509.Name:
@@ -154,7 +165,11 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _started(
-    subject: x509.Name, issuer: x509.Name, private: rsa.RSAPrivateKey, now: datetime, lifetime: timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
+    now: datetime,
+    lifetime: timedelta,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

@@ -8,7 +8,7 @@ from typing import Final
 import yaml
 from cryptography import x509
 
-from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
+from ostiary.command.demo.authority import CertificateFiles, DemoAuthority, demo_authority
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import SOUTHBANK
 from ostiary.command.vo_service import upgrade_vo
@@ -54,7 +54,7 @@ class CollaborationFiles:
     @property
     def authority(self) -> DemoAuthority:
         """The demo's certification authority."""
-        return DemoAuthority(self.layout.directory("ca"))
+        return demo_authority(self.layout)
 
     @property
     def config(self) -> Path:

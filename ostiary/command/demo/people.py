@@ -118,7 +118,7 @@ SOUTHBANK: Final = DemoHome(
                 "eduPersonScopedAffiliation": _affiliations("southbank.example", "member", "student"),
             },
             library=ENTERS,
-            instrument="enters: an operator in the VO",
+            instrument="enters: operator in the VO",
         ),
         DemoPerson(
             "fay",

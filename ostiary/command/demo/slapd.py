@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
+from ostiary.command.demo.authority import CertificateFiles, DemoAuthority, demo_authority
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import HOMES, DemoHome, DemoPerson
 from ostiary.config import write_private_file
@@ -68,7 +68,7 @@ def prepare_directory(layout: Layout, now: datetime) -> tuple["DemoDirectory | N
     slapd = find_slapd()
     if slapd is None:
         return None, f"slapd is not installed, so {home.name} keeps its people in the embedded directory."
-    authority = DemoAuthority(layout.directory("ca"))
+    authority = demo_authority(layout)
     directory = DemoDirectory(slapd, home, layout.directory(home.key) / "ldap", layout.ldap_port, authority)
     try:
         directory.write(now)

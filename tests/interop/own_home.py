@@ -1,0 +1,147 @@
+"""A home organisation made with our commands as docs/run-a-home-organisation.md tells it. It sends no attributes with a login, so that
+a service provider has to ask its Attribute Authority, which is reached over TLS."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import urllib3
+from click.testing import CliRunner
+
+from ostiary.command.cli import ostiary
+
+ENTITY_ID: Final = "https://westhaven.example/idp"
+USERNAME: Final = "gus"
+PASSWORD: Final = "gus-maps-the-tides"
+START_SECONDS: Final = 30
+ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+# Somebody may be told to have an affiliation elsewhere, by mistake or not; a service provider should not believe it.
+ATTRIBUTES: Final = {
+    "eduPersonScopedAffiliation": ("member@westhaven.example", "staff@northgate.example"),
+    "eduPersonEntitlement": ("urn:mace:dir:entitlement:common-lib-terms",),
+    "eduPersonPrincipalName": ("gus@westhaven.example",),
+    "displayName": ("Gus Gale",),
+}
+RELEASED: Final = ("eduPersonScopedAffiliation", "eduPersonEntitlement", "eduPersonPrincipalName")
+
+
+class OwnHome:
+    """``metadata`` is the file to hand to the federation. Its IdP listens on ``idp_port``, its AA on ``aa_port`` behind ``aa_url``."""
+
+    def __init__(self, directory: Path, *, idp_port: int, aa_port: int, aa_url: str) -> None:
+        self._directory = directory
+        self._probes = [f"http://localhost:{port}/health" for port in (idp_port, aa_port)]
+        self._running: list[subprocess.Popen[bytes]] = []
+        self.metadata = directory / "westhaven.xml"
+        self._write(idp_port, aa_port, aa_url)
+        self._run("keys", "create", "keys", "--name", "westhaven.example")
+        self._run("keys", "create-handle-key", "handle.key")
+        password = directory / "password"
+        password.touch(0o600)
+        password.write_text(PASSWORD + "\n")
+        self._run("people", "--config", "idp.yaml", "add", USERNAME, "--password-file", "password")
+        for name, values in ATTRIBUTES.items():
+            self._run("people", "--config", "idp.yaml", "set-attribute", USERNAME, name, *values)
+        self.metadata.write_text(self._run("metadata", "home", "--config", "idp.yaml", "--authority", "aa.yaml"))
+
+    def _write(self, idp_port: int, aa_port: int, aa_url: str) -> None:
+        # Settings are JSON here, which is YAML, too.
+        for name in ("federation.xml", "federation.crt"):
+            (self._directory / name).touch()
+        database = {"url": "sqlite:///home.db"}
+        shared = {
+            "entity_id": ENTITY_ID,
+            "database": database,
+            "trust": {
+                "keys": "keys",
+                "metadata": [{"file": "federation.xml", "trusted_certificates": ["federation.crt"]}],
+            },
+            "handle_keys": ["handle.key"],
+        }
+        provider = {
+            **shared,
+            "public_url": f"http://localhost:{idp_port}",
+            "listen": {"port": idp_port},
+            "organisation": {"name": {"en": "Westhaven Polytechnic"}, "domains": ["westhaven.example"]},
+            "scopes": ["westhaven.example"],
+            "password_hashing": {"time_cost": 1, "memory": 8192, "parallelism": 1},
+            "attributes_in_response": {"default": False},
+        }
+        connector = {
+            "type": "sql",
+            "name": "directory",
+            "database": database,
+            "query": "SELECT name, value FROM person_attribute WHERE principal = :principal AND valid_to IS NULL "
+            "ORDER BY name, position",
+            "name_column": "name",
+            "value_column": "value",
+        }
+        authority = {
+            **shared,
+            "display_name": "Westhaven Polytechnic",
+            "public_url": aa_url,
+            "listen": {"port": aa_port},
+            "trusted_proxies": 1,
+            "resolver": {"connectors": [connector], "definitions": [{"attribute": name} for name in ATTRIBUTES]},
+            "release_policies": ["release.yaml"],
+        }
+        rules = [{"id": name, "permit": name} for name in RELEASED]
+        release = {"policies": [{"id": "everybody", "for": {"anyone": True}, "rules": rules}]}
+        for name, content in (("idp.yaml", provider), ("aa.yaml", authority), ("release.yaml", release)):
+            (self._directory / name).write_text(json.dumps(content))
+
+    def _run(self, *words: str) -> str:
+        with contextlib.chdir(self._directory):
+            finished = CliRunner().invoke(ostiary, words, catch_exceptions=False)
+        if finished.exit_code:
+            raise RuntimeError(f"{words}: {finished.output}")
+        return finished.stdout
+
+    def start(self, aggregate: Path, certificate: Path) -> None:
+        """Joins the federation and serves."""
+        shutil.copy(aggregate, self._directory / "federation.xml")
+        shutil.copy(certificate, self._directory / "federation.crt")
+        for words in (
+            ("serve", "idp", "--config", "idp.yaml", "--authority", "aa.yaml"),
+            ("serve", "aa", "--config", "aa.yaml"),
+        ):
+            with (self._directory / "output").open("ab") as output:
+                command = [sys.executable, "-m", "ostiary.command", *words]
+                process = subprocess.Popen(
+                    command, cwd=self._directory, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT
+                )
+            self._running.append(process)
+        pool = urllib3.PoolManager(retries=False, timeout=5)
+        deadline = time.monotonic() + START_SECONDS
+        for probe in self._probes:
+            while not _answers(pool, probe):
+                if time.monotonic() > deadline or any(process.poll() is not None for process in self._running):
+                    raise RuntimeError(f"the home organisation did not start:\n{self.told()}")
+                time.sleep(0.05)
+        pool.clear()
+
+    def told(self) -> str:
+        """What its services wrote."""
+        return (self._directory / "output").read_text()
+
+    def stop(self) -> None:
+        """Stops both services."""
+        while self._running:
+            process = self._running.pop()
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+
+
+def _answers(pool: urllib3.PoolManager, url: str) -> bool:
+    try:
+        return pool.request("GET", url).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
