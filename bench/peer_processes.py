@@ -40,7 +40,8 @@ def _missing(peer: Peer) -> dict[str, float | str]:
         if not Path(program).exists():
             return _nothing(f"{program} is not installed")
     for module in peer.modules:
-        found = subprocess.run([peer.interpreter, "-c", f"import {module}"], capture_output=True, text=True)
+        command = [peer.interpreter, "-c", f"import {module}"]
+        found = subprocess.run(command, check=False, capture_output=True, text=True)
         if found.returncode:
             reason = (found.stderr.strip().splitlines() or ["unknown"])[-1]
             return _nothing(f"{peer.interpreter} can't import {module}: {reason}"[:200])

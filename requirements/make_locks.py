@@ -1,4 +1,5 @@
-"""Writes run.lock and dev.lock: every package by version and hash, for all platforms and Python 3.11 and up.
+"""Writes the locks: every package by version and hash, for all platforms and Python 3.11 and up. run.lock and dev.lock are for a
+checkout; build.lock makes a wheel of it, and image.lock is what the container image holds beside.
 
 No address of a package index is written, so the locks serve behind any mirror. Run by ``make locks``.
 """
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PROJECT = "../pyproject.toml"
 COMMON = [
     "--universal",
     "--python-version",
@@ -23,15 +25,18 @@ COMMON = [
 
 
 def compile_lock(name: str, *arguments: str) -> None:
-    """Resolve ``pyproject.toml`` with these extras and groups into ``name``."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "../pyproject.toml", *COMMON, *arguments, "-o", name]
+    """Resolve what the arguments name (a file with extras, groups) into ``name``."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", *COMMON, *arguments, "-o", name]
     subprocess.run(command, check=True, cwd=HERE, stdout=subprocess.DEVNULL)
 
 
-compile_lock("run.lock", "--extra", "all", "--group", "../pyproject.toml:build-only")
+compile_lock("run.lock", PROJECT, "--extra", "all", "--group", f"{PROJECT}:build-only")
 groups = [
     part
-    for group in ("build-only", "build", "test", "e2e", "check")
-    for part in ("--group", f"../pyproject.toml:{group}")
+    for group in ("build-only", "build", "test", "e2e", "bench", "check")
+    for part in ("--group", f"{PROJECT}:{group}")
 ]
-compile_lock("dev.lock", "--extra", "all", *groups, "--constraint", "run.lock")
+drivers = ("--extra", "postgresql", "--extra", "mariadb")
+compile_lock("dev.lock", PROJECT, "--extra", "all", *drivers, *groups, "--constraint", "run.lock")
+compile_lock("image.lock", PROJECT, "--extra", "all", *drivers, "--constraint", "dev.lock")
+compile_lock("build.lock", "--group", f"{PROJECT}:build-only", "--constraint", "run.lock")

@@ -34,11 +34,42 @@ def ostiary() -> None:
 )
 @click.option("--base-port", type=click.IntRange(1024, 65000), default=8400, show_default=True)
 @click.option("--trust", multiple=True, metavar="FILE_OR_URL", help="Metadata of further IdPs or SPs; may be repeated.")
-def demo(state: Path, ready: Path | None, base_port: int, trust: tuple[str, ...]) -> None:
+@click.option(
+    "--listen", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where services listen; in containers 0.0.0.0."
+)
+@click.option(
+    "--postgresql", metavar="HOST:PORT", help="Keep people and the VO in databases there (made by --write-database-roles)."
+)
+@click.option(
+    "--write-database-roles",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the SQL that makes those databases, and end.",
+)
+@click.option("--prepare-only", is_flag=True, help="Write the state directory and end; others start the services.")
+def demo(
+    state: Path,
+    ready: Path | None,
+    base_port: int,
+    trust: tuple[str, ...],
+    listen: str,
+    postgresql: str | None,
+    write_database_roles: Path | None,
+    prepare_only: bool,
+) -> None:
     """Start a whole federation on loopback, and say where to click."""
-    from ostiary.command.demo.run import run_demo
+    from ostiary.command.demo.layout import Layout
+    from ostiary.command.demo.run import prepare_databases, prepare_demo, run_demo
 
-    sys.exit(run_demo(state, ready, base_port, trust))
+    if ready is not None and (prepare_only or write_database_roles is not None):
+        raise click.UsageError("--ready waits for services, and these options start none.")
+    layout = Layout(state.absolute(), base_port, listen, postgresql)
+    if write_database_roles is not None:
+        prepare_databases(layout, write_database_roles)
+    elif prepare_only:
+        prepare_demo(layout, trust)
+    else:
+        sys.exit(run_demo(layout, ready, trust))
 
 
 @ostiary.group()
@@ -129,6 +160,18 @@ def serve_voms(config: Path) -> None:
     clock = SystemClock()
     refuse_taken_port(load_settings(config, VomsSettings).listen)
     serve_vo(config, clock=clock, log=make_log(clock, service="voms"))
+
+
+@ostiary.command()
+@click.argument("url")
+@click.option("--ca", type=_CONFIG, help="Certificates, PEM, that TLS must chain to.")
+@click.option("--certificate", type=_CONFIG, help="A client certificate, PEM, for services that ask for one.")
+@click.option("--key", type=_CONFIG, help="Its private key, PEM.")
+def healthy(url: str, ca: Path | None, certificate: Path | None, key: Path | None) -> None:
+    """Ask a service (http, https or ldap URL) whether it serves; says so by its exit status, for health checks of containers."""
+    from ostiary.command.healthy import ask
+
+    ask(url, ca=ca, certificate=certificate, key=key)
 
 
 @ostiary.group()

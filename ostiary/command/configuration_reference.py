@@ -12,6 +12,7 @@ from attribute_authority.settings import AttributeAuthoritySettings
 from idp.settings import IdpSettings
 from ostiary.ldap.settings import LdapSettings
 from sp_shire.settings import ShireSettings
+from voms.settings import VomsSettings
 from wayf.settings import WayfSettings
 
 _HEAD = """# Every key of every configuration file
@@ -28,6 +29,7 @@ _FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("ldap.yaml", LdapSettings),
     ("sp.yaml", ShireSettings),
     ("wayf.yaml", WayfSettings),
+    ("voms.yaml", VomsSettings),
 )
 
 

@@ -62,9 +62,7 @@ class TrustedKey:
 
     def allows(self, algorithm: str) -> bool:
         """Whether a signature algorithm (URI) fits this kind of key."""
-        return algorithm in (
-            RSA_ALGORITHMS if isinstance(_public_key(self.spki), rsa.RSAPublicKey) else ECDSA_ALGORITHMS
-        )
+        return algorithm in _algorithms(self.spki)
 
     def verify(self, algorithm: str, signature: bytes, data: bytes) -> bool:
         """A detached signature over octets; ECDSA values are r||s (RFC 6931 2.3.6). False for anything that does not verify."""
@@ -92,6 +90,11 @@ class TrustedKey:
 @functools.lru_cache(maxsize=1024)
 def _public_key(spki: bytes) -> object:
     return serialization.load_der_public_key(spki)
+
+
+@functools.lru_cache(maxsize=1024)
+def _algorithms(spki: bytes) -> frozenset[str]:
+    return frozenset(RSA_ALGORITHMS if isinstance(_public_key(spki), rsa.RSAPublicKey) else ECDSA_ALGORITHMS)
 
 
 @functools.lru_cache(maxsize=1024)

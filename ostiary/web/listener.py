@@ -103,11 +103,20 @@ class TlsListener:
     def start(self) -> None:
         """Raises `Unavailable` (``listener.port``), or what ``context`` raises: before anything listens."""
         self._context()
+        texts = self._texts or Catalogue.load()
         self._socket = _bind(self._listen)
         self._serving = Serving(
-            self._application, self._context, self._limits, self._log, self._clock, self._texts or Catalogue.load(), self._legacy,
-            self._listen.host, self.port, threading.BoundedSemaphore(self._limits.requests),
-        )  # fmt: skip
+            application=self._application,
+            context=self._context,
+            limits=self._limits,
+            log=self._log,
+            clock=self._clock,
+            texts=texts,
+            legacy=self._legacy,
+            host=self._listen.host,
+            port=self.port,
+            turns=threading.BoundedSemaphore(self._limits.requests),
+        )
         self._thread = threading.Thread(target=self._accept_all, name="tls-accept", daemon=True)
         self._thread.start()
 

@@ -47,6 +47,7 @@ def log_in(
         ),
         (1, 0, "alice", ["Electron microscope", "Welcome, Alice Archer of Northgate University", "instrument:operate"]),
         (1, 1, "dora", ["Electron microscope", "Welcome, Dora Draper of Southbank Institute", "instrument:operate"]),
+        (1, 1, "emil", ["Electron microscope", "Welcome, Emil Éclair of Southbank Institute", "imaging/Role=operator"]),
     ],
 )
 def test_a_person_logs_in_and_sees_what_was_released_and_why_she_may_enter(

@@ -3,7 +3,6 @@
 The configuration is the one of docs/interop.md.
 """
 
-
 import re
 import shutil
 import signal
@@ -20,6 +19,7 @@ from typing import Final
 import urllib3
 
 from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
+from ostiary.command.demo.people import NORTHGATE
 from ostiary.federation.keys import create_key_ring
 from tests.running_demo import free_base_port
 
@@ -83,6 +83,9 @@ ShibConfig "$directory/shibboleth2.xml"
   ShibRequestSetting requireSession 1
   Require shib-session
 </LocationMatch>
+<Location /stranger/northgate/>
+  ShibRequestSetting entityID $northgate
+</Location>
 <VirtualHost 127.0.0.1:$tls_port>
   ServerName https://localhost:$tls_port
   SSLEngine on
@@ -175,11 +178,12 @@ class ShibbolethServiceProvider:
             tls_port=self.tls_port,
             behind_tls=self.behind_tls,
             modules=modules,
+            northgate=NORTHGATE.entity_id,
         )
         (self.directory / "apache.conf").write_text(apache)
         configuration, pid = self.directory / "shibboleth2.xml", self.directory / "shibd.pid"
         self._begin("/usr/sbin/shibd", "-F", "-f", "-c", str(configuration), "-p", str(pid))
-        self._await(lambda: (self.directory / "shibd.sock").exists())
+        self._await((self.directory / "shibd.sock").exists)
         self._begin("/usr/sbin/apache2", "-f", str(self.directory / "apache.conf"), "-DFOREGROUND")
         self._await(self._answers)
 

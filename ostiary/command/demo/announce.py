@@ -1,6 +1,8 @@
 """What the demo tells: a table for people, and the ready file for programs (its keys are relied on by other people's scripts)."""
 
 import os
+import sys
+from pathlib import Path
 from urllib.parse import quote
 
 from rich.console import Console
@@ -102,26 +104,40 @@ def _vo_content(layout: Layout) -> dict[str, object]:
 def _announce_vo(console: Console, layout: Layout) -> None:
     files = CollaborationFiles(layout)
     member = files.of(MEMBER)
-    command = (
-        f"ostiary proxy init --voms {VO}:{OPERATOR} --cert {member.certificate} --key {member.key}",
-        f"--certdir {files.authority.ca_directory} --vomsdir {files.vomsdir} --vomses {files.vomses} --out proxy.pem",
+    program = sys.argv[0] if Path(sys.argv[0]).name == "ostiary" else "ostiary"
+    lines = (
+        f"{program} proxy init --voms {VO}:{OPERATOR} \\",
+        f"  --cert {_short(member.certificate)} --key {_short(member.key)} \\",
+        f"  --certdir {_short(files.authority.ca_directory)} --vomsdir {_short(files.vomsdir)} \\",
+        f"  --vomses {_short(files.vomses)} --out proxy.pem",
     )
     console.print(
-        f"[bold]The virtual organisation {VO}[/] gives Emil a credential by his certificate:", highlight=False
+        f"[bold]The virtual organisation {VO}[/] gives Emil a credential for his certificate:", highlight=False
     )
-    console.print(f"  {command[0]} \\\n    {command[1]}", highlight=False, markup=False, soft_wrap=True)
-    others = files.of(NONMEMBER).certificate.parent
-    console.print(
-        f"  and nothing to {NONMEMBER.key}, {SUSPENDED.key} and {REVOKED.key} beside it in {others}.", highlight=False
-    )
+    for line in lines:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    others = ", ".join((NONMEMBER.key, SUSPENDED.key, REVOKED.key))
+    console.print(f"  Nothing for those beside his: {others}.", highlight=False)
     console.print()
 
 
-def announce(console: Console, layout: Layout, directory: DemoDirectory | None = None, why_not: str = "") -> None:
+def _short(path: Path) -> str:
+    """A path as one would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def announce(
+    console: Console, layout: Layout, directory: DemoDirectory | None = None, why_not: str = "", *, running: bool = True
+) -> None:
     """Where to click, who logs in with which password, and what each should see; where the people of the home ``in_ldap`` are, and if
-    they are not in a ``directory``, why not."""
+    they are not in a ``directory``, why not. ``running``: its services are started already, and end with this program."""
     console.print()
-    console.print("[bold]The demo federation is running.[/] Open one of these in your browser:", highlight=False)
+    opening = (
+        "[bold]The demo federation is running.[/] Open one of these in your browser:"
+        if running
+        else "[bold]The demo federation is prepared.[/] Once its services run, open one of these in your browser:"
+    )
+    console.print(opening, highlight=False)
     places = Table(box=None, padding=(0, 3, 0, 2), show_header=False)
     for resource in RESOURCES:
         places.add_row(f"[bold]{resource.name}[/]", f"{layout.resource_url(resource)}/{resource.key}/")
@@ -151,4 +167,5 @@ def announce(console: Console, layout: Layout, directory: DemoDirectory | None =
     console.print(f"  Signed metadata of everybody: {layout.wayf_url}/mdq/entities", highlight=False)
     console.print(f"  Files, keys and logs: {layout.state}", highlight=False)
     console.print()
-    console.print("Ctrl-C stops it all.", highlight=False)
+    if running:
+        console.print("Ctrl-C stops it all.", highlight=False)

@@ -62,9 +62,9 @@ class CollaborationFiles:
         return self.layout.directory("voms") / "voms.yaml"
 
     @property
-    def database(self) -> str:
-        """The URL of the VO's database."""
-        return f"sqlite:///{self.layout.directory('voms') / 'vo.db'}"
+    def database(self) -> dict[str, str]:
+        """The VO's database, as the configuration of a service names it."""
+        return self.layout.database("voms", "vo.db")
 
     @property
     def service(self) -> CertificateFiles:
@@ -116,8 +116,8 @@ def _write_config(files: CollaborationFiles) -> None:
         "vo": VO,
         "host": HOST,
         "port": port,
-        "listen": {"port": port},
-        "database": {"url": files.database},
+        "listen": files.layout.listen(port),
+        "database": files.database,
         "certificate": "host.pem",
         "key": "host.key",
         "ca_directory": str(files.authority.ca_directory),
@@ -127,7 +127,7 @@ def _write_config(files: CollaborationFiles) -> None:
 
 
 def _write_members(files: CollaborationFiles, people: dict[str, x509.Certificate], now: datetime) -> None:
-    engine = open_database(DatabaseSettings(url=files.database))
+    engine = open_database(DatabaseSettings.model_validate(files.database))
     upgrade_vo(engine)
     directory = VoDirectory(engine, VO)
     memberships = Memberships(engine, VO)

@@ -73,7 +73,7 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
     instrument = next(layout.resource_url(resource) for resource in RESOURCES if resource.key == "instrument")
     document = Template((DOCUMENTS / f"{home.key}-release.yaml").read_text()).substitute(instrument=instrument)
     _write_unless_changed(directory / "release.yaml", document)
-    database = {"url": f"sqlite:///{directory / 'home.db'}"}
+    database = layout.database(home.key, "home.db")
     shared = {"entity_id": home.entity_id, "database": database, "trust": _trust(layout), "handle_keys": ["handle.key"]}
     people: dict[str, Any] = {"type": "embedded"}
     if ldap is not None:
@@ -86,7 +86,7 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
             **shared,
             "people": people if ldap is None else {**people, "decoy_dn": ldap.decoy_dn},
             "public_url": layout.idp_url(home),
-            "listen": {"port": layout.idp_port(home)},
+            "listen": layout.listen(layout.idp_port(home)),
             "organisation": {"name": {"en": home.name}, "domains": [home.scope]},
             "scopes": [home.scope],
             "password_hashing": {"time_cost": 1, "memory": 8192, "parallelism": 1},
@@ -101,12 +101,12 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
             "people": people,
             "display_name": home.name,
             "public_url": layout.aa_url(home),
-            "listen": {"port": layout.aa_port(home)},
+            "listen": layout.listen(layout.aa_port(home)),
             "resolver": {
                 "connectors": [
                     _sql_connector(database) if ldap is None else _ldap_connector(home),
                     {"type": "static", "name": "organisation", "everybody": {"schacHomeOrganization": [home.scope]}},
-                    {"type": "vo", "name": VO, "vo": VO, "database": {"url": CollaborationFiles(layout).database}},
+                    {"type": "vo", "name": VO, "vo": VO, "database": CollaborationFiles(layout).database},
                 ],
                 "definitions": [{"attribute": name} for name in _attribute_names(home)],
                 "cache_age": "10s",
@@ -204,7 +204,7 @@ def _write_wayf(layout: Layout) -> None:
         {
             "service_name": "Where are you from?",
             "public_url": layout.wayf_url,
-            "listen": {"port": layout.wayf_port},
+            "listen": layout.listen(layout.wayf_port),
             "federation_name": FEDERATION_NAME,
             # It publishes the federation's metadata, so it signs with the federation's key.
             "trust": {**_trust(layout), "keys": str(layout.directory("federation") / "keys")},

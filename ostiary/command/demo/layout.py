@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ostiary.command.demo.applications import DemoResource
 from ostiary.command.demo.people import HOMES, INSTRUMENT, LIBRARY, DemoHome
 
 FEDERATION_NAME: Final = "https://federation.example/metadata"
+LOOPBACK: Final = "127.0.0.1"
 
 RESOURCES: Final = (
     DemoResource(
@@ -30,14 +31,35 @@ RESOURCES: Final = (
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Services listen on ``base_port`` and those after it. Homes and the WAYF are reached as ``localhost``, resources as ``127.0.0.1``,
-    so that every login crosses two sites."""
+    so that every login crosses two sites.
+
+    ``host``: the address on which those listen that browsers and clients reach. ``postgresql``: HOST:PORT of a server that holds a database
+    for each part that keeps something; None for files below the state directory.
+    """
 
     state: Path
     base_port: int
+    host: str = LOOPBACK
+    postgresql: str | None = None
 
     def directory(self, part: str) -> Path:
         """The files of one part: ``federation``, ``wayf``, a home's or a resource's key."""
         return self.state / part
+
+    def listen(self, port: int) -> dict[str, Any]:
+        """The content of the key ``listen`` of a service on ``port``."""
+        return {"host": self.host, "port": port}
+
+    def database(self, part: str, file: str) -> dict[str, str]:
+        """The content of the key ``database`` of a part: ``file`` in its directory, or the database of its name at the server."""
+        if self.postgresql is None:
+            return {"url": f"sqlite:///{self.directory(part) / file}"}
+        url = f"postgresql+psycopg://{part}@{self.postgresql}/{part}"
+        return {"url": url, "password_file": str(self.database_password(part))}
+
+    def database_password(self, part: str) -> Path:
+        """The password with which a part opens its database at the server."""
+        return self.directory(part) / "database.password"
 
     @property
     def wayf_port(self) -> int:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ostiary.clock import Clock, SystemClock
 from ostiary.command.demo.announce import announce, ready_content
+from ostiary.command.demo.databases import write_database_roles
 from ostiary.command.demo.federation import foreign_entities, prepare
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.slapd import prepare_directory
@@ -24,18 +25,42 @@ from ostiary.federation.model import Entity
 _MAXIMUM_METADATA: Final = 10_000_000
 
 
-def run_demo(state: Path, ready: Path | None, base_port: int, trust: Sequence[str]) -> int:
+def run_demo(layout: Layout, ready: Path | None, trust: Sequence[str]) -> int:
     """Runs until Ctrl-C or SIGTERM; returns the exit status. Raises `OstiaryError` when it can't start."""
-    clock = SystemClock()
-    layout = Layout(state.absolute(), base_port)
     if ready is not None:
         ready.unlink(missing_ok=True)
     check_ports(layout)
-    documents = [_read(source) for source in trust]
-    # Read before anything is written: bad metadata leaves no trace.
-    partners = [entity for document in documents for entity in foreign_entities(document)]
+    partners = _partners(trust)
     with _alone(layout.state):
-        return _run(layout, ready, partners, clock)
+        return _run(layout, ready, partners, SystemClock())
+
+
+def prepare_demo(layout: Layout, trust: Sequence[str]) -> None:
+    """Writes the state directory and tells the same, for somebody else to start the services. Raises `OstiaryError`."""
+    partners = _partners(trust)
+    with _alone(layout.state):
+        now = SystemClock().now()
+        directory, why_not = prepare_directory(layout, now)
+        prepare(layout, partners, now=now, directory=directory)
+    announce(_console(), layout, directory, why_not, running=False)
+
+
+def prepare_databases(layout: Layout, file: Path) -> None:
+    """Writes passwords, and into ``file`` the SQL for a PostgreSQL server (`write_database_roles`)."""
+    with _alone(layout.state):
+        write_database_roles(layout, file)
+    print(f"{file} is written.")
+
+
+def _partners(trust: Sequence[str]) -> list[Entity]:
+    """Read before anything is written: bad metadata leaves no trace."""
+    documents = [_read(source) for source in trust]
+    return [entity for document in documents for entity in foreign_entities(document)]
+
+
+def _console() -> Console:
+    # Into a file or a narrow pipe the table keeps its columns.
+    return Console(file=sys.stdout, width=max(Console(file=sys.stdout).width, 110))
 
 
 @contextmanager
@@ -64,9 +89,7 @@ def _run(layout: Layout, ready: Path | None, partners: Sequence[Entity], clock: 
         supervisor.start()
         if ready is not None:
             write_ready(ready, ready_content(layout))
-        console = Console(file=sys.stdout)
-        # Into a file or a narrow pipe the table keeps its columns.
-        announce(Console(file=sys.stdout, width=max(console.width, 110)), layout, directory, why_not)
+        announce(_console(), layout, directory, why_not)
         sys.stdout.flush()
         ended = supervisor.wait()
     finally:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import urllib3
 
 from ostiary.clock import Clock
-from ostiary.command.demo.applications import DemoResource, make_demo_application
+from ostiary.command.demo.applications import DemoResource
 from ostiary.command.demo.collaboration import CollaborationFiles
 from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES
+from ostiary.command.demo.wsgi import application_of
 from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
 from ostiary.command.serving import MakeApplication, refuse_taken_port, serve_made
@@ -86,8 +87,7 @@ def _wayf(layout: Layout, clock: Clock) -> Service:
 def _resource(layout: Layout, resource: DemoResource, clock: Clock) -> Service:
     def make(*, log: Log) -> "WSGIApplication":
         shire = make_shire(layout.directory(resource.key) / "sp.yaml", clock=clock, log=log)
-        homes = {home.entity_id: home.name for home in HOMES}
-        return ShireMiddleware(make_demo_application(resource, homes), shire)
+        return ShireMiddleware(application_of(resource), shire)
 
     return Service(
         resource.key, layout.resource_port(resource), make, f"{layout.resource_url(resource)}/ostiary/metadata"
@@ -106,7 +106,7 @@ def vo_program(layout: Layout, clock: Clock) -> Program:
 def check_ports(layout: Layout) -> None:
     """Raises `Unavailable` (``serve.port``) when another program listens where the demo wants to."""
     for port in layout.ports():
-        refuse_taken_port(ListenSettings(port=port))
+        refuse_taken_port(ListenSettings(host=layout.host, port=port))
 
 
 class Supervisor:
@@ -133,7 +133,9 @@ class Supervisor:
             self._begin(context.Process(target=target, name=program.name))
         self._await_programs()
         for service in self._services:
-            self._begin(context.Process(target=partial(_run, service, logs / f"{service.name}.log"), name=service.name))
+            listen = ListenSettings(host=self._layout.host, port=service.port)
+            target = partial(_run, service, listen, logs / f"{service.name}.log")
+            self._begin(context.Process(target=target, name=service.name))
         self._await_answers()
 
     def _begin(self, process: BaseProcess) -> None:
@@ -193,11 +195,11 @@ class Supervisor:
         self._stopping = True
 
 
-def _run(service: Service, log: Path) -> None:
+def _run(service: Service, listen: ListenSettings, log: Path) -> None:
     """A child that serves."""
     _become_child(log)
     multiprocessing.set_start_method("fork", force=True)
-    serve_made(service.name, service.make, ListenSettings(port=service.port))
+    serve_made(service.name, service.make, listen)
 
 
 def _run_program(program: Program, log: Path) -> None:
