@@ -25,7 +25,7 @@ e2e: ready-dev ready-browser ## Chromium drives the demo federation, with a real
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(ARGS)
 
 interop: ready-dev ## real peers against this code (installs Debian's packages)
-	@tools/install-debian-packages xmlsec1
+	@tools/install-debian-packages xmlsec1 openssl slapd libapache2-mod-shib voms-clients voms-clients-java
 	@$(BIN)/python -m pytest -q -m interop tests/interop $(ARGS)
 
 bench: ready-dev ## every benchmark beside its limit and its peers; ARGS=--quick for a short run

@@ -142,12 +142,13 @@ def qname(namespace: str, name: str) -> str:
 
 def children(element: Element, namespace: str, name: str) -> Iterator[Element]:
     """Direct children of that name, in document order."""
-    return element.iterchildren(qname(namespace, name))
+    return element.iterchildren(f"{{{namespace}}}{name}")
 
 
 def child(element: Element, namespace: str, name: str) -> Element | None:
     """The only direct child of that name, None if there is none. Two are refused (``xml.repeated_element``)."""
-    found = children(element, namespace, name)
+    # Called a dozen times for each message: no call more than needed.
+    found = element.iterchildren(f"{{{namespace}}}{name}")
     first = next(found, None)
     if first is not None and next(found, None) is not None:
         raise Refusal("xml.repeated_element", expected=f"at most one {name}", found="several")

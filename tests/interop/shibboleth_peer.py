@@ -3,6 +3,7 @@
 The configuration is the one of docs/interop.md.
 """
 
+import os
 import re
 import shutil
 import signal
@@ -86,14 +87,6 @@ ShibConfig "$directory/shibboleth2.xml"
 <Location /stranger/northgate/>
   ShibRequestSetting entityID $northgate
 </Location>
-<VirtualHost 127.0.0.1:$tls_port>
-  ServerName https://localhost:$tls_port
-  SSLEngine on
-  SSLCertificateFile "$directory/tls.pem"
-  SSLCertificateKeyFile "$directory/tls.key"
-  ProxyPreserveHost On
-  ProxyPass "/" "http://127.0.0.1:$behind_tls/"
-</VirtualHost>
 """
 _MODULES: Final = (
     "mpm_event",
@@ -116,9 +109,9 @@ _PAGE: Final = """\
 """
 
 
-def documented_configuration() -> str:
-    """``shibboleth2.xml`` as docs/interop.md shows it."""
-    [found] = re.findall(r"^```xml\n(<SPConfig.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+def documented(language: str) -> str:
+    """The one block of docs/interop.md in this language: ``shibboleth2.xml``, or TLS in front of an Attribute Authority."""
+    [found] = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
     return str(found)
 
 
@@ -164,8 +157,9 @@ class ShibbolethServiceProvider:
             text = Template(_LOGGER).substitute(directory=self.directory, name=name)
             (self.directory / f"{name}.logger").write_text(text)
         # Apache's processes append to it as a user who may not create it.
-        (self.directory / "native.log").touch(0o666)
-        (self.directory / "native.log").chmod(0o666)
+        (self.directory / "native.log").touch()
+        if os.getuid() == 0:
+            shutil.chown(self.directory / "native.log", "www-data")
 
     def start(self, federation: Federation | None) -> None:
         """Starts both; without a ``federation`` it knows nobody, but can already print its metadata."""
@@ -176,9 +170,18 @@ class ShibbolethServiceProvider:
             directory=self.directory,
             port=self.port,
             tls_port=self.tls_port,
-            behind_tls=self.behind_tls,
             modules=modules,
             northgate=NORTHGATE.entity_id,
+        )
+        apache += _exchanged(
+            documented("apache"),
+            {
+                "*:443": f"127.0.0.1:{self.tls_port}",
+                "https://aa.home.example.org:443": f"https://localhost:{self.tls_port}",
+                "/etc/ssl/home/tls.pem": str(self.directory / "tls.pem"),
+                "/etc/ssl/home/tls.key": str(self.directory / "tls.key"),
+                "http://127.0.0.1:8502/": f"http://127.0.0.1:{self.behind_tls}/",
+            },
         )
         (self.directory / "apache.conf").write_text(apache)
         configuration, pid = self.directory / "shibboleth2.xml", self.directory / "shibd.pid"
@@ -197,7 +200,7 @@ class ShibbolethServiceProvider:
             "  <ApplicationDefaults": Template(_PROCESSES).substitute(directory=self.directory, port=self.port)
             + "  <ApplicationDefaults",
         }
-        text = documented_configuration()
+        text = documented("xml")
         if federation is None:
             text = re.sub(r"    <MetadataProvider.*?</MetadataProvider>\n", "", text, flags=re.DOTALL)
         else:

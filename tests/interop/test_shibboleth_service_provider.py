@@ -1,4 +1,4 @@
-"""A real Shibboleth SP at our home organisations: its requests, our answers, what it asks our Attribute Authority, and what each refuses."""
+"""A real Shibboleth SP at our home organisations: its requests, our answers, its queries, and what each side refuses."""
 
 import base64
 import json

@@ -2,6 +2,7 @@
 
 import re
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -119,10 +120,8 @@ NAMES = ["nonmember", "suspended", "revoked", "a role not held", "a group not he
 @pytest.mark.parametrize(("holder", "wish", "reason"), REFUSALS, ids=NAMES)
 @pytest.mark.parametrize("client", [C, JAVA, "ours"], ids=["C", "Java", "ours"])
 def test_who_may_not_is_told_why(grid: Grid, proxy: Path, client: str, holder: str, wish: str, reason: str) -> None:
-    if client == "ours":
-        made = grid.our_init(holder, proxy, "-voms", wish)
-    else:
-        made = grid.init(client, holder, proxy, "-voms", wish)
+    init = grid.our_init if client == "ours" else partial(grid.init, client)
+    made = init(holder, proxy, "-voms", wish)
     assert made.code == 1
     if client == JAVA and holder == "revoked":
         # It reads the CRL itself and asks nobody.
@@ -180,8 +179,7 @@ def test_openssl_and_the_c_library_verify_the_chain_of_our_proxy(grid: Grid, pro
     assert verified.text == "Certificate chain verified succesfully\n"
 
 
-def test_a_proxy_of_ours_with_a_foreign_key_is_refused_by_both(grid: Grid, proxy: Path) -> None:
-    """The proxy certificate of one person above the certificate of another."""
+def test_both_refuse_a_proxy_above_the_certificate_of_somebody_else(grid: Grid, proxy: Path) -> None:
     assert grid.our_init("member", proxy).code == 0
     foreign = Path(grid.voms["nonmember"]["cert"]).read_text()
     first, *_ = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", proxy.read_text(), re.DOTALL)
