@@ -8,7 +8,7 @@ from ostiary.x509.fqan import Fqan
 from ostiary.x509.issuer_key import IssuerKey
 from ostiary.x509.lsc import Lsc, Names, VomsDirectory
 from ostiary.x509.names import issuer_bytes, slash_form_of, subject_bytes
-from ostiary.x509.proxy import find_attribute_certificates
+from ostiary.x509.proxy import attribute_certificates_in
 from ostiary.x509.trust import TrustDirectory
 from ostiary.x509.verify import verify_attribute_certificate
 
@@ -16,20 +16,29 @@ from ostiary.x509.verify import verify_attribute_certificate
 def carried_names(
     chain: VerifiedChain, vo: str, key: IssuerKey, trust: TrustDirectory, now: datetime
 ) -> frozenset[Fqan] | None:
-    """The names in the attribute certificates of ``vo`` in this chain; None when there is none. Other VOs' do not matter.
+    """The names that every proxy of this chain which has attribute certificates of ``vo`` states; None when none has. Other VOs' do not
+    matter: a proxy made below, with something else in it, frees nobody.
 
     One that has ended, or that is meant for other hosts, still bounds. Raises `NotAuthenticated`, `Refusal` (``x509.ac_*``) for one
     that is not ours.
     """
     found: frozenset[Fqan] | None = None
-    for der in find_attribute_certificates(chain.certificates):
-        read = read_attribute_certificate(der)
-        if read.vo == vo:
-            then = _while_valid(read, now)
-            own = _own_vomsdir(read, key)
-            proven = verify_attribute_certificate(der, chain, own, trust, then, host_names=read.targets)
-            found = frozenset(proven.fqans) | (found or frozenset())
+    for proxy in chain.proxies:
+        ours = [read for der in attribute_certificates_in(proxy) if (read := read_attribute_certificate(der)).vo == vo]
+        if ours:
+            stated = frozenset(fqan for read in ours for fqan in _proven_names(read, chain, key, trust, now))
+            found = stated if found is None else found & stated
     return found
+
+
+def _proven_names(
+    read: AttributeCertificate, chain: VerifiedChain, key: IssuerKey, trust: TrustDirectory, now: datetime
+) -> tuple[Fqan, ...]:
+    own = _own_vomsdir(read, key)
+    proven = verify_attribute_certificate(
+        read.der, chain, own, trust, now, host_names=read.targets, dates_at=_while_valid(read, now)
+    )
+    return proven.fqans
 
 
 def _while_valid(certificate: AttributeCertificate, now: datetime) -> datetime:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import stat
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
@@ -15,6 +16,7 @@ import click
 
 from ostiary.clock import Clock
 from ostiary.errors import Missing, Refusal
+from ostiary.web.log import one_line
 from ostiary.x509.attribute_certificate import AttributeCertificate, read_attribute_certificate
 from ostiary.x509.chain import verify_chain
 from ostiary.x509.lsc import load_vomsdir
@@ -116,7 +118,7 @@ def proxy_commands(*, clock: Clock) -> click.Group:
         received = collect(credential, wishes, wish, known, trust, tell)
         for each in received:
             for warning in each.warnings:
-                click.echo(f"WARNING: {warning}", err=True)
+                click.echo(f"WARNING: {one_line(warning)}", err=True)
         made = make(credential, received, wish, now=clock.now())
         if received and not unverified:
             listed = load_vomsdir(vomsdir or places.vomsdir())
@@ -183,12 +185,13 @@ def proxy_commands(*, clock: Clock) -> click.Group:
             said = acexists is None or any(each.vo == acexists for each in seen.attribute_certificates)
             context.exit(0 if enough and said else 1)
         if as_json:
-            click.echo(json.dumps(proxy_report.as_data(seen), indent=2, ensure_ascii=False))
+            click.echo(json.dumps(proxy_report.as_data(seen), indent=2))
         elif one is not None:
-            click.echo("\n".join(_one(seen, one)))
+            click.echo("\n".join(map(one_line, _one(seen, one))))
         else:
             lines = proxy_report.chain_lines(seen) if chain else []
-            click.echo("\n".join([*lines, *(proxy_report.everything(seen) if whole else proxy_report.summary(seen))]))
+            lines += proxy_report.everything(seen) if whole else proxy_report.summary(seen)
+            click.echo("\n".join(map(one_line, lines)))
 
     @proxy.command("verify")
     @click.option("-file", "--file", type=_FILE, help="The proxy file.")
@@ -288,14 +291,17 @@ def _host_names() -> tuple[str, ...]:
 
 
 def _destroy(path: Path) -> None:
-    """Overwrites the file in place, then removes it. Raises `Missing` (``voms.no_proxy``)."""
+    """Overwrites the file in place, then removes it. Raises `Missing` (``voms.no_proxy``), also for what is not an ordinary file of this
+    user alone: in a directory that all may write to, anybody could have put a FIFO or a second name of another file there."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise Missing("voms.no_proxy", expected="a proxy file", found=error.strerror, path=path) from None
     with os.fdopen(descriptor, "wb") as file:
-        length = os.fstat(file.fileno()).st_size
-        file.write(bytes(length))
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink != 1:
+            raise Missing("voms.no_proxy", expected="a file of yours with one name", found="another", path=path)
+        file.write(bytes(status.st_size))
         file.flush()
         os.fsync(file.fileno())
     path.unlink()

@@ -61,13 +61,14 @@ def load_credential(certificate: Path, key: Path, passphrase: Passphrase) -> Cre
 
     Raises `ConfigurationError` (``voms.credential``, ``config.private_file_*``), `Refusal` (``voms.passphrase``).
     """
+    # First, for it looks at what kind of file it is; both may be the same one in a directory that all may write to.
+    data = read_private_file(key)
     try:
         certificates = tuple(x509.load_pem_x509_certificates(certificate.read_bytes()))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             "voms.credential", file=certificate, expected="a certificate, PEM", found=error
         ) from None
-    data = read_private_file(key)
     word: str | None = None
     try:
         private = serialization.load_pem_private_key(_key_block(data), None)

@@ -19,6 +19,7 @@ from ostiary.web.listener import PEER_CHAIN
 from ostiary.web.log import Log
 from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
 from ostiary.x509.chain import TLS_CLIENT, VerifiedChain, verify_chain
+from ostiary.x509.names import issuer_bytes
 from ostiary.x509.trust import TrustDirectory
 from voms import answers
 from voms.asking import Asked, read_legacy, read_query
@@ -76,7 +77,16 @@ class VoAuthority:
         """The client's chain, leaf first. Raises `NotAuthenticated` (``x509.*``, ``voms.independent_proxy``)."""
         if not chain:
             raise NotAuthenticated("x509.no_certificate", expected="a client certificate", found="none")
-        verified = verify_chain(chain, self._trust(), now, usage=TLS_CLIENT)
+        trust = self._trust()
+        verified = verify_chain(chain, trust, now, usage=TLS_CLIENT)
+        if not trust.named(issuer_bytes(verified.end_entity)):
+            # Members are known by subject and issuer; two authorities beyond the directory may bear one name.
+            raise NotAuthenticated(
+                "x509.untrusted_ca",
+                expected="a CA of the certificates directory",
+                found=verified.issuer,
+                issuer=verified.issuer,
+            )
         if verified.independent:
             # Its holder gave it no rights (RFC 3820 3.8.2), so not that of asking in her name either.
             raise NotAuthenticated("voms.independent_proxy", expected="a proxy that inherits rights", found="none")

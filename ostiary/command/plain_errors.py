@@ -9,6 +9,7 @@ import click
 from ostiary.command.wording import catalogue
 from ostiary.config import DocumentError
 from ostiary.errors import ConfigurationError, OstiaryError
+from ostiary.web.log import one_line
 
 
 @contextmanager
@@ -18,18 +19,18 @@ def plain_errors() -> Iterator[None]:
         yield
     except OstiaryError as error:
         message, remedy = catalogue().error("en", error)
-        click.echo(f"ostiary: {message}", err=True)
+        _tell(f"ostiary: {message}")
         if isinstance(error, ConfigurationError):
             place = error.file if error.line is None else f"{error.file}, line {error.line}"
-            click.echo(f"  where:    {place}{f', {error.key}' if error.key else ''}", err=True)
+            _tell(f"  where:    {place}{f', {error.key}' if error.key else ''}")
         for label, text in (("expected", error.expected), ("found", error.found)):
             if text:
-                click.echo(f"  {label}: {'' if label == 'expected' else '   '}{text}", err=True)
-        click.echo(f"  remedy:   {remedy}", err=True)
-        click.echo(f"  code:     {error.code}", err=True)
+                _tell(f"  {label}: {'' if label == 'expected' else '   '}{text}")
+        _tell(f"  remedy:   {remedy}")
+        _tell(f"  code:     {error.code}")
         for other in error.problems[1:] if isinstance(error, DocumentError) else ():
             place = "" if other.line is None else f"line {other.line}, "
-            click.echo(f"  and:      {place}{other.key}: {catalogue().error('en', other)[0]}", err=True)
+            _tell(f"  and:      {place}{other.key}: {catalogue().error('en', other)[0]}")
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in _EXTRAS:
@@ -38,6 +39,11 @@ def plain_errors() -> Iterator[None]:
             f"ostiary: this command needs {error.name}; install it with: {_EXTRAS[error.name.split('.')[0]]}", err=True
         )
         sys.exit(1)
+
+
+def _tell(line: str) -> None:
+    """What a server or a file says reaches the terminal as text: no control character does, and further lines are indented."""
+    click.echo("\n            ".join(map(one_line, line.splitlines())), err=True)
 
 
 _EXTRAS = {

@@ -15,9 +15,8 @@ from ostiary.errors import Refusal, TooLarge
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _LINE_END: Final = re.compile(rb"\r?\n")
 _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])")
-_FIELD: Final = re.compile(
-    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x21-\x7e\x80-\xff \t]*[\x21-\x7e\x80-\xff])?)[ \t]*"
-)
+# Blanks around the value are stripped afterwards: looked for here, they would take time in the square of the line.
+_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\x21-\x7e\x80-\xff \t]*)")
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
 _STATUS: Final = re.compile(r"[2-5][0-9]{2} [\x20-\x7e]{0,100}")
 _MAXIMUM_LENGTH_DIGITS: Final = 12
@@ -108,7 +107,7 @@ def _read_fields(lines: Sequence[bytes]) -> dict[str, str]:
         matched = _FIELD.fullmatch(line)
         if matched is None:
             raise Refusal("listener.field", expected="Name: value", found=_shown(line))
-        name, value = matched[1].decode("ascii").lower(), matched[2].decode("latin-1")
+        name, value = matched[1].decode("ascii").lower(), matched[2].strip(b" \t").decode("latin-1")
         if name in found:
             if name in _ONCE:
                 raise Refusal("listener.field", expected=f"{name} at most once", found="several")

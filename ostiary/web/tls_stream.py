@@ -83,22 +83,26 @@ class TlsStream:
             self._flush(deadline)
 
     def close(self, deadline: Deadline) -> None:
-        """Says close_notify and closes our half, then waits for the peer to hang up; never raises."""
+        """Says close_notify (TLS 1.3 only) and closes our half, then waits for the peer to hang up; never raises."""
         with contextlib.suppress(OSError):
-            # The peer's own close_notify is not waited for.
-            with contextlib.suppress(ssl.SSLError):
-                self._tls.unwrap()
+            if self._tls.version() == "TLSv1.2":
+                self._forget_session()
+            else:
+                # The peer's own close_notify is not waited for.
+                with contextlib.suppress(ssl.SSLError):
+                    self._tls.unwrap()
             self._flush(deadline)
-            self._forget_session()
             drain(self._raw, deadline)
 
     def _forget_session(self) -> None:
         # A TLS 1.2 session could be taken up again by its identifier, tickets or not, and then nobody verifies the certificate.
-        # OpenSSL drops a session after a fatal error, and Python has no other way to ask for that.
+        # OpenSSL drops a session after a fatal error, but no longer once close_notify was said, and Python has no other way to ask for
+        # that. The alert about our own error is not sent: the end of the connection says enough.
         self._incoming.write(b"\x00" * 16)
         with contextlib.suppress(ssl.SSLError):
             while self._tls.read(_RECORD):
                 pass
+        self._outgoing.read()
 
     def _receive(self, deadline: Deadline) -> bool:
         self._raw.settimeout(deadline.left())

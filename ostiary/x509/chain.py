@@ -165,8 +165,9 @@ def _authorities(
         links.append(_Link(found, authority))
         if authority is not None and authority.is_self_signed:
             return links
-        if found == current or found in (link.certificate for link in links[:-1]):
-            # A root that was sent but is not in the directory, or CAs that certify each other.
+        circular = found == current or found in (link.certificate for link in links[:-1])
+        if circular or (authority is None and _takes_a_name(found, trust)):
+            # A root that was sent but is not in the directory, CAs that certify each other, or the name of a CA of the directory.
             raise NotAuthenticated(
                 "x509.untrusted_ca",
                 expected="a CA of the certificates directory",
@@ -174,6 +175,12 @@ def _authorities(
                 issuer=_subject(found),
             )
         current = found
+
+
+def _takes_a_name(authority: x509.Certificate, trust: TrustDirectory) -> bool:
+    """Whether a CA that is not in the directory bears the name of one that is. Whoever is known by subject and issuer would be somebody
+    else then. A CA may certify a new key of its own."""
+    return not _self_issued(authority) and bool(trust.named(names.subject_bytes(authority)))
 
 
 def _preference(certificate: x509.Certificate, now: datetime) -> tuple[bool, float]:
@@ -204,6 +211,7 @@ def _check_authorities(
     end_entity: x509.Certificate, authorities: Sequence[_Link], trust: TrustDirectory, now: datetime
 ) -> None:
     below_root = [end_entity, *(link.certificate for link in authorities[:-1])]
+    policy = None
     for depth in reversed(range(len(authorities))):
         link, issued = authorities[depth], below_root[depth]
         subject = _subject(link.certificate)
@@ -213,7 +221,8 @@ def _check_authorities(
         check_authority(
             link.certificate, subject, below=sum(not _self_issued(one) for one in below_root[1 : depth + 1])
         )
-        check_revocation(issued, _subject(issued), subject, link.trusted, trust, now)
+        policy = policy if link.trusted is None else link.trusted.policy
+        check_revocation(issued, _subject(issued), subject, link.trusted, policy, trust, now)
 
 
 def _check_proxies(

@@ -9,6 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 from ostiary.errors import NotAuthenticated
 from ostiary.x509 import names, oids
 from ostiary.x509.kinds import Classification, Kind, extensions_of
+from ostiary.x509.signing_policy import SigningPolicy
 from ostiary.x509.trust import Authority, TrustDirectory
 
 T = TypeVar("T", bound=x509.ExtensionType)
@@ -79,16 +80,17 @@ def check_revocation(
     subject: str,
     issuer: str,
     authority: Authority | None,
+    policy: SigningPolicy | None,
     trust: TrustDirectory,
     now: datetime,
 ) -> None:
-    """The CA has not revoked what it issued, and may sign for that name.
+    """The CA has not revoked what it issued, and may sign for that name. ``authority`` is None, and ``policy`` that of the CA above, for a
+    CA that is not in the directory: it may sign for no more than whoever vouches for it.
 
     Raises `NotAuthenticated`: ``x509.signing_policy``, ``x509.revoked``, ``x509.crl_expired``, ``x509.crl_not_yet_valid``,
     ``x509.crl_missing``, ``x509.crl_unusable``.
     """
-    policy = None if authority is None else authority.policy
-    if policy is None:
+    if authority is None or policy is None:
         if trust.require_signing_policy:
             raise NotAuthenticated(
                 "x509.signing_policy",
@@ -97,7 +99,7 @@ def check_revocation(
                 subject=subject,
                 issuer=issuer,
             )
-    elif not policy.allows(subject):
+    if policy is not None and not policy.allows(subject):
         raise NotAuthenticated(
             "x509.signing_policy",
             expected=" or ".join(policy.patterns) or "nothing",

@@ -172,15 +172,21 @@ def find_attribute_certificates(certificates: Sequence[x509.Certificate]) -> tup
         kind = classify(certificate)
         if not kind.is_proxy:
             return ()
-        extension = extensions_of(certificate).get(oids.AC_SEQUENCE)
-        if extension is not None:
-            items = asn1.decode(asn1.AcSequence, extension_bytes(extension), "x509.ac_sequence").items
-            if not items:
-                raise Refusal("x509.ac_sequence", expected="at least one attribute certificate", found="none")
-            return tuple(asn1.encode(item) for item in items)
-        if kind.kind is Kind.INDEPENDENT_PROXY:
-            return ()
+        found = attribute_certificates_in(certificate)
+        if found or kind.kind is Kind.INDEPENDENT_PROXY:
+            return found
     return ()
+
+
+def attribute_certificates_in(certificate: x509.Certificate) -> tuple[bytes, ...]:
+    """The attribute certificates (DER) of this one certificate. Raises `Refusal` (``x509.ac_sequence``) for an empty or unreadable list."""
+    extension = extensions_of(certificate).get(oids.AC_SEQUENCE)
+    if extension is None:
+        return ()
+    items = asn1.decode(asn1.AcSequence, extension_bytes(extension), "x509.ac_sequence").items
+    if not items:
+        raise Refusal("x509.ac_sequence", expected="at least one attribute certificate", found="none")
+    return tuple(asn1.encode(item) for item in items)
 
 
 def write_proxy(path: Path, proxy: Proxy) -> None:

@@ -73,18 +73,20 @@ def verify_attribute_certificate(
     now: datetime,
     *,
     host_names: tuple[str, ...],
+    dates_at: datetime | None = None,
 ) -> VerifiedAttributeCertificate:
     """Proves one attribute certificate (DER) for the holder of ``chain``: RFC 5755 5, and what VOMS adds.
 
     Dates with 300 s of tolerance; the LSC file of its VO and host matches its certificate list; that list leads to a trusted CA;
     issuer, key identifier and signature are those of the list's first certificate; the holder is the chain's end entity; targets
-    name this host; noRevAvail is there and nothing critical is unknown; every FQAN is of the VO.
+    name this host; noRevAvail is there and nothing critical is unknown; every FQAN is of the VO. ``dates_at``: when its own dates count,
+    ``now`` if None.
 
     Raises `Refusal` (``x509.ac_*``, ``x509.fqan``), `NotAuthenticated` (``x509.ac_issuer_chain``: the AA's own chain, why in ``found``;
     ``x509.ac_*``).
     """
     certificate = read_attribute_certificate(der)
-    _check_dates(certificate, now)
+    _check_dates(certificate, dates_at or now)
     issuer = _issuer(certificate, vomsdir, trust, now)
     _check_signature(certificate, issuer)
     _check_holder(certificate, chain)

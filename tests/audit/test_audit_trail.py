@@ -12,13 +12,14 @@ from ostiary.audit import Event, erase_person, events, record
 from ostiary.audit.tables import MIGRATIONS, audit_person, metadata
 from ostiary.storage.engine import open_engine, reading, writing
 from ostiary.storage.migrate import upgrade
+from tests.databases import DATABASES, emptied
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path}/a.db")
+@pytest.fixture(params=sorted(DATABASES))
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    engine = emptied(DATABASES[request.param](tmp_path))
     upgrade(engine, [MIGRATIONS])
     yield engine
     engine.dispose()

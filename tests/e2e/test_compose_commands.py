@@ -238,7 +238,7 @@ def test_a_member_gets_a_credential_of_the_vo(composition: Composition) -> None:
 def test_what_is_kept_is_in_postgresql_and_each_part_opens_its_own_database_only(composition: Composition) -> None:
     assert list(composition.layout.state.rglob("*.db")) == []
     with open_database(composition, "northgate", "northgate", password_of(composition, "northgate")) as connection:
-        names = connection.execute("SELECT username FROM person ORDER BY username").fetchall()
+        names = connection.execute("SELECT login_name FROM person ORDER BY login_name").fetchall()
     assert [name for (name,) in names] == ["alice", "bob", "carol"]
     assert PARTS == (*(home.key for home in HOMES), "voms")
     for database in ("southbank", "voms"):

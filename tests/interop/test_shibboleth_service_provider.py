@@ -211,19 +211,22 @@ def test_a_stranger_is_refused_before_anybody_is_asked_for_a_password(together: 
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "reason"),
     [
-        (rb">member@northgate\.example<", b">staff@northgate.example<"),
-        (rb"<ds:Signature .*?</ds:Signature>", b""),
+        (rb">member@northgate\.example<", b">staff@northgate.example<", "signature could not be verified"),
+        (rb"<ds:Signature .*?</ds:Signature>", b"", "Unable to establish security of incoming assertion"),
     ],
     ids=["a value changed", "both signatures taken out"],
 )
-def test_a_changed_response_is_refused(together: Together, browser: Browser, old: bytes, new: bytes) -> None:
+def test_a_changed_response_is_refused(
+    together: Together, browser: Browser, old: bytes, new: bytes, reason: str
+) -> None:
     form = response_for(browser, together)
     response, count = re.subn(old, new, response_in(form), flags=re.DOTALL)
     assert count > 0
     page = deliver(browser, changed(form, response), "http://localhost:1")
     assert page.status == 500
+    assert reason in page.text
     assert nobody_is_signed_in(browser, together)
 
 
@@ -232,7 +235,9 @@ def test_a_response_is_taken_once(together: Together, browser: Browser) -> None:
     assert deliver(browser, form, "http://localhost:1").status == 200
     transport = HttpTransport()
     other = Browser(transport)
-    assert deliver(other, form, "http://localhost:1").status == 500
+    page = deliver(other, form, "http://localhost:1")
+    assert page.status == 500
+    assert "replay" in page.text
     assert nobody_is_signed_in(other, together)
     transport.close()
 

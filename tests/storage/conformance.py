@@ -1,7 +1,6 @@
 """What each kind of store must do. A new kind adds a `Kit` to `KITS`, and nothing else."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from ostiary.storage.memory import MemoryCounters, MemoryReplayStore, MemorySessionStore
 from ostiary.storage.stores import Counters, ReplayStore, SessionStore
+from tests.databases import emptied, real_servers
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,18 +39,11 @@ def sqlite_kit(directory: Path) -> Kit:
 
 
 def sql_kit(url: str) -> Kit:
-    from sqlalchemy import text
-
-    from ostiary.storage.engine import open_engine, writing
     from ostiary.storage.migrate import MIGRATIONS, upgrade
     from ostiary.storage.sql import SqlCounters, SqlReplayStore, SqlSessionStore
-    from ostiary.storage.tables import metadata
 
-    engine = open_engine(url)
-    with writing(engine) as connection:
-        # A database that outlives the test holds what an earlier one left.
-        metadata.drop_all(connection)
-        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+    # A database that outlives the test holds what an earlier one left.
+    engine = emptied(url)
     upgrade(engine, [MIGRATIONS])
     return Kit(
         sessions=lambda namespace: SqlSessionStore(engine, namespace=namespace),
@@ -68,10 +61,7 @@ def sql_kit(url: str) -> Kit:
 
 def _kits() -> dict[str, Callable[[Path], Kit]]:
     kits: dict[str, Callable[[Path], Kit]] = {"memory": memory_kit, "sqlite": sqlite_kit}
-    # Empty databases of real servers, which the tests may overwrite; run these without xdist.
-    for url in os.environ.get("OSTIARY_TEST_DATABASES", "").split():
-        kits[url.partition(":")[0]] = lambda directory, url=url: sql_kit(url)  # type: ignore[misc]
-    return kits
+    return kits | {name: lambda directory, url=url: sql_kit(url) for name, url in real_servers().items()}  # type: ignore[misc]
 
 
 KITS = _kits()

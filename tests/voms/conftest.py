@@ -9,10 +9,9 @@ import pytest
 from sqlalchemy import Engine
 
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
-from ostiary.config import DatabaseSettings
-from ostiary.storage.engine import open_database
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
 from ostiary.storage.migrate import upgrade
+from tests.databases import DATABASES, emptied
 from voms.directory import CertificateNames, VoDirectory, create_vo
 from voms.memberships import Memberships
 from voms.tables import MIGRATIONS as VOMS_MIGRATIONS
@@ -31,9 +30,9 @@ class Vo:
     alice: str
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(DatabaseSettings(url=f"sqlite:///{tmp_path / 'vo.db'}"))
+@pytest.fixture(params=sorted(DATABASES))
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    opened = emptied(DATABASES[request.param](tmp_path))
     upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, VOMS_MIGRATIONS))
     yield opened
     opened.dispose()

@@ -217,6 +217,37 @@ def test_what_the_vo_sent_is_checked_before_anything_is_written(site: Site) -> N
     assert site.run("info", "-all", "-dont-verify-ac").exit_code == 0
 
 
+def test_nothing_that_a_vo_says_reaches_the_terminal_as_a_command(site: Site) -> None:
+    now = datetime.now(UTC)
+    site.grid.vo.directory.set_attribute(
+        "nickname", "\x1b[2J\x9b1m\nVO        : other", member=site.grid.vo.alice, at=now, by="operator"
+    )
+    assert site.init("--voms", "testvo").exit_code == 0
+    shown = site.run("info", "-all").output
+    assert "attribute : nickname = \\u001b[2J\\u009b1m\\u000aVO        : other (testvo)\n" in shown
+    assert site.run("info", "--json").output.isascii()
+
+
+def test_destroy_touches_nothing_but_an_ordinary_file_of_the_user(site: Site) -> None:
+    path, precious = site.directory / "proxy", site.directory / "precious"
+    precious.write_text("years of work")
+    os.link(precious, path)
+    assert refused(site.run("destroy")).code == "voms.no_proxy"
+    path.unlink()
+    os.symlink(precious, path)
+    assert refused(site.run("destroy")).code == "voms.no_proxy"
+    path.unlink()
+    os.mkfifo(path)
+    assert refused(site.run("destroy")).code == "voms.no_proxy"
+    assert refused(site.run("init", "--noregen")).code == "config.private_file_unreadable"
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert refused(site.run("destroy")).code == "voms.no_proxy"
+    finally:
+        os.close(reader)
+    assert precious.read_text() == "years of work"
+
+
 def test_a_key_with_a_passphrase_is_asked_for_it(site: Site) -> None:
     certificate, key = site.write(site.grid.alice, "user")
     protected = site.grid.alice.key.private_bytes(

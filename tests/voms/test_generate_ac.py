@@ -163,6 +163,28 @@ def test_the_same_name_from_another_trusted_ca_is_a_stranger(grid: Grid) -> None
     assert grid.get("fqans=/testvo", impostor.ders).problem[0] == "NoSuchUser"
 
 
+def test_a_ca_that_only_the_peer_sent_cannot_pass_for_the_one_that_the_vo_knows(grid: Grid) -> None:
+    other = root("/C=ZZ/O=HV Test/CN=Other CA")
+    other.install(grid.ca_directory)
+    grid.trust.reload()
+    namesake = other.issue_authority("/C=ZZ/O=HV Test/CN=HV Test CA", key=private_key("ec", "a namesake"))
+    impostor = namesake.issue("/C=ZZ/O=HV Test/CN=Alice Member", key=private_key("ec", "an impostor"))
+    assert CertificateNames.of(impostor.certificate) == CertificateNames.of(grid.alice.certificate)
+    assert grid.get("fqans=/testvo", impostor.ders).status == "403 Forbidden"
+    assert grid.logged()[-1]["code"] == "x509.untrusted_ca"
+
+
+def test_the_ca_of_a_member_stands_in_the_directory(grid: Grid) -> None:
+    middle = grid.authority.issue_authority("/C=ZZ/O=HV Test/CN=Middle CA")
+    bob = middle.issue("/C=ZZ/O=HV Test/CN=Bob")
+    grid.vo.directory.add_member(CertificateNames.of(bob.certificate), at=NOW, by="operator")
+    assert grid.get("fqans=/testvo", bob.ders).status == "403 Forbidden"
+    assert grid.logged()[-1]["code"] == "x509.untrusted_ca"
+    middle.install(grid.ca_directory)
+    grid.trust.reload()
+    assert grid.get("fqans=/testvo", bob.ders).status == "200 OK"
+
+
 def test_a_suspended_member_learns_the_reason(grid: Grid) -> None:
     grid.vo.directory.suspend(grid.vo.alice, "lost her laptop", at=NOW, by="operator")
     reply = grid.get("fqans=/testvo")
@@ -253,6 +275,39 @@ def test_a_proxy_that_states_less_gets_no_more(grid: Grid) -> None:
     assert any("your certificate already contains attributes, only a subset" in (text or "") for text in warnings)
 
 
+def of_another_vo(grid: Grid) -> bytes:
+    other = attribute_authority(grid.authority, "/C=ZZ/O=HV Test/CN=other")
+    return attribute_certificate(
+        other, grid.alice.certificate, vo="othervo", fqans=("/othervo/Role=NULL/Capability=NULL",), attributes=()
+    )
+
+
+def test_a_proxy_below_with_something_else_in_it_frees_nobody_of_what_the_one_above_states(grid: Grid) -> None:
+    groups = base64.b64decode(grid.get("fqans=/testvo").root.findtext("ac") or "")
+    role = base64.b64decode(grid.get("fqans=/testvo/g1/Role=admin").root.findtext("ac") or "")
+    above = proxy_of(grid.alice, acs=(groups,))
+    for below in (proxy_of(above), proxy_of(above, acs=(of_another_vo(grid),)), proxy_of(above, acs=(role,))):
+        reply = grid.get("fqans=/testvo/g1/Role=admin", below.ders)
+        assert certificate(reply).fqans == (
+            "/testvo/Role=NULL/Capability=NULL",
+            "/testvo/g1/Role=NULL/Capability=NULL",
+            "/testvo/g1/sub/Role=NULL/Capability=NULL",
+            "/testvo/g2/Role=NULL/Capability=NULL",
+        )
+
+
+def test_one_that_ended_before_the_newest_crl_still_bounds(grid: Grid) -> None:
+    ended = base64.b64decode(grid.get("fqans=/testvo&lifetime=600").root.findtext("ac") or "")
+    proxy = proxy_of(grid.alice, acs=(ended,))
+    grid.clock.time = NOW + timedelta(hours=2)
+    crl = grid.authority.crl(this_update=NOW + timedelta(hours=1), next_update=NOW + timedelta(days=1))
+    for file in grid.ca_directory.glob("*.r0"):
+        file.write_bytes(crl)
+    grid.trust.reload()
+    reply = grid.get("fqans=/testvo/g1/Role=admin", proxy.ders)
+    assert all("Role=NULL" in fqan for fqan in certificate(reply).fqans)
+
+
 def test_an_attribute_certificate_of_this_vo_that_we_did_not_issue_is_refused(grid: Grid) -> None:
     forger = attribute_authority(root("/C=ZZ/O=Forgers/CN=Forger CA"))
     forged = attribute_certificate(forger, grid.alice.certificate, fqans=("/testvo/g1/Role=admin/Capability=NULL",))
@@ -261,11 +316,8 @@ def test_an_attribute_certificate_of_this_vo_that_we_did_not_issue_is_refused(gr
 
 
 def test_an_attribute_certificate_of_another_vo_does_not_matter(grid: Grid) -> None:
-    other = attribute_authority(grid.authority, "/C=ZZ/O=HV Test/CN=other")
-    foreign = attribute_certificate(
-        other, grid.alice.certificate, vo="othervo", fqans=("/othervo/Role=NULL/Capability=NULL",), attributes=()
-    )
-    reply = grid.get("fqans=/testvo/g1/Role=admin", proxy_of(grid.alice, acs=(foreign,)).ders)
+    proxy = proxy_of(grid.alice, acs=(of_another_vo(grid),))
+    reply = grid.get("fqans=/testvo/g1/Role=admin", proxy.ders)
     assert certificate(reply).fqans[0] == "/testvo/g1/Role=admin/Capability=NULL"
 
 

@@ -177,7 +177,8 @@ def test_the_log_has_one_line_for_a_request_with_the_subject_and_without_the_que
 
 
 def test_a_tls_session_is_never_resumed(world: World, start: Start) -> None:
-    running = start()
+    served = world.context()
+    running = start(context=lambda: served)
     context = world.client(world.alice, tls12=True)
     session = None
     for _ in range(2):

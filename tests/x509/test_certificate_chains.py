@@ -153,6 +153,20 @@ def test_a_ca_of_the_same_name_with_another_key_is_refused(trust: TrustDirectory
     assert outcome([*mallory.ders, der(impostor.certificate)], trust) == "x509.untrusted_ca"
 
 
+def test_a_ca_below_another_one_cannot_take_the_name_of_a_trusted_ca(tmp_path: Path) -> None:
+    trust = trust_directory(tmp_path / "ca", AUTHORITY, OTHER)
+    namesake = OTHER.issue_authority("/C=ZZ/O=HV Test/CN=HV Test CA", key=private_key("ec", "namesake"))
+    mallory = namesake.issue(ALICE_NAME, key=private_key("ec", "mallory"))
+    error = refused(lambda: verify_chain(mallory.ders, trust, NOW))
+    assert (error.code, error.params["issuer"]) == ("x509.untrusted_ca", "/C=ZZ/O=HV Test/CN=HV Test CA")
+
+
+def test_a_ca_may_certify_a_new_key_of_its_own(trust: TrustDirectory) -> None:
+    renewed = AUTHORITY.issue_authority("/C=ZZ/O=HV Test/CN=HV Test CA", key=private_key("ec", "the new key"))
+    bob = renewed.issue("/C=ZZ/O=HV Test/CN=Bob")
+    assert verify_chain(bob.ders, trust, NOW).anchors == (renewed.certificate, AUTHORITY.certificate)
+
+
 def test_two_cas_that_certify_each_other_lead_nowhere(trust: TrustDirectory) -> None:
     one = root("/C=ZZ/CN=One")
     two = root("/C=ZZ/CN=Two")
@@ -435,6 +449,22 @@ def test_a_ca_signs_only_for_the_names_of_its_policy(tmp_path: Path) -> None:
         "/C=ZZ/O=Elsewhere/CN=Bob",
         "/C=ZZ/O=HV Test/CN=HV Test CA",
     )
+
+
+def test_a_ca_that_is_not_in_the_directory_signs_for_no_more_than_the_one_above(tmp_path: Path) -> None:
+    trust = trust_directory(tmp_path / "ca", AUTHORITY, policy=signing_policy(AUTHORITY, "/C=ZZ/O=HV Test/*"))
+    middle = AUTHORITY.issue_authority("/C=ZZ/O=HV Test/CN=Middle CA")
+    lower = middle.issue_authority("/C=ZZ/O=HV Test/CN=Lower CA")
+    for authority in (middle, lower):
+        assert outcome(authority.issue("/C=ZZ/O=HV Test/CN=Bob").ders, trust) == "accepted"
+        assert outcome(authority.issue("/C=ZZ/O=Elsewhere/CN=Bob").ders, trust) == "x509.signing_policy"
+
+
+def test_a_ca_of_the_directory_has_its_own_policy_only(tmp_path: Path) -> None:
+    middle = AUTHORITY.issue_authority("/C=ZZ/O=HV Test/CN=Middle CA")
+    policy = signing_policy(AUTHORITY, "/C=ZZ/O=HV Test/CN=Middle CA")
+    trust = trust_directory(tmp_path / "ca", AUTHORITY, middle, policy=policy)
+    assert outcome(middle.issue("/C=ZZ/O=HV Test/CN=Bob").ders, trust) == "accepted"
 
 
 def test_a_policy_of_another_ca_lets_this_one_sign_nothing(tmp_path: Path) -> None:

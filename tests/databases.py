@@ -1,0 +1,64 @@
+"""The databases on which tests of what is stored run: SQLite always, and those of real servers that OSTIARY_TEST_DATABASES names.
+
+The variable holds SQLAlchemy URLs, separated by spaces, of databases that belong to the tests: they are emptied. Run such tests without
+xdist. ``make e2e`` starts servers and sets it.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+VARIABLE = "OSTIARY_TEST_DATABASES"
+# What keeps foreign keys from being enforced, and what brings them back.
+_RESTING = {
+    "sqlite": ("PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys=ON"),
+    "postgresql": ("SET session_replication_role=replica", "SET session_replication_role=origin"),
+    "mariadb": ("SET foreign_key_checks=0", "SET foreign_key_checks=1"),
+}
+
+
+def real_servers() -> dict[str, str]:
+    """URL by the name of the dialect."""
+    urls = os.environ.get(VARIABLE, "").split()
+    return {url.partition(":")[0].partition("+")[0]: url for url in urls}
+
+
+def _databases() -> dict[str, Callable[[Path], str]]:
+    found: dict[str, Callable[[Path], str]] = {"sqlite": lambda directory: f"sqlite:///{directory}/a.db"}
+    return found | {name: lambda directory, url=url: url for name, url in real_servers().items()}  # type: ignore[misc]
+
+
+DATABASES = _databases()
+
+
+def emptied(url: str) -> "Engine":
+    """An engine for a database that holds no table any more."""
+    from sqlalchemy import MetaData
+
+    from ostiary.storage.engine import open_engine, writing
+
+    engine = open_engine(url)
+    with writing(engine) as connection:
+        found = MetaData()
+        found.reflect(connection)
+        found.drop_all(connection)
+    return engine
+
+
+@contextmanager
+def without_foreign_keys(connection: "Connection") -> "Iterator[None]":
+    """Around a transaction that breaks them."""
+    off, on = _RESTING[connection.dialect.name]
+    # On the driver's own connection: SQLite takes it outside a transaction only.
+    cursor = connection.connection.cursor()
+    cursor.execute(off)
+    try:
+        yield
+    finally:
+        cursor.execute(on)
+        cursor.close()

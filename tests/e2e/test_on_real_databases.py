@@ -1,0 +1,53 @@
+"""What must hold for everything that is stored, once more on PostgreSQL and on MariaDB: the suites run by themselves, with a URL of each."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.database_servers import running_mariadb, running_postgresql
+from tests.databases import VARIABLE
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+# At least so many tests of each run there.
+SUITES = {
+    "tests/storage/test_store_conformance.py": 25,
+    "tests/audit": 50,
+    "tests/voms/test_members_of_a_vo.py": 30,
+    "tests/idp/test_people_directory.py": 30,
+}
+SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "postgresql": running_postgresql,
+    "mariadb": running_mariadb,
+}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Its name and the URL of its database."""
+    with SERVERS[request.param]() as url:
+        yield request.param, url
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_suite_holds_on_a_real_server(server: tuple[str, str], suite: str) -> None:
+    name, url = server
+    finished = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", name, suite],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: url},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    last = finished.stdout.strip().splitlines()[-1]
+    found = re.fullmatch(r"(\d+) passed(?:, \d+ deselected)? in .*", last)
+    assert found is not None, last
+    assert int(found[1]) >= SUITES[suite]
