@@ -7,6 +7,7 @@ import base64
 import binascii
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -92,6 +93,8 @@ def _exchange(server: VomsServer, wanted: Wanted, context: ssl.SSLContext) -> by
         f"GET {wanted.path()} HTTP/1.1\r\nHost: {server.host}:{server.port}\r\nUser-Agent: ostiary\r\n"
         "Accept: */*\r\nConnection: close\r\n\r\n"
     )
+    # Not the time of day: how long this server is waited for, however it drips.
+    deadline = time.monotonic() + TIMEOUT
     try:
         with (
             socket.create_connection((server.host, server.port), timeout=TIMEOUT) as raw,
@@ -99,7 +102,7 @@ def _exchange(server: VomsServer, wanted: Wanted, context: ssl.SSLContext) -> by
         ):
             _check_name(stream, server)
             stream.sendall(request.encode())
-            return _all_of(stream)
+            return _all_of(stream, deadline)
     except OSError as error:
         raise _unreachable(server, error) from error
 
@@ -113,10 +116,12 @@ def _check_name(stream: ssl.SSLSocket, server: VomsServer) -> None:
         )
 
 
-def _all_of(stream: ssl.SSLSocket) -> bytes:
+def _all_of(stream: ssl.SSLSocket, deadline: float) -> bytes:
     parts: list[bytes] = []
     length = 0
     while part := stream.recv(65_536):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer takes too long")
         parts.append(part)
         length += len(part)
         if length > MAXIMUM_ANSWER:

@@ -193,14 +193,17 @@ class TlsListener:
                 self._changed.wait(_PAUSE)
 
     def _push_out(self) -> None:
-        """Cuts the connection that has kept us waiting longest, one without a client certificate before one with."""
+        """Cuts the connection that has kept us waiting longest, one without a client certificate before one with, unless those have taken
+        more than half of the places."""
         if any(connection.is_cut for connection in self._open):
             return
         waiting = [connection for connection in self._open if connection.phase is Phase.WAITING]
         if not waiting and not self._told_full:
             self._told_full = True
             self._log.warning("listener_full", connections=len(self._open))
-        candidates = [connection for connection in waiting if not connection.has_certificate] or waiting
+        known = [connection for connection in waiting if connection.has_certificate]
+        unknown = [connection for connection in waiting if not connection.has_certificate]
+        candidates = known if len(known) > self._limits.connections // 2 else unknown or known
         # A crowd that arrives at once is no reason to send somebody away who has just come.
         if candidates and candidates[0].age() > self._limits.patience_seconds:
             candidates[0].cut("listener.crowded")

@@ -90,15 +90,14 @@ def check_revocation(
     Raises `NotAuthenticated`: ``x509.signing_policy``, ``x509.revoked``, ``x509.crl_expired``, ``x509.crl_not_yet_valid``,
     ``x509.crl_missing``, ``x509.crl_unusable``.
     """
-    if authority is None or policy is None:
-        if trust.require_signing_policy:
-            raise NotAuthenticated(
-                "x509.signing_policy",
-                expected=f"a signing policy of {issuer}",
-                found="none",
-                subject=subject,
-                issuer=issuer,
-            )
+    if trust.require_signing_policy and (authority is None or policy is None):
+        raise NotAuthenticated(
+            "x509.signing_policy",
+            expected=f"a signing policy of {issuer}",
+            found="none",
+            subject=subject,
+            issuer=issuer,
+        )
     if policy is not None and not policy.allows(subject):
         raise NotAuthenticated(
             "x509.signing_policy",

@@ -9,11 +9,12 @@ from click.testing import CliRunner, Result
 
 from ostiary.clock import SystemClock
 from ostiary.command.cli import ostiary
+from ostiary.command.plain_errors import plain_errors
 from ostiary.command.resource import make_resource
 from ostiary.command.serving import refuse_taken_port
 from ostiary.command.wording import catalogue
 from ostiary.config import ListenSettings
-from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.errors import ConfigurationError, Refusal, Unavailable
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, IdpRole
 from ostiary.federation.publish import signed_aggregate
@@ -29,6 +30,15 @@ def test_help_lists_every_command() -> None:
     text = run("--help").output
     for command in ("demo", "errors", "explain", "keys", "metadata", "people", "policy", "serve", "trace"):
         assert f"\n  {command}" in text
+
+
+def test_what_is_wrong_reaches_the_terminal_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    message = "You are\x1b[2J\x9b1m suspended.\nReason: none.\rostiary: all is well"
+    with pytest.raises(SystemExit), plain_errors():
+        raise Refusal("voms.answered", expected="a certificate", found="\x1b]0;x\x07", message=message, server="vo:1")
+    told = capsys.readouterr().err
+    assert all(character == "\n" or character.isprintable() for character in told)
+    assert "You are\\u001b[2J\\u009b1m suspended.\n            Reason: none.\n            ostiary: all is well" in told
 
 
 def test_a_key_is_made_once_and_never_overwritten(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Our client against our service over real TLS, by the commands that people use; and who never gets as far as a request."""
 
+import contextlib
 import json
 import os
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -326,3 +329,28 @@ def test_the_certificate_in_the_proxy_is_the_one_that_was_registered(site: Site)
     site.init("--voms", "testvo")
     proxy = read_proxy(site.directory / "proxy")
     assert proxy.certificates[1] == x509.load_der_x509_certificate(site.grid.alice.ders[0])
+
+
+def test_a_server_that_drips_its_answer_is_not_waited_for_without_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voms.client.TIMEOUT", 0.6)
+    context = make_context(site.directory / "host.pem", site.directory / "host.key", site.grid.trust().certificates())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server, context))
+        dripping.start()
+        line = (site.directory / "vomses").read_text()
+        (site.directory / "vomses").write_text(line.replace(str(site.listener.port), str(server.getsockname()[1])))
+        problem = refused(site.init("--voms", "testvo"))
+        dripping.join()
+    assert (problem.code, problem.found) == ("voms.unreachable", "the answer takes too long")
+
+
+def drip(server: socket.socket, context: ssl.SSLContext) -> None:
+    """One octet every tenth of a second, until the client has gone."""
+    connection, _ = server.accept()
+    with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as stream:
+        stream.recv(4096)
+        for _ in range(100):
+            stream.sendall(b"H")
+            time.sleep(0.1)

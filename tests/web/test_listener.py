@@ -608,6 +608,20 @@ def test_whoever_shows_a_certificate_is_not_pushed_out_by_those_who_do_not(world
         assert status_of(read_to_end(thinking)) == b"HTTP/1.1 200 OK"
 
 
+def test_those_with_a_certificate_who_say_nothing_do_not_keep_everybody_else_out(world: World, start: Start) -> None:
+    running = start(limits=replace(HONEST, connections=20, patience_seconds=0.2))
+    client = world.client(world.alice)
+    with contextlib.ExitStack() as stack:
+        for _ in range(19):
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=5))
+            stack.enter_context(client.wrap_socket(raw))
+        for _ in range(60):
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=5))
+        begin = time.monotonic()
+        assert status_of(talk(running.port, client, [GET])) == b"HTTP/1.1 200 OK"
+        assert time.monotonic() - begin < 4
+
+
 def test_when_every_place_is_taken_by_a_running_request_the_next_one_waits_for_its_turn(
     world: World, start: Start
 ) -> None:

@@ -164,7 +164,10 @@ def test_a_ca_below_another_one_cannot_take_the_name_of_a_trusted_ca(tmp_path: P
 def test_a_ca_may_certify_a_new_key_of_its_own(trust: TrustDirectory) -> None:
     renewed = AUTHORITY.issue_authority("/C=ZZ/O=HV Test/CN=HV Test CA", key=private_key("ec", "the new key"))
     bob = renewed.issue("/C=ZZ/O=HV Test/CN=Bob")
-    assert verify_chain(bob.ders, trust, NOW).anchors == (renewed.certificate, AUTHORITY.certificate)
+    assert verify_chain([*bob.ders, der(renewed.certificate)], trust, NOW).anchors == (
+        renewed.certificate,
+        AUTHORITY.certificate,
+    )
 
 
 def test_two_cas_that_certify_each_other_lead_nowhere(trust: TrustDirectory) -> None:
