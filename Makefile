@@ -20,8 +20,8 @@ test: ready-dev ## everything that needs Python packages only; ARGS='-k login'
 test-optimized: ready-dev ## the same once more under python -O, with coverage
 	@$(BIN)/python -m tests.run --optimized $(ARGS)
 
-e2e: ready-dev ready-browser ## Chromium drives the demo federation, with a real slapd (installs both from Debian)
-	@tools/install-debian-packages slapd ldap-utils
+e2e: ready-dev ready-browser ## Chromium, a real slapd, PostgreSQL and MariaDB; what compose.yaml starts (installs from Debian)
+	@tools/install-debian-packages slapd ldap-utils postgresql mariadb-server
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(ARGS)
 
 interop: ready-dev ## real peers against this code (installs Debian's packages)
@@ -32,12 +32,15 @@ bench: ready-dev ## every benchmark beside its limit and its peers; ARGS=--quick
 	@tools/install-debian-packages xmlsec1 python3-lasso || echo "Those peers will not be measured."
 	@$(BIN)/python -m bench $(ARGS)
 
-check: ready-dev ## format, lint, types, import contracts, schemas and lists in sync, links
+check: ready-dev ## format, lint, types, import contracts, schemas and lists in sync, links, container files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.documents_in_sync
+	@$(BIN)/hadolint docker/Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
+	@$(BIN)/compose-lint check --quiet --no-env --fail-on low --strict-config --config docker/compose-lint.yaml docker/compose.yaml
 
 format: ready-dev ## put the code into shape
 	@$(BIN)/ruff format .

@@ -38,6 +38,8 @@ def running_postgresql() -> Iterator[str]:
         initdb = ("initdb", f"--pgdata={data}", f"--username={NAME}", f"--pwfile={first}", "--auth=scram-sha-256")
         _finish([programs / initdb[0], *initdb[1:], "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"], "postgres")
         command = [programs / "postgres", "-D", data, "-p", port, "-k", directory, "-c", "listen_addresses=127.0.0.1"]
+        # What a power cut would cost is nothing here.
+        command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
         with _running(command, directory, "postgres", signal.SIGINT):
             # It is asked without a password: whether it takes connections, not whether it lets anybody in.
             _await([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", port], directory)
@@ -54,7 +56,8 @@ def running_mariadb() -> Iterator[str]:
         own = ("--no-defaults", f"--datadir={data}")
         _finish(["mariadb-install-db", *own, "--auth-root-authentication-method=normal", "--skip-test-db"], "mysql")
         command = ["/usr/sbin/mariadbd", *own, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={sock}"]
-        with _running([*command, f"--pid-file={directory / 'pid'}"], directory, "mysql", signal.SIGTERM):
+        command += [f"--pid-file={directory / 'pid'}", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
+        with _running(command, directory, "mysql", signal.SIGTERM):
             client = ["mariadb", "--no-defaults", f"--socket={sock}", "--user=root"]
             _await([*client, "--execute=SELECT 1"], directory)
             statements = (

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -15,8 +16,9 @@ _SECONDS: Final = 5.0
 _LDAP_PORT: Final = 389
 # RFC 4511 4.14.1: message 1, an ExtendedRequest (0x77) whose requestName (0x80) is StartTLS.
 _START_TLS: Final = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
-# RFC 4511 4.12: the answer to it begins with resultCode success.
-_STARTED: Final = b"\x02\x01\x01\x78", b"\x0a\x01\x00"
+# RFC 4511 4.12: the answer to it, an ExtendedResponse, whose first element is the resultCode; 0 is success.
+_EXTENDED_RESPONSE: Final = 0x78
+_SUCCESS: Final = (0x0A, b"\x00")
 
 
 def ask(url: str, *, ca: Path | None = None, certificate: Path | None = None, key: Path | None = None) -> None:
@@ -63,11 +65,32 @@ def _ask_ldap(url: str, parts: SplitResult, context: ssl.SSLContext) -> None:
         with socket.create_connection((host, parts.port or _LDAP_PORT), timeout=_SECONDS) as plain:
             plain.sendall(_START_TLS)
             answer = plain.recv(1024)
-            if not all(part in answer for part in _STARTED):
+            if not _agrees(answer):
                 raise _silent(url, "StartTLS", answer.hex() or "the end of the connection")
             context.wrap_socket(plain, server_hostname=host).close()
     except OSError as error:
         raise _silent(url, "StartTLS", error) from None
+
+
+def _agrees(answer: bytes) -> bool:
+    """Whether this LDAPMessage is an ExtendedResponse of success."""
+    try:
+        (_, message), *_ = _elements(answer)
+        (_, _number), (kind, response), *_ = _elements(message)
+        return kind == _EXTENDED_RESPONSE and next(_elements(response)) == _SUCCESS
+    except (ValueError, IndexError, StopIteration):
+        return False
+
+
+def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Tag and content of each BER element (X.690 8.1); the last may be cut off."""
+    while content:
+        length, start = content[1], 2
+        if length & 0x80:
+            start = 2 + (length & 0x7F)
+            length = int.from_bytes(content[2:start], "big")
+        yield content[0], content[start : start + length]
+        content = content[start + length :]
 
 
 def _context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:

@@ -1,6 +1,8 @@
 """The embedded directory: names, states, attributes in time, and an audit row with each change."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -10,12 +12,25 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from idp.directory import ATTRIBUTE_QUERY, Directory, login_key
+from idp.tables import MIGRATIONS as IDP_MIGRATIONS
 from idp.tables import metadata, person_attribute
 from ostiary import audit
+from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.errors import Missing, Refusal, Unavailable
 from ostiary.storage.engine import open_engine, reading
+from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
+from ostiary.storage.migrate import upgrade
+from tests.databases import DATABASES, emptied
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(params=sorted(DATABASES))
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    opened = emptied(DATABASES[request.param](tmp_path))
+    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS))
+    yield opened
+    opened.dispose()
 
 
 def add(directory: Directory, name: str = "ada", **attributes: list[str]) -> str:
