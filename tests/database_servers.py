@@ -108,7 +108,12 @@ def _await(command: Sequence[object], directory: Path) -> None:
 
 def _finish(command: Sequence[object], user: str, environment: dict[str, str] | None = None) -> None:
     finished = subprocess.run(
-        [str(word) for word in command], cwd="/", env=environment, capture_output=True, text=True, **as_system_user(user)
+        [str(word) for word in command],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        **as_system_user(user),
     )
     if finished.returncode:
         raise RuntimeError(f"{command[0]}: {finished.stdout}{finished.stderr}")

@@ -30,7 +30,7 @@ def real_servers() -> dict[str, str]:
 
 def _databases() -> dict[str, Callable[[Path], str]]:
     found: dict[str, Callable[[Path], str]] = {"sqlite": lambda directory: f"sqlite:///{directory}/a.db"}
-    return found | {name: lambda directory, url=url: url for name, url in real_servers().items()}  # type: ignore[misc]
+    return found | {name: lambda directory, url=url: url for name, url in real_servers().items()}
 
 
 DATABASES = _databases()

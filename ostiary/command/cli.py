@@ -35,10 +35,16 @@ def ostiary() -> None:
 @click.option("--base-port", type=click.IntRange(1024, 65000), default=8400, show_default=True)
 @click.option("--trust", multiple=True, metavar="FILE_OR_URL", help="Metadata of further IdPs or SPs; may be repeated.")
 @click.option(
-    "--listen", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where services listen; in containers 0.0.0.0."
+    "--listen",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where services listen; in containers 0.0.0.0.",
 )
 @click.option(
-    "--postgresql", metavar="HOST:PORT", help="Keep people and the VO in databases there (made by --write-database-roles)."
+    "--postgresql",
+    metavar="HOST:PORT",
+    help="Keep people and the VO in databases there (made by --write-database-roles).",
 )
 @click.option(
     "--write-database-roles",

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary.audit import Break, ChainReport, Checkpoint, erase_person, record, seal, verify_chain
 from ostiary.audit.tables import MIGRATIONS
-from ostiary.storage.engine import open_engine, reading, writing
+from ostiary.storage.engine import reading, writing
 from ostiary.storage.migrate import upgrade
 from tests.databases import DATABASES, emptied, without_foreign_keys
 
@@ -261,7 +261,9 @@ def test_a_removed_checkpoint_leaves_rows_unsigned(engine: Engine) -> None:
     assert check(engine) == ChainReport(sealed=4, waiting=0, broken=3, reason=Break.UNSIGNED)
 
 
-@pytest.mark.parametrize("change", ["signature = substr(signature, 2)", "at = '2027-01-01 00:00:00.000000'", "serial = 1"])
+@pytest.mark.parametrize(
+    "change", ["signature = substr(signature, 2)", "at = '2027-01-01 00:00:00.000000'", "serial = 1"]
+)
 def test_a_changed_checkpoint_is_found(engine: Engine, change: str) -> None:
     write(engine, 2)
     close(engine)

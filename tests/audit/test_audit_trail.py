@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select, text
 
 from ostiary.audit import Event, erase_person, events, record
 from ostiary.audit.tables import MIGRATIONS, audit_person, metadata
-from ostiary.storage.engine import open_engine, reading, writing
+from ostiary.storage.engine import reading, writing
 from ostiary.storage.migrate import upgrade
 from tests.databases import DATABASES, emptied
 

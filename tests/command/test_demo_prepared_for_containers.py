@@ -8,16 +8,20 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+import ostiary.command.demo.run as demo_run
 import ostiary.command.demo.slapd as demo_slapd
 from ostiary.command.cli import ostiary
 from ostiary.command.demo.collaboration import CollaborationFiles
 from ostiary.command.demo.databases import scram_verifier
 from ostiary.command.demo.layout import Layout
+from tests.simulator import MovableClock
 
 
 @pytest.fixture(autouse=True)
-def no_slapd(monkeypatch: pytest.MonkeyPatch) -> None:
+def around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No slapd, and the time at which the state directory that tests share was written."""
     monkeypatch.setattr(demo_slapd, "find_slapd", lambda: None)
+    monkeypatch.setattr(demo_run, "SystemClock", MovableClock)
 
 
 def demo(state: Path, *options: str) -> Result:
@@ -93,7 +97,9 @@ def test_people_and_the_vo_are_in_a_database_of_the_server_each() -> None:
         "url": "postgresql+psycopg://voms@127.0.0.1:8409/voms",
         "password_file": "/state/voms/database.password",
     }
-    assert Layout(Path("/state"), 8400).database("northgate", "home.db") == {"url": "sqlite:////state/northgate/home.db"}
+    assert Layout(Path("/state"), 8400).database("northgate", "home.db") == {
+        "url": "sqlite:////state/northgate/home.db"
+    }
 
 
 def test_a_server_that_does_not_answer_is_told(state: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """``ostiary healthy``: what answers, what does not, and what must not pass for an answer."""
 
+import socket
 import ssl
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,17 +47,16 @@ def over_tls(site: Path, talk: Talk) -> Talk:
     context.load_verify_locations(site / "ca" / "ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
 
-    def wrapped(connection: "object") -> None:
-        with context.wrap_socket(connection, server_side=True) as inside:  # type: ignore[arg-type]
+    def wrapped(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as inside:
             talk(inside)
 
     return wrapped
 
 
 @pytest.fixture
-def shortly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def shortly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ostiary.command.healthy._SECONDS", 0.2)
-    yield
 
 
 def test_a_service_that_answers_200_is_healthy() -> None:
@@ -114,7 +113,9 @@ def test_nonsense_is_no_directory(nonsense: bytes, site: Path) -> None:
         refused(ask(service.url(), "--ca", site / "ca" / "ca.pem"), "healthy.silent")
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8400", "ftp://localhost/", "http:///health", "http://a:b/", "http://[::1/"])
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8400", "ftp://localhost/", "http:///health", "http://a:b/", "http://[::1/"]
+)
 def test_what_is_no_address_is_refused(url: str) -> None:
     refused(ask(url), "healthy.url")
 

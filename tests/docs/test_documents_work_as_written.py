@@ -325,3 +325,59 @@ def test_every_make_task_that_the_documents_name_exists() -> None:
     assert {"demo", "test", "e2e", "interop", "bench", "check"} <= named
     for task in named:
         assert re.search(rf"^{task}:.*## ", makefile, re.MULTILINE), f"make {task} is not a task"
+
+
+CONTAINERS_PAGE = "docs/containers.md"
+ENGINE = "needs a container engine; tests/e2e/test_compose_commands.py runs what it would start"
+# These alone are not run. Whoever adds a command to the page gives it a test or a reason.
+NOT_RUN = {
+    "docker compose -f docker/compose.yaml up --build --detach --wait": ENGINE,
+    "docker compose -f docker/compose.yaml logs prepare": ENGINE,
+    "docker compose -f docker/compose.yaml exec voms ostiary proxy init": ENGINE,
+    "docker compose -f docker/compose.yaml down": ENGINE,
+    "docker compose -f docker/compose.yaml down --volumes": ENGINE,
+    "docker build -f docker/Dockerfile -t ostiary:0.1.0 .": ENGINE + ", and carries out the build stage",
+}
+
+
+def test_the_commands_for_containers_are_those_that_can_not_be_run_here_and_name_what_there_is() -> None:
+    found = [re.sub(r"(?<= proxy init) .*", "", command) for command in commands(CONTAINERS_PAGE)]
+    assert sorted(found) == sorted(NOT_RUN)
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+    assert {"prepare", "voms"} <= compose["services"].keys()
+    assert (ROOT / "docker" / "Dockerfile").is_file()
+
+
+def test_the_credential_of_the_containers_page_is_made_by_its_command(tmp_path: Path) -> None:
+    [command] = [command for command in commands(CONTAINERS_PAGE) if " proxy init " in command]
+    demo = RunningDemo(tmp_path)
+    try:
+        inside = command[command.index("ostiary ") :].replace("/state/", f"{demo.state}/")
+        told = run(inside.replace("/tmp/proxy.pem", str(tmp_path / "proxy.pem")), tmp_path)
+    finally:
+        demo.stop()
+    assert "Created proxy in" in told
+    assert (tmp_path / "proxy.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_service_of_the_containers_page_is_a_good_compose_file_that_starts_a_home(
+    federation: Path, tmp_path: Path
+) -> None:
+    [text] = blocks(CONTAINERS_PAGE, "yaml")
+    (tmp_path / "compose.yaml").write_text(text)
+    checker = Path(sys.executable).parent / "check-jsonschema"
+    checked = subprocess.run(
+        [checker, "--builtin-schema", "vendor.compose-spec", tmp_path / "compose.yaml"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    service = yaml.safe_load(text)["services"]["idp"]
+    # As the other page writes the configuration, here with a port of the test's own.
+    port = free_port()
+    for name, document in zip(["idp.yaml", "aa.yaml", "release.yaml"], blocks(HOME_PAGE, "yaml")[:3], strict=True):
+        (federation / name).write_text(document.replace("listen: {port: 8501}", f"listen: {{port: {port}}}"))
+    for command in commands(HOME_PAGE)[:2]:
+        run(command, federation)
+    words = [word.replace("/etc/ostiary/", "") for word in service["command"]]
+    answer = serve_until_it_answers(shlex.join(["ostiary", *words]), federation, port, "/health", {})
+    assert answer[0] == 200
+    assert service["healthcheck"]["test"][1:] == ["ostiary", "healthy", "http://127.0.0.1:8501/health"]

@@ -23,6 +23,7 @@ from ostiary.command.demo.databases import PARTS
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import HOMES, NORTHGATE, SOUTHBANK, DemoHome
 from tests.browser import Answer, Browser, HttpTransport
+from tests.database_servers import as_system_user, postgresql_programs
 from tests.docker.compose_file import ComposeService, read_services
 from tests.docker.image_file import build_environment, read_stages
 from tests.running_demo import free_base_port
@@ -32,7 +33,6 @@ pytestmark = pytest.mark.e2e
 START_SECONDS = 90
 STOP_SECONDS = 30
 PORTS = range(8400, 8410)
-_AS_ROOT = os.geteuid() == 0
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Composition:
             place = self.directory / volume
             if not place.exists():
                 place.mkdir(mode=0o700 if volume == "state" else 0o755)
-                if volume == "database" and _AS_ROOT:
+                if volume == "database" and os.geteuid() == 0:
                     shutil.chown(place, "postgres", "postgres")
         with self.log(service).open("ab") as log:
             self.running[service.name] = subprocess.Popen(
@@ -68,7 +68,8 @@ class Composition:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                **_user_of(service),
+                # Everything else runs as whoever runs the tests.
+                **(as_system_user("postgres") if service.name == "postgres" else {}),
             )
 
     def wait(self, service: ComposeService) -> None:
@@ -118,8 +119,8 @@ class Composition:
     def environment(self, service: ComposeService) -> dict[str, str]:
         """As little as a container has: no variable of the machine's."""
         image = read_stages()["runtime"].environment() if service.is_ours else {}
-        postgresql = max(Path("/usr/lib/postgresql").glob("*/bin"))
-        places = [self.programs, *([] if service.is_ours else [postgresql]), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        servers = [] if service.is_ours else [postgresql_programs()]
+        places = [self.programs, *servers, "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         own = {name: self.exchanged(service, value) for name, value in service.environment.items()}
         return {**image, **own, "PATH": os.pathsep.join(map(str, places))}
 
@@ -136,12 +137,6 @@ class Composition:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _user_of(service: ComposeService) -> dict[str, Any]:
-    """PostgreSQL refuses to run as root. Everything else runs as whoever runs the tests."""
-    own = _AS_ROOT and service.name == "postgres"
-    return {"user": "postgres", "group": "postgres", "extra_groups": []} if own else {}
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +235,7 @@ def test_what_is_kept_is_in_postgresql_and_each_part_opens_its_own_database_only
     with open_database(composition, "northgate", "northgate", password_of(composition, "northgate")) as connection:
         names = connection.execute("SELECT login_name FROM person ORDER BY login_name").fetchall()
     assert [name for (name,) in names] == ["alice", "bob", "carol"]
-    assert PARTS == (*(home.key for home in HOMES), "voms")
+    assert (*(home.key for home in HOMES), "voms") == PARTS
     for database in ("southbank", "voms"):
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             open_database(composition, "northgate", database, password_of(composition, "northgate"))

@@ -1,4 +1,4 @@
-"""What must hold for everything that is stored, once more on PostgreSQL and on MariaDB: the suites run by themselves, with a URL of each."""
+"""What must hold for everything that is stored, once more on PostgreSQL and MariaDB: the suites run by themselves, with a URL of each."""
 
 import os
 import re
