@@ -13,15 +13,27 @@ from typing import Any
 START_SECONDS = 60
 
 
+# What this process has claimed, until it ends: names of sockets that the system takes back by itself.
+_CLAIMED: list[socket.socket] = []
+
+
 def free_base_port(count: int = 10) -> int:
-    """The first of ``count`` ports in a row that nobody uses now."""
+    """The first of ``count`` ports in a row that nobody uses now, and that no other test process has claimed."""
     for base in range(21_000 + os.getpid() % 500 * 10, 60_000, 10):
+        try:
+            claim = socket.socket(socket.AF_UNIX)
+            claim.bind(f"\0ostiary-tests-{base}")
+        except OSError:
+            claim.close()
+            continue
         try:
             for port in range(base, base + count):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
+            claim.close()
             continue
+        _CLAIMED.append(claim)
         return base
     raise RuntimeError("no free ports")
 
