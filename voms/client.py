@@ -22,6 +22,12 @@ from ostiary.x509.vomses import VomsServer
 
 TIMEOUT: Final = 30.0
 MAXIMUM_ANSWER: Final = 262_144
+# The number is that of services which grew from another root.
+_DENIED: Final = {
+    "NoSuchUser": "voms.answered_unknown",
+    "1001": "voms.answered_unknown",
+    "SuspendedUser": "voms.answered_not_active",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ def ask(
     """The answer of the first server that gives one: a refusal is an answer, a server that can't be reached is not. ``tell`` hears
     each attempt.
 
-    Raises `Denied` or `Refusal` (``voms.answered``), `Unavailable` (``voms.unreachable``, of the last server).
+    Raises `Denied` (``voms.answered_unknown``, ``voms.answered_not_active``), `Refusal` (``voms.answered``), `Unavailable`
+    (``voms.unreachable``, of the last server).
     """
     last: OstiaryError = Unavailable("voms.unreachable", expected="a server", found="none", server="the VO")
     for server in servers:
@@ -141,8 +148,9 @@ def _read(answer: bytes, server: VomsServer) -> Received:
     error = root.find("error")
     if error is not None:
         code, message = _text(error, "code"), _text(error, "message")
-        kind = Denied if code in ("NoSuchUser", "SuspendedUser") else Refusal
-        raise kind("voms.answered", expected="a certificate", found=code, message=message, server=where)
+        if code in _DENIED:
+            raise Denied(_DENIED[code], message=message, server=where)
+        raise Refusal("voms.answered", message=message, server=where)
     try:
         certificate = base64.b64decode("".join(_text(root, "ac").split()), validate=True)
     except (binascii.Error, ValueError) as problem:

@@ -213,6 +213,8 @@ class VoDirectory:
 
     def leave(self, member: str, group: str, *, at: datetime, by: str) -> None:
         """Takes the member out of a group, of those below it, and of her roles there."""
+        if group == f"/{self._name}":
+            raise Refusal("voms.root_group", expected=f"a group below /{self._name}", found=group, group=group)
         with self._changing() as (connection, vo_id):
             below = self._groups_from(connection, vo_id, group)
             facts = {"group": group}

@@ -1,10 +1,11 @@
 """Reads who a member is and what she has at one moment: at most three queries, whatever the size of the VO. Changes nothing."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, and_, null, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, and_, func, null, or_, select, union_all
 
 from ostiary.storage.engine import reading
 from ostiary.x509.fqan import Fqan
@@ -23,6 +24,16 @@ from voms.tables import (
 )
 
 Values = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A member as lists show her. ``suspended``: the reason; ``ends``: when the membership does, None for never."""
+
+    member: str
+    certificates: tuple[CertificateNames, ...]
+    suspended: str | None
+    ends: End
 
 
 class Memberships:
@@ -51,6 +62,39 @@ class Memberships:
         """The standing of whom a home organisation names so; None: nobody of this VO at that moment."""
         found = vo_member_identity
         return self._standing(found, found.c.identity_key == identity.key, null(), at)
+
+    def of_member(self, member: str, at: datetime) -> Standing | None:
+        """The standing of a member by her id; None: nobody of this VO at that moment."""
+        found = vo_member_certificate
+        wanted = select(func.min(found.c.id)).where(found.c.member_id == member, found.c.live.is_(True))
+        return self._standing(found, found.c.id == wanted.scalar_subquery(), null(), at)
+
+    def listed(self) -> tuple[Listed, ...]:
+        """Every member, by the name of her first certificate."""
+        link = vo_member_certificate
+        wanted = (
+            select(vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to, link.c.subject, link.c.issuer)
+            .join(link, and_(link.c.member_id == vo_member.c.id, link.c.live.is_(True)))
+            .join(vo, vo.c.id == vo_member.c.vo_id)
+            .where(vo.c.name == self._name, vo_member.c.live.is_(True))
+            .order_by(link.c.subject, link.c.id)
+        )
+        found: dict[str, Listed] = {}
+        with reading(self._engine) as connection:
+            for row in connection.execute(wanted):
+                names = CertificateNames(row.subject, row.issuer)
+                known = found.get(row.id) or Listed(row.id, (), row.suspended_reason, row.valid_to)
+                found[row.id] = replace(known, certificates=(*known.certificates, names))
+        return tuple(found.values())
+
+    def identities(self, member: str) -> tuple[FederatedIdentity, ...]:
+        """How home organisations name a member."""
+        link = vo_member_identity
+        wanted = select(link.c.asserted_by, link.c.attribute, link.c.value).where(
+            link.c.member_id == member, link.c.live.is_(True)
+        )
+        with reading(self._engine) as connection:
+            return tuple(FederatedIdentity(*row) for row in connection.execute(wanted.order_by(link.c.id)))
 
     def names_of(self, asserted_by: str, attribute: str, value: str, at: datetime) -> tuple[str, ...]:
         """See `ostiary.ports.VoMemberships`."""

@@ -26,7 +26,7 @@ from ostiary.x509.verify import verify_attribute_certificates
 from ostiary.x509.vomses import load_vomses
 from voms import proxy_report
 from voms.places import Places
-from voms.proxy_making import ProxyWish, collect, joined, load_credential, make, read_wish, verify
+from voms.proxy_making import ProxyWish, VoWish, collect, joined, load_credential, make, read_wish, verify
 from voms.proxy_report import Seen
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
@@ -49,6 +49,7 @@ def proxy_commands(*, clock: Clock) -> click.Group:
     )
     @click.option("-hours", "--hours", type=click.IntRange(1, 87_600), help="Lifetime of the proxy.")
     @click.option("-vomslife", "--vomslife", metavar="H:M", help="Lifetime of the attributes; the VO may give less.")
+    @click.option("-list", "--list", "list_only", is_flag=True, help="Only show all that the VOs would state.")
     @click.option("-order", "--order", multiple=True, metavar="FQAN", help="What to state first; may be repeated.")
     @click.option("-target", "--target", multiple=True, metavar="HOST", help="Hosts that alone may use the attributes.")
     @click.option("-limited", "--limited", is_flag=True, help="A limited proxy.")
@@ -75,6 +76,7 @@ def proxy_commands(*, clock: Clock) -> click.Group:
         valid: str,
         hours: int | None,
         vomslife: str | None,
+        list_only: bool,
         order: tuple[str, ...],
         target: tuple[str, ...],
         limited: bool,
@@ -108,6 +110,8 @@ def proxy_commands(*, clock: Clock) -> click.Group:
             targets=tuple(host for text in target for host in text.split(",") if host),
         )
         wishes = joined([read_wish(text) for text in vos])
+        if list_only:
+            wishes = tuple(VoWish(each.alias, ("all",)) for each in wishes)
         trust = load_trust_directory(certdir or places.ca_directory())
         known = load_vomses(vomses or places.vomses()) if wishes else ()
 
@@ -119,6 +123,10 @@ def proxy_commands(*, clock: Clock) -> click.Group:
         for each in received:
             for warning in each.warnings:
                 click.echo(f"WARNING: {one_line(warning)}", err=True)
+        if list_only:
+            for each in received:
+                click.echo("\n".join(one_line(fqan) for fqan in read_attribute_certificate(each.certificate).fqans))
+            return
         made = make(credential, received, wish, now=clock.now())
         if received and not unverified:
             listed = load_vomsdir(vomsdir or places.vomsdir())

@@ -168,12 +168,14 @@ class VomsService:
     def legacy(self, document: bytes, chain: Sequence[bytes]) -> bytes:
         """The answer to one document of the legacy protocol."""
         now = self._clock.now()
+        subject = ""
         try:
             verified = self._authority.verified(chain, now)
+            subject = verified.subject
             asked = read_legacy(document)
             issued = self._authority.issue(verified, asked, now)
         except OstiaryError as error:
-            return answers.legacy_problem(self._refused(error, "legacy"))
+            return answers.legacy_problem(self._refused(error, "legacy", subject))
         warnings = list(zip((warned.number for warned in issued.grant.warnings), self._warnings(issued), strict=True))
         self._told(issued, verified, "legacy")
         if asked.list_only:
@@ -189,22 +191,24 @@ class VomsService:
             return _Answer(404)
         if method != "GET":
             return _Answer(405)
-        now = self._clock.now()
+        now, subject = self._clock.now(), ""
         try:
             chain = self._authority.verified(environ.get(PEER_CHAIN, ()), now)
+            subject = chain.subject
             issued = self._authority.issue(chain, read_query(query), now)
         except OstiaryError as error:
-            problem = self._refused(error, "rest")
+            problem = self._refused(error, "rest", subject)
             return _Answer(problem.status, answers.rest_problem(problem))
         self._told(issued, chain, "rest")
         body = answers.rest_certificate(issued.certificate, self._warnings(issued))
         return _Answer(200, body, "text/html; charset=utf-8")
 
-    def _refused(self, error: OstiaryError, protocol: str) -> answers.Problem:
+    def _refused(self, error: OstiaryError, protocol: str, subject: str) -> answers.Problem:
         problem = answers.problem_of(error, self._authority.vo, self._explain)
         self._log.info(
             "vo_request_refused",
             protocol=protocol,
+            subject=subject,
             code=error.code,
             expected=error.expected,
             found=error.found,

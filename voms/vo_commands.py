@@ -18,6 +18,7 @@ from ostiary.storage.engine import open_database
 from ostiary.x509.issuer_key import load_issuer_key
 from ostiary.x509.lsc import Lsc, Names, write_lsc
 from ostiary.x509.names import issuer_bytes, slash_form_of, subject_bytes
+from ostiary.x509.trust import load_trust_directory
 from ostiary.x509.vomses import VomsServer
 from voms.directory import CertificateNames, FederatedIdentity, VoDirectory, create_vo
 from voms.memberships import Memberships
@@ -46,10 +47,13 @@ class _Desk:
         return text if _MEMBER_ID.fullmatch(text) else self.standing(text).member
 
     def standing(self, text: str) -> Standing:
-        names = names_of_file(Path(text))
-        found = self.memberships.of_certificate(names, self.now)
+        if _MEMBER_ID.fullmatch(text):
+            found, named = self.memberships.of_member(text, self.now), text
+        else:
+            names = names_of_file(Path(text))
+            found, named = self.memberships.of_certificate(names, self.now), names.subject
         if found is None:
-            raise Missing("voms.no_member", expected="a member of this VO", found=names.subject)
+            raise Missing("voms.no_member", expected="a member of this VO", found=named)
         return found
 
 
@@ -75,6 +79,8 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     @click.pass_obj
     def create(desk: _Desk) -> None:
         """Make the VO that the configuration names, with its root group."""
+        # Better now than when the service is started.
+        load_issuer_key(desk.settings.certificate, desk.settings.key)
         create_vo(desk.engine, desk.directory.name, at=desk.now, by=_OPERATOR)
         click.echo(f"The VO {desk.directory.name} is there.")
 
@@ -100,6 +106,7 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     def add_member(desk: _Desk, certificate: Path, until: str | None) -> None:
         """Make the person whose CERTIFICATE this is a member; prints her id."""
         names = names_of_file(certificate)
+        _refuse_unknown_ca(desk.settings, certificate)
         click.echo(desk.directory.add_member(names, at=desk.now, by=_OPERATOR, until=_instant(until)))
 
     @vo.command("add-certificate")
@@ -109,6 +116,7 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     def add_certificate(desk: _Desk, member: str, certificate: Path) -> None:
         """Another CERTIFICATE of a member."""
         names = names_of_file(certificate)
+        _refuse_unknown_ca(desk.settings, certificate)
         desk.directory.add_certificate(desk.member(member), names, at=desk.now, by=_OPERATOR)
 
     @vo.command("link")
@@ -197,18 +205,37 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
         """End a membership and all that goes with it."""
         desk.directory.remove_member(desk.member(member), at=desk.now, by=_OPERATOR)
 
-    @vo.command("show")
-    @click.argument("certificate", type=_FILE)
+    @vo.command("list-members")
     @click.pass_obj
-    def show(desk: _Desk, certificate: Path) -> None:
-        """What the person whose CERTIFICATE this is has now."""
-        standing = desk.standing(str(certificate))
+    def list_members(desk: _Desk) -> None:
+        """Everybody: id, names of the certificates, and whether she is suspended."""
+        for listed in desk.memberships.listed():
+            ends = f"  until {listed.ends:%Y-%m-%dT%H:%M:%SZ}" if listed.ends is not None else ""
+            suspended = f"  suspended: {listed.suspended}" if listed.suspended else ""
+            for names in listed.certificates:
+                click.echo(f"{listed.member}  {names.subject}  issued by {names.issuer}{ends}{suspended}")
+
+    @vo.command("show")
+    @_member
+    @click.pass_obj
+    def show(desk: _Desk, member: str) -> None:
+        """What a member has now."""
+        standing = desk.standing(member)
         click.echo(f"member {standing.member}" + (f", suspended: {standing.suspended}" if standing.suspended else ""))
+        for listed in desk.memberships.listed():
+            if listed.member == standing.member:
+                for names in listed.certificates:
+                    click.echo(f"certificate {names.subject}, issued by {names.issuer}")
+        for identity in desk.memberships.identities(standing.member):
+            click.echo(f"known at {identity.asserted_by} by {identity.attribute} {identity.value}")
         for fqan in standing.fqans():
             end = standing.roles[fqan] if fqan.role is not None else standing.groups[fqan.group]
             click.echo(fqan.short() + (f"  until {end:%Y-%m-%dT%H:%M:%SZ}" if end is not None else ""))
         for name, value in standing.attributes:
             click.echo(f"{name} = {value}")
+        for fqan, values in standing.group_attributes.items():
+            for name, value in values:
+                click.echo(f"{name} = {value} ({fqan.short()})")
 
     @vo.command("vomses")
     @click.pass_obj
@@ -236,6 +263,14 @@ def names_of_file(path: Path) -> CertificateNames:
         return CertificateNames.of(x509.load_pem_x509_certificate(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise ConfigurationError("voms.credential", file=path, expected="a certificate, PEM", found=error) from None
+
+
+def _refuse_unknown_ca(settings: VomsSettings, certificate: Path) -> None:
+    """Raises `Refusal` (``voms.unknown_ca``): whom no CA of the directory vouches for could never connect."""
+    loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    if not load_trust_directory(settings.ca_directory).named(issuer_bytes(loaded)):
+        issuer = slash_form_of(issuer_bytes(loaded))
+        raise Refusal("voms.unknown_ca", expected=f"a CA in {settings.ca_directory}", found=issuer, issuer=issuer)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -110,13 +110,17 @@ def _check_key_identifier(own: x509.Certificate, file: Path) -> None:
         present = own.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     except (x509.ExtensionNotFound, *UNREADABLE) as error:
         raise ConfigurationError(
-            "x509.issuer_key_identifier", file=file, expected="a SubjectKeyIdentifier", found=error
+            "x509.issuer_key_identifier", file=file, expected="a SubjectKeyIdentifier", found=_found(error)
         ) from None
     wanted = algorithms.key_identifier(own)
     if present != wanted:
         raise ConfigurationError(
             "x509.issuer_key_identifier", file=file, expected=f"{wanted.hex()} (SHA-1 of the key)", found=present.hex()
         )
+
+
+def _found(error: Exception) -> str:
+    return "none" if isinstance(error, x509.ExtensionNotFound) else "one that can't be read"
 
 
 def _spki(key: object) -> bytes:

@@ -244,7 +244,8 @@ def test_a_vo_is_run_by_following_the_page(tmp_path: Path) -> None:
     }
     shown = next(text for command, text in told.items() if command.endswith("show ada.pem"))
     assert "/example/data/raw\n/example/data/Role=reader  until 2036-01-01T00:00:00Z\nnickname = ada\n" in shown
-    assert len(told) == 14
+    assert len(told) == 15
+    assert "CN=Ada Adams,O=Ostiary Demo,C=ZZ" in told["ostiary vo --config voms.yaml list-members"]
     (tmp_path / "vomses").write_text(
         told["ostiary vo --config voms.yaml vomses"].replace('"voms.example.org" "', '"127.0.0.1" "')
     )

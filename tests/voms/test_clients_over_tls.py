@@ -169,7 +169,7 @@ def test_a_proxy_made_from_a_proxy_speaks_for_the_same_holder(site: Site) -> Non
 def test_a_refusal_of_the_vo_is_told_in_its_words_and_leaves_no_file(site: Site) -> None:
     stranger = site.grid.authority.issue("/C=ZZ/O=HV Test/CN=Nora")
     problem = refused(site.init("--voms", "testvo", who=stranger))
-    assert (problem.code, problem.params["message"]) == ("voms.answered", "testvo: User unknown to this VO.")
+    assert (problem.code, problem.params["message"]) == ("voms.answered_unknown", "testvo: User unknown to this VO.")
     assert not (site.directory / "proxy").exists()
 
 
@@ -354,3 +354,24 @@ def drip(server: socket.socket, context: ssl.SSLContext) -> None:
         for _ in range(100):
             stream.sendall(b"H")
             time.sleep(0.1)
+
+
+def test_the_list_shows_everything_and_makes_no_proxy(site: Site) -> None:
+    shown = site.init("--voms", "testvo", "--list")
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.splitlines()[1:] == [
+        "/testvo/Role=NULL/Capability=NULL",
+        "/testvo/g1/Role=NULL/Capability=NULL",
+        "/testvo/g1/sub/Role=NULL/Capability=NULL",
+        "/testvo/g2/Role=NULL/Capability=NULL",
+        "/testvo/Role=pilot/Capability=NULL",
+        "/testvo/g1/Role=admin/Capability=NULL",
+    ]
+    assert not (site.directory / "proxy").exists()
+
+
+def test_a_suspended_member_reads_the_reason(site: Site) -> None:
+    site.grid.vo.directory.suspend(site.grid.vo.alice, "lost her laptop", at=site.grid.clock.now(), by="operator")
+    problem = refused(site.init("--voms", "testvo"))
+    assert problem.code == "voms.answered_not_active"
+    assert "lost her laptop" in problem.params["message"]

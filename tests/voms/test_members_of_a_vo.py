@@ -241,3 +241,33 @@ def test_a_standing_takes_three_queries_however_much_there_is(vo: Vo) -> None:
     event.listen(vo.engine, "before_cursor_execute", seen)
     assert len(standing(vo).groups) == 31
     assert len(statements) == 3
+
+
+def test_the_root_group_is_left_by_nobody_alone(vo: Vo) -> None:
+    vo.directory.join(vo.alice, "/testvo/g1", **AT)
+    with pytest.raises(Refusal) as refused:
+        vo.directory.leave(vo.alice, "/testvo", **AT)
+    assert refused.value.code == "voms.root_group"
+    assert "/testvo/g1" in standing(vo).groups
+
+
+def test_members_are_listed_with_all_their_certificates(vo: Vo) -> None:
+    second = CertificateNames("CN=Alice 2026", ALICE.issuer)
+    vo.directory.add_certificate(vo.alice, second, **AT)
+    bob = vo.directory.add_member(CertificateNames("CN=Bob", ALICE.issuer), until=NOW + HOUR, **AT)
+    vo.directory.suspend(bob, "why", **AT)
+    found = {listed.member: listed for listed in vo.memberships.listed()}
+    assert set(found) == {vo.alice, bob}
+    assert set(found[vo.alice].certificates) == {ALICE, second}
+    assert (found[vo.alice].suspended, found[vo.alice].ends) == (None, None)
+    assert (found[bob].suspended, found[bob].ends) == ("why", NOW + HOUR)
+
+
+def test_a_member_is_found_by_her_id_and_shows_how_homes_name_her(vo: Vo) -> None:
+    vo.directory.add_certificate(vo.alice, CertificateNames("CN=Alice 2026", ALICE.issuer), **AT)
+    vo.directory.link_identity(vo.alice, EMIL, **AT)
+    found = vo.memberships.of_member(vo.alice, NOW)
+    assert found is not None
+    assert found.member == vo.alice
+    assert vo.memberships.identities(vo.alice) == (EMIL,)
+    assert vo.memberships.of_member("0" * 32, NOW) is None

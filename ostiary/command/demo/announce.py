@@ -117,7 +117,7 @@ def _announce_vo(console: Console, layout: Layout) -> None:
     for line in lines:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     others = ", ".join((NONMEMBER.key, SUSPENDED.key, REVOKED.key))
-    console.print(f"  Nothing for those beside his: {others}.", highlight=False)
+    console.print(f"  In the same directory are three who get nothing, and are told why: {others}.", highlight=False)
     console.print()
 
 

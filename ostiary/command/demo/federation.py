@@ -185,7 +185,7 @@ def _write_resource(layout: Layout, resource: DemoResource) -> None:
             "discovery_url": f"{layout.wayf_url}/discovery",
             "accept": [str(policies() / "acceptance" / "default.yaml"), *_own_acceptance(resource)],
             "access": [str(DOCUMENTS / f"{resource.key}-access.yaml")],
-            "requested_attributes": [{"name": name, "required": name == resource.wants[0]} for name in resource.wants],
+            "requested_attributes": [{"name": name, "required": len(resource.wants) == 1} for name in resource.wants],
             "environ": {"eduPersonScopedAffiliation": "affiliation", "displayName": "displayName"},
             "show_attribute_values": True,
         },
