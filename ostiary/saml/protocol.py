@@ -253,7 +253,7 @@ def sole_assertion(response: Element) -> Element | None:
 
 
 def _count_assertions(element: Element) -> int:
-    return sum(1 for _ in element.iter(*_ASSERTIONS))
+    return len(list(element.iter(*_ASSERTIONS)))
 
 
 def _refuse_encrypted(response: Element) -> None:
