@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from lxml import etree
 
@@ -18,9 +18,11 @@ from ostiary.saml.xml import Element, qname
 _KEPT_SHAPES: Final = 256
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
     """One element of a shape: ``depth`` levels below the outermost one, its name in lxml's notation, attributes that are always the same,
-    the names of those that are given as values, and whether a text is."""
+    the names of those that are given as values, and whether a text is. Rows are constants, each equal to itself only, so that the
+    shape of a message is found quickly."""
 
     depth: int
     tag: str

@@ -185,6 +185,8 @@ def read_instant(text: str) -> datetime:
         raise Refusal("xml.instant", expected="a time that exists", found=f"{text[:60]} ({error})") from None
 
 
+# A message says the same few instants several times.
+@functools.lru_cache(maxsize=64)
 def write_instant(at: datetime) -> str:
     """SAML core 1.3.3: UTC, milliseconds, ``Z``."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
