@@ -46,7 +46,8 @@ class Attribute:
 
     def texts(self) -> tuple[str, ...]:
         """The values as written, scope included."""
-        return tuple(map(str, self.values))
+        # As `Value.__str__` does, without a call for each.
+        return tuple([value.text if value.scope is None else f"{value.text}@{value.scope}" for value in self.values])
 
     def keeping(self, values: Iterable[Value]) -> "Attribute":
         """The same attribute with only these values."""

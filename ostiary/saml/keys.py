@@ -21,16 +21,17 @@ from ostiary.saml import names
 MINIMUM_RSA_BITS: Final = 2048
 CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 
-RSA_ALGORITHMS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
-    names.RSA_SHA256: hashes.SHA256,
-    names.RSA_SHA384: hashes.SHA384,
-    names.RSA_SHA512: hashes.SHA512,
+RSA_ALGORITHMS: Final[dict[str, hashes.HashAlgorithm]] = {
+    names.RSA_SHA256: hashes.SHA256(),
+    names.RSA_SHA384: hashes.SHA384(),
+    names.RSA_SHA512: hashes.SHA512(),
 }
-ECDSA_ALGORITHMS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
-    names.ECDSA_SHA256: hashes.SHA256,
-    names.ECDSA_SHA384: hashes.SHA384,
-    names.ECDSA_SHA512: hashes.SHA512,
+ECDSA_ALGORITHMS: Final[dict[str, hashes.HashAlgorithm]] = {
+    names.ECDSA_SHA256: hashes.SHA256(),
+    names.ECDSA_SHA384: hashes.SHA384(),
+    names.ECDSA_SHA512: hashes.SHA512(),
 }
+_PKCS1_V15: Final = padding.PKCS1v15()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,14 @@ class TrustedKey:
         public = _public_key(self.spki)
         try:
             if isinstance(public, rsa.RSAPublicKey) and algorithm in RSA_ALGORITHMS:
-                public.verify(signature, data, padding.PKCS1v15(), RSA_ALGORITHMS[algorithm]())
+                public.verify(signature, data, _PKCS1_V15, RSA_ALGORITHMS[algorithm])
                 return True
             if isinstance(public, ec.EllipticCurvePublicKey) and algorithm in ECDSA_ALGORITHMS:
                 size = (public.curve.key_size + 7) // 8
                 if len(signature) != 2 * size:
                     return False
                 dss = encode_dss_signature(int.from_bytes(signature[:size]), int.from_bytes(signature[size:]))
-                public.verify(dss, data, ec.ECDSA(ECDSA_ALGORITHMS[algorithm]()))
+                public.verify(dss, data, ec.ECDSA(ECDSA_ALGORITHMS[algorithm]))
                 return True
         except InvalidSignature:
             return False
@@ -125,9 +126,9 @@ class Signer:
     def sign(self, data: bytes) -> bytes:
         """The signature value as XML Signature wants it (ECDSA as r||s)."""
         if isinstance(self._key, rsa.RSAPrivateKey):
-            return self._key.sign(data, padding.PKCS1v15(), RSA_ALGORITHMS[self.algorithm]())
+            return self._key.sign(data, _PKCS1_V15, RSA_ALGORITHMS[self.algorithm])
         size = (self._key.curve.key_size + 7) // 8
-        r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(ECDSA_ALGORITHMS[self.algorithm]())))
+        r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(ECDSA_ALGORITHMS[self.algorithm])))
         return r.to_bytes(size) + s.to_bytes(size)
 
 
