@@ -1,6 +1,6 @@
 """Whose people this identity provider authenticates: the settings of each kind of directory, and what it opens as.
 
-Knows no page. The embedded directory is `idp.directory`; one that is reached by LDAP is `idp.ldap_login`.
+Knows no page. The embedded directory is `idp.accounts.directory`; one that is reached by LDAP is `idp.login.ldap`.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, Field
 from sqlalchemy import Engine
 
-from idp.directory import Directory
-from idp.ldap_login import LOGIN, LdapLogin, LdapNames
-from idp.login_methods import LoginMethod, PasswordLogin
-from idp.passwords import Passwords
+from idp.accounts.directory import Directory
+from idp.accounts.passwords import Passwords
+from idp.login.ldap import LOGIN, LdapLogin, LdapNames
+from idp.login.methods import LoginMethod, PasswordLogin
 from ostiary.config import FileFromHere, Settings, WrongSetting, load_settings
 from ostiary.ldap.filters import equalities, read_filter
 from ostiary.ldap.settings import Dn, LdapSettings, Report

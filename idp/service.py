@@ -9,12 +9,12 @@ from typing import Final
 from flask import Flask, Response
 from sqlalchemy import Engine
 
+from idp.login.throttle import Throttle
 from idp.people import OpenedPeople, PeopleOfIdp
-from idp.sessions import Sessions
+from idp.sessions.session import Sessions
 from idp.settings import IdpSettings
-from idp.sso import CookieNames, HandleService, add_sso, end_session_of_browser, session_of_browser
-from idp.throttle import Throttle
-from idp.tickets import Tickets
+from idp.sign_on.endpoints import CookieNames, HandleService, add_sso, end_session_of_browser, session_of_browser
+from idp.sign_on.tickets import Tickets
 from ostiary.clock import Clock
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry

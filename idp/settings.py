@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from idp.handle_service import Rules
-from idp.passwords import Argon2Parameters, Passwords
+from idp.accounts.passwords import Argon2Parameters, Passwords
+from idp.login.throttle import Limits
 from idp.people import EmbeddedPeopleSettings, PeopleSettings
-from idp.sessions import Lifetimes
-from idp.throttle import Limits
+from idp.sessions.session import Lifetimes
+from idp.sign_on.requests import Rules
 from ostiary.config import (
     DatabaseSettings,
     Duration,

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
 
-from idp.directory import Directory
+from idp.accounts.directory import Directory
 from ostiary.command.demo.applications import DemoResource, make_demo_application
 from ostiary.command.demo.federation import prepare
 from ostiary.command.demo.layout import RESOURCES, Layout

@@ -309,7 +309,7 @@ def errors(write: Path | None) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def people(arguments: tuple[str, ...]) -> None:
     """The embedded directory: add, disable, change people (see `ostiary people --help`)."""
-    from idp.commands import people_commands
+    from idp.accounts.commands import people_commands
     from ostiary.clock import SystemClock
     from ostiary.command.home import upgrade_home
 

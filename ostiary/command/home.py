@@ -14,7 +14,7 @@ from attribute_authority.metadata import aa_role
 from attribute_authority.requesters import find_requester_in
 from attribute_authority.service import make_attribute_authority
 from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
-from idp.directory import Directory
+from idp.accounts.directory import Directory
 from idp.metadata import idp_role
 from idp.people import LdapPeopleSettings as LdapLogins
 from idp.service import make_idp

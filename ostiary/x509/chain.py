@@ -115,12 +115,21 @@ def _load(chain: Sequence[bytes]) -> list[x509.Certificate]:
             certificate = x509.load_der_x509_certificate(der)
             # All that is looked at later and may turn out to be unreadable.
             certificate.signature_algorithm_parameters  # noqa: B018
+            _check_signature_is_whole(der, certificate.signature)
             names.canonical_rdns(names.subject_bytes(certificate))
             names.canonical_rdns(names.issuer_bytes(certificate))
         except (*UNREADABLE, Refusal) as error:
             raise NotAuthenticated(MALFORMED, expected="an X.509 certificate", found=error) from None
         loaded.append(certificate)
     return loaded
+
+
+def _check_signature_is_whole(der: bytes, signature: bytes) -> None:
+    """The last field of a certificate is a BIT STRING, and nothing of it may be left unused: `cryptography` drops the number of unused
+    bits, so that one certificate would have several spellings."""
+    unused_bits = der[-len(signature) - 1]
+    if not der.endswith(signature) or unused_bits:
+        raise Refusal(MALFORMED, expected="a signature of whole octets", found=f"{unused_bits} unused bits")
 
 
 def _proxies(

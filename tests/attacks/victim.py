@@ -6,7 +6,7 @@ from collections.abc import Callable
 from lxml import etree
 
 from attribute_authority.soap import QueryEndpoint, receive_query
-from idp.handle_service import Rules, accept_request
+from idp.sign_on.requests import Rules, accept_request
 from ostiary.errors import Refusal
 from ostiary.federation.model import Endpoint, Entity, EntityKey, SpRole
 from ostiary.federation.registry import Registry

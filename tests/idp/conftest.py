@@ -20,8 +20,8 @@ from lxml import html
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from idp.directory import Directory
-from idp.passwords import Passwords
+from idp.accounts.directory import Directory
+from idp.accounts.passwords import Passwords
 from idp.people import OpenedPeople
 from idp.service import make_idp
 from idp.settings import IdpSettings

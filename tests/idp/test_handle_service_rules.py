@@ -9,7 +9,7 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 from lxml import etree
 
-from idp.handle_service import AcceptedRequest, Rules, accept_request, obstacle, resume, satisfies, waiting
+from idp.sign_on.requests import AcceptedRequest, Rules, accept_request, obstacle, resume, satisfies, waiting
 from ostiary.errors import Refusal
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from idp.ldap_login import LdapLogin, LdapNames
-from idp.login_methods import Authenticated, Rejected
+from idp.login.ldap import LdapLogin, LdapNames
+from idp.login.methods import Authenticated, Rejected
 from idp.settings import IdpSettings
 from ostiary.config import DocumentError, load_settings
 from ostiary.errors import Refusal, Unavailable

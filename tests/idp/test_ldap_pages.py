@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.ldap_login import LdapLogin, LdapNames
+from idp.login.ldap import LdapLogin, LdapNames
 from idp.people import OpenedPeople
 from idp.settings import ThrottleSettings
 from ostiary.errors import Unavailable

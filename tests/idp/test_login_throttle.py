@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.throttle import Limits, Throttle
+from idp.login.throttle import Limits, Throttle
 from ostiary.errors import TooMany
 from ostiary.storage.memory import MemoryCounters
 

@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.low_level import Type
 
-from idp.passwords import Argon2Parameters, Passwords
+from idp.accounts.passwords import Argon2Parameters, Passwords
 from ostiary.errors import Refusal, Unavailable
 
 CHEAP = Argon2Parameters(time_cost=1, memory=8, parallelism=1)

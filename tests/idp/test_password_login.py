@@ -6,9 +6,9 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Engine, event
 
-from idp.directory import Directory
-from idp.login_methods import Authenticated, PasswordLogin, Rejected
-from idp.passwords import Argon2Parameters, Passwords
+from idp.accounts.directory import Directory
+from idp.accounts.passwords import Argon2Parameters, Passwords
+from idp.login.methods import Authenticated, PasswordLogin, Rejected
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CHEAP = Argon2Parameters(time_cost=1, memory=8, parallelism=1)

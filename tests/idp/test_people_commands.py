@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
-from idp.commands import people_commands
-from idp.directory import Directory
-from idp.login_methods import Authenticated, PasswordLogin
-from idp.passwords import Argon2Parameters, Passwords
+from idp.accounts.commands import people_commands
+from idp.accounts.directory import Directory
+from idp.accounts.passwords import Argon2Parameters, Passwords
+from idp.login.methods import Authenticated, PasswordLogin
 from ostiary import audit
 from ostiary.errors import ConfigurationError, Missing, OstiaryError, Refusal
 from ostiary.storage.engine import reading

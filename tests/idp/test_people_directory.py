@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from idp.directory import ATTRIBUTE_QUERY, Directory, login_key
+from idp.accounts.directory import ATTRIBUTE_QUERY, Directory, login_key
 from idp.tables import MIGRATIONS as IDP_MIGRATIONS
 from idp.tables import metadata, person_attribute
 from ostiary import audit

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 from lxml import html
 
-from idp.passwords import Passwords
+from idp.accounts.passwords import Passwords
 from idp.settings import AttributesInResponseSettings, ThrottleSettings
 from ostiary.attributes import texts_of
 from ostiary.handle import HandleKey, open_handle

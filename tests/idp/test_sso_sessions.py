@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from idp.sessions import Lifetimes, Sessions
+from idp.sessions.session import Lifetimes, Sessions
 from ostiary.errors import Unavailable
 from ostiary.saml import names
 from ostiary.storage.memory import MemorySessionStore

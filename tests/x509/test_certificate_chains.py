@@ -219,6 +219,14 @@ def test_a_changed_signature_is_refused(trust: TrustDirectory) -> None:
     assert outcome([der(again)], trust) == "x509.signature"
 
 
+def test_one_certificate_has_one_spelling(trust: TrustDirectory) -> None:
+    for unused_bits in range(1, 8):
+        # A BIT STRING says first how many of its last bits do not count.
+        encoded = bytearray(der(ALICE.certificate))
+        encoded[-len(ALICE.certificate.signature) - 1] = unused_bits
+        assert outcome([bytes(encoded), *ALICE.ders[1:]], trust) == "x509.malformed"
+
+
 FUZZED = proxy(ALICE, name="fuzzed")
 
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 import yaml
 
 from attribute_authority.settings import AttributeAuthoritySettings
-from idp.directory import ATTRIBUTE_QUERY, Directory
-from idp.passwords import Argon2Parameters, Passwords
+from idp.accounts.directory import ATTRIBUTE_QUERY, Directory
+from idp.accounts.passwords import Argon2Parameters, Passwords
 from idp.settings import IdpSettings
 from ostiary.command.demo.applications import DemoResource
 from ostiary.command.demo.collaboration import VO, CollaborationFiles, prepare_collaboration

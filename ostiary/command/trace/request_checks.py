@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from idp.handle_service import prove_request, registered_consumer
+from idp.sign_on.requests import prove_request, registered_consumer
 from ostiary.command.trace.check import Check, Sheet, clocks
 from ostiary.command.trace.signatures import role_name, signature_facts
 from ostiary.errors import OstiaryError, Refusal

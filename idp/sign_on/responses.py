@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from idp.handle_service import Rules, WaitingRequest
-from idp.sessions import SsoSession
+from idp.sessions.session import SsoSession
+from idp.sign_on.requests import Rules, WaitingRequest
 from ostiary.attributes import Attributes
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confirmation, NameId

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Engine
 
-from idp.directory import Directory, Person
-from idp.passwords import MAXIMUM_PASSWORD, Passwords
+from idp.accounts.directory import Directory, Person
+from idp.accounts.passwords import MAXIMUM_PASSWORD, Passwords
 from idp.settings import IdpSettings
 from ostiary.clock import Clock
 from ostiary.config import load_settings, read_private_file

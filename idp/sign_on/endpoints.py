@@ -1,4 +1,4 @@
-"""The Handle Service in front of browsers: requests in, login page, Response out. Who may ask for what is decided in `handle_service`.
+"""The Handle Service in front of browsers: requests in, login page, Response out. Who may ask for what is decided in `requests`.
 
 An AuthnRequest that another site posts is verified and put under a ticket; cookies are read only after the redirect that follows, which
 is a same-site GET. A ticket ends when its answer goes out, so whatever fails before can be tried again by reloading the page; of a
@@ -16,7 +16,11 @@ from typing import Final
 from flask import Flask, Response, after_this_request, request
 from sqlalchemy import Engine
 
-from idp.handle_service import (
+from idp.login.methods import Authenticated, LoginMethod, Rejected
+from idp.login.throttle import Throttle
+from idp.sessions.session import Sessions, SsoSession
+from idp.settings import POST_PATH, REDIRECT_PATH, AttributesInResponseSettings
+from idp.sign_on.requests import (
     AcceptedRequest,
     Rules,
     WaitingRequest,
@@ -26,12 +30,8 @@ from idp.handle_service import (
     satisfies,
     waiting,
 )
-from idp.login_methods import Authenticated, LoginMethod, Rejected
-from idp.responses import login_response, status_response
-from idp.sessions import Sessions, SsoSession
-from idp.settings import POST_PATH, REDIRECT_PATH, AttributesInResponseSettings
-from idp.throttle import Throttle
-from idp.tickets import Tickets
+from idp.sign_on.responses import login_response, status_response
+from idp.sign_on.tickets import Tickets
 from ostiary import audit
 from ostiary.attributes import Attributes
 from ostiary.errors import NotAuthenticated, Refusal, Unavailable, WrongMethod

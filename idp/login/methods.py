@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from idp.directory import Directory
-from idp.passwords import Passwords
+from idp.accounts.directory import Directory
+from idp.accounts.passwords import Passwords
 
 Reason = Literal["unknown", "wrong_password", "disabled"]
 

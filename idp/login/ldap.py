@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from idp.directory import login_key
-from idp.login_methods import Authenticated, Rejected
-from idp.passwords import prepared_password
+from idp.accounts.directory import login_key
+from idp.accounts.passwords import prepared_password
+from idp.login.methods import Authenticated, Rejected
 from ostiary.errors import Unavailable
 from ostiary.ldap.dn import child
 from ostiary.ldap.filters import Compare, Filter, equalities, fill
@@ -25,7 +25,7 @@ _UNWRITABLE: Final = ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
 
 
 class LdapLogin:
-    """`idp.login_methods.LoginMethod` against a directory. ``login_filter`` holds ``{login}`` in an equality.
+    """`idp.login.methods.LoginMethod` against a directory. ``login_filter`` holds ``{login}`` in an equality.
 
     Each attempt is one search and one bind, whoever is named: where nobody has the name, the bind goes to ``decoy_dn``, or to
     a name that no entry has (which servers answer faster than a wrong password, so that time tells what the page does not).

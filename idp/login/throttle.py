@@ -7,7 +7,7 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from idp.directory import login_key
+from idp.accounts.directory import login_key
 from ostiary.errors import TooMany
 from ostiary.storage.stores import Counters
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from idp.handle_service import WaitingRequest
+from idp.sign_on.requests import WaitingRequest
 from ostiary.errors import Refusal
 from ostiary.saml.protocol import RequestedAuthnContext
 from ostiary.storage.stores import SessionStore
