@@ -9,11 +9,14 @@ from typing import Final
 from flask import Flask, Response
 from sqlalchemy import Engine
 
+from idp.login.page import LoginPage, add_login_page
 from idp.login.throttle import Throttle
 from idp.people import OpenedPeople, PeopleOfIdp
 from idp.sessions.session import Sessions
 from idp.settings import IdpSettings
-from idp.sign_on.endpoints import CookieNames, HandleService, add_sso, end_session_of_browser, session_of_browser
+from idp.sign_on.browser import BrowserCookies
+from idp.sign_on.endpoints import add_sso
+from idp.sign_on.sign_on import SignOn
 from idp.sign_on.tickets import Tickets
 from ostiary.clock import Clock
 from ostiary.federation.keys import KeyRing
@@ -21,7 +24,6 @@ from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey
 from ostiary.ports import AttributeSource
 from ostiary.storage.stores import Counters, SessionStore
-from ostiary.web.cookies import cookie_name
 from ostiary.web.log import Log
 from ostiary.web.pages import Pages
 from ostiary.web.service import make_service, page, public_url_for
@@ -69,34 +71,32 @@ def make_idp(
         trusted_proxies=settings.trusted_proxies,
         check_health=opened.people.check,
     )
-    service = HandleService(
+    sign_on = SignOn(
         rules=settings.rules(),
         registry=registry,
         key_ring=key_ring,
         handle_keys=tuple(handle_keys),
         sessions=Sessions(sessions, opened.people, settings.sessions.lifetimes()),
         tickets=Tickets(sessions),
-        login=opened.login,
-        throttle=Throttle(counters, settings.throttle.limits()),
         attribute_source=attribute_source,
         attributes_in_response=settings.attributes_in_response,
-        cookies=CookieNames(
-            cookie_name("session", settings.entity_id, https=settings.https),
-            cookie_name("browser", settings.entity_id, https=settings.https),
-        ),
+        cookies=BrowserCookies.of(settings.entity_id, https=settings.https),
         engine=engine,
         writer=writer,
         now=clock.now,
     )
-    add_sso(app, service)
-    _add_own_pages(app, service, opened.people)
+    login_page = LoginPage(sign_on, opened.login, Throttle(counters, settings.throttle.limits()))
+    sign_on.steps = (login_page,)
+    add_sso(app, sign_on)
+    add_login_page(app, login_page)
+    _add_own_pages(app, sign_on, opened.people)
     return app
 
 
-def _add_own_pages(app: Flask, service: HandleService, people: PeopleOfIdp) -> None:
+def _add_own_pages(app: Flask, sign_on: SignOn, people: PeopleOfIdp) -> None:
     @app.get("/")
     def home() -> Response:
-        session = session_of_browser(service, service.now())
+        session = sign_on.session()
         login_name = people.login_name(session.principal) if session is not None else None
         return page(
             "home.html",
@@ -108,7 +108,7 @@ def _add_own_pages(app: Flask, service: HandleService, people: PeopleOfIdp) -> N
 
     @app.post("/logout")
     def logout() -> Response:
-        end_session_of_browser(service, service.now())
+        sign_on.end_session()
         return Response(status=303, headers={"Location": public_url_for("signed_out")})
 
     @app.get("/signed-out")

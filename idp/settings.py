@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from idp.accounts.passwords import Argon2Parameters, Passwords
+from idp.login.contexts import Assurance
 from idp.login.throttle import Limits
 from idp.people import EmbeddedPeopleSettings, PeopleSettings
 from idp.sessions.session import Lifetimes
@@ -152,7 +153,7 @@ class IdpSettings(Settings):
             entity_id=self.entity_id,
             redirect_url=self.public_url + REDIRECT_PATH,
             post_url=self.public_url + POST_PATH,
-            context_class=names.PASSWORD_PROTECTED_TRANSPORT if self._is_protected else names.PASSWORD,
+            assurance=Assurance(password=names.PASSWORD_PROTECTED_TRANSPORT if self._is_protected else names.PASSWORD),
             want_authn_requests_signed=self.want_authn_requests_signed,
             handle_lifetime=self.handle_lifetime,
         )

@@ -6,7 +6,7 @@ was last used stands beside it.
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,13 +18,30 @@ _COARSE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class SsoSession:
-    """``authn_instant``: when she proved who she is; ``ends`` (exclusive): when the session ends however much it is used."""
+class LoginProof:
+    """She proved who she is, or that she still is, by one method (``password``, ``kerberos``, ``certificate``, ``front_end``, ``passkey``,
+    ``totp``, ``recovery_code``). ``turn`` names the sign-on during which she did, for requests that force a login."""
 
+    method: str
+    at: datetime
+    turn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SsoSession:
+    """``id`` stays the same when a proof is added under a new token; ``proofs`` holds the latest of each method; ``ends`` (exclusive):
+    when the session ends however much it is used; ``authority``: index of the Attribute Authority that knows her."""
+
+    id: str
     principal: str
-    authn_instant: datetime
-    context_class: str
+    proofs: tuple[LoginProof, ...]
     ends: datetime
+    authority: int = 0
+
+    @property
+    def authn_instant(self) -> datetime:
+        """The latest of the proofs."""
+        return max(proof.at for proof in self.proofs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +60,23 @@ class Sessions:
         self._people = people
         self._lifetimes = lifetimes
 
-    def start(self, principal: str, context_class: str, *, now: datetime) -> tuple[str, SsoSession]:
+    def start(self, principal: str, proof: LoginProof, *, now: datetime) -> tuple[str, SsoSession]:
         """A new session and its token (256 random bits, base64url). A token is never used for a second login."""
+        session = SsoSession(secrets.token_hex(16), principal, (proof,), now + self._lifetimes.absolute)
+        return self._keep(session, now), session
+
+    def add_proof(self, token: str, session: SsoSession, proof: LoginProof, *, now: datetime) -> tuple[str, SsoSession]:
+        """The same session with one more proof, under a new token; the old one ends. A proof of the same method takes the other's place."""
+        kept = tuple(known for known in session.proofs if known.method != proof.method)
+        stronger = replace(session, proofs=(*kept, proof))
+        self.end(token, now)
+        return self._keep(stronger, now), stronger
+
+    def _keep(self, session: SsoSession, now: datetime) -> str:
         token = secrets.token_urlsafe(32)
-        session = SsoSession(principal, now, context_class, now + self._lifetimes.absolute)
         self._store.put(_record(token), _to_bytes(session), expires=session.ends, now=now)
         self._note_use(token, session, now)
-        return token, session
+        return token
 
     def find(self, token: str, now: datetime) -> SsoSession | None:
         """The session of this token while it lives and its person is active. Raises `Unavailable` when that can't be found out."""
@@ -87,10 +114,11 @@ def _use(token: str) -> str:
 def _to_bytes(session: SsoSession) -> bytes:
     return json.dumps(
         {
+            "id": session.id,
             "principal": session.principal,
-            "authn_instant": session.authn_instant.isoformat(),
-            "context_class": session.context_class,
+            "proofs": [[proof.method, proof.at.isoformat(), proof.turn] for proof in session.proofs],
             "ends": session.ends.isoformat(),
+            "authority": session.authority,
         }
     ).encode()
 
@@ -98,8 +126,9 @@ def _to_bytes(session: SsoSession) -> bytes:
 def _from_bytes(stored: bytes) -> SsoSession:
     read = json.loads(stored)
     return SsoSession(
+        read["id"],
         read["principal"],
-        datetime.fromisoformat(read["authn_instant"]),
-        read["context_class"],
+        tuple(LoginProof(method, datetime.fromisoformat(at), turn) for method, at, turn in read["proofs"]),
         datetime.fromisoformat(read["ends"]),
+        read["authority"],
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from idp.login.contexts import DEFAULT_ASSURANCE, Assurance, achievable, choose
 from ostiary.errors import Refusal
 from ostiary.federation.model import Endpoint, Entity, SpRole, default_endpoint
 from ostiary.federation.registry import Registry
@@ -21,8 +22,8 @@ from ostiary.saml.signature import Proof, UnsignedAllowedByMetadata, has_signatu
 from ostiary.saml.validate import DEFAULT_TIMING, Timing, check_authn_request
 from ostiary.saml.xml import child, qname
 
-# From weak to strong: what `minimum`, `better` and `maximum` compare (SAML core 3.3.2.2.1).
-STRENGTH: Final = (names.PASSWORD, names.PASSWORD_PROTECTED_TRANSPORT)
+# The bindings by which a Response can go out.
+RESPONSE_BINDINGS: Final = (names.HTTP_POST,)
 
 MAXIMUM_ID: Final = 256
 MAXIMUM_TARGET: Final = 2_048
@@ -34,14 +35,15 @@ _NAMEID_FORMATS: Final = (None, names.TRANSIENT, names.UNSPECIFIED_NAMEID)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one Handle Service goes by. ``redirect_url`` and ``post_url`` are its endpoints as its metadata names them, ``context_class``
-    what a login here amounts to, ``assertion_lifetime`` how long an SP may take to pick up an assertion, ``handle_lifetime`` how
-    long a handle opens."""
+    """What one Handle Service goes by. ``redirect_url`` and ``post_url`` are its endpoints as its metadata names them, ``assurance`` says
+    what a login here amounts to, ``methods`` by what people may log in, second factors among them, ``assertion_lifetime`` how long an SP
+    may take to pick up an assertion, ``handle_lifetime`` how long a handle opens."""
 
     entity_id: str
     redirect_url: str
     post_url: str
-    context_class: str
+    assurance: Assurance = DEFAULT_ASSURANCE
+    methods: frozenset[str] = frozenset({"password"})
     want_authn_requests_signed: bool = False
     assertion_lifetime: timedelta = timedelta(minutes=5)
     handle_lifetime: timedelta = timedelta(hours=4)
@@ -61,11 +63,16 @@ class AcceptedRequest:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRequest:
-    """What is kept of an accepted request while a person logs in. ``acs_url`` is where metadata registered it then; ``target`` is
-    None where nobody signed it; ``browser`` the SHA-256 (hex) of the token of the browser that it belongs to, None until that is
-    known; ``answered`` whether a Response has gone out."""
+    """What is kept of an accepted request while a person logs in.
 
-    request_id: str
+    ``request_id`` is None where nobody asked (a start at home); ``acs_url`` is where metadata registered it then, ``binding`` how the
+    answer goes there; ``target`` is None where nobody signed it. ``then`` is, for a login to a page of this service, the name of its
+    endpoint (``sp`` and ``acs_url`` are empty), and ``fresh_since`` what no proof of who she is may be older than. ``browser`` is the
+    SHA-256 (hex) of the token of the browser that it belongs to, None until that is known, and ``turn`` what no other waiting has:
+    where ``force_authn``, only a proof made during this turn counts; ``answered``: whether a Response has gone out.
+    """
+
+    request_id: str | None
     sp: str
     acs_url: str
     relay_state: str | None
@@ -73,7 +80,13 @@ class WaitingRequest:
     is_passive: bool
     requested_context: RequestedAuthnContext | None
     target: str | None
+    binding: str = names.HTTP_POST
+    nameid_format: str | None = None
+    attribute_index: int | None = None
+    then: str | None = None
+    fresh_since: datetime | None = None
     browser: str | None = None
+    turn: str | None = None
     answered: bool = False
 
 
@@ -95,7 +108,7 @@ def accept_request(received: ReceivedMessage, registry: Registry, rules: Rules, 
     return AcceptedRequest(request, sp, registered_consumer(request, role), received.relay_state, proof)
 
 
-def obstacle(accepted: AcceptedRequest, rules: Rules) -> Status | None:
+def obstacle(accepted: AcceptedRequest, rules: Rules, now: datetime) -> Status | None:
     """Why this request can't be satisfied whoever logs in, as the Status to answer with (SAML core 3.2.2.2); None if it can."""
     request, element = accepted.request, accepted.proof.element
     if child(element, names.SAML, "Subject") is not None:
@@ -105,34 +118,16 @@ def obstacle(accepted: AcceptedRequest, rules: Rules) -> Status | None:
     qualifier = policy.get("SPNameQualifier") if policy is not None else None
     if request.nameid_format not in _NAMEID_FORMATS or qualifier not in (None, request.issuer):
         return Status(names.REQUESTER, names.INVALID_NAMEID_POLICY)
-    if not satisfies(request.requested_context, rules.context_class):
+    wanted = request.requested_context
+    if wanted is not None and choose(wanted, achievable(rules.methods, rules.assurance, now)) is None:
         return Status(names.RESPONDER, names.NO_AUTHN_CONTEXT)
     return None
-
-
-def satisfies(requested: RequestedAuthnContext | None, context_class: str) -> bool:
-    """Whether a login of this class is what was requested (SAML core 3.3.2.2.1). A class that is not in `STRENGTH` compares with none."""
-    if requested is None:
-        return True
-    if requested.comparison == "exact":
-        return context_class in requested.classes
-    if context_class not in STRENGTH:
-        return False
-    ours = STRENGTH.index(context_class)
-    known = [STRENGTH.index(wanted) for wanted in requested.classes if wanted in STRENGTH]
-    match requested.comparison:
-        case "minimum":
-            return any(ours >= wanted for wanted in known)
-        case "maximum":
-            return any(ours <= wanted for wanted in known)
-        case "better":
-            return len(known) == len(requested.classes) > 0 and all(ours > wanted for wanted in known)
-    return False
 
 
 def waiting(accepted: AcceptedRequest) -> WaitingRequest:
     """What to keep of an accepted request."""
     request = accepted.request
+    index = accepted.proof.element.get("AttributeConsumingServiceIndex")
     return WaitingRequest(
         request_id=request.id,
         sp=request.issuer,
@@ -143,14 +138,38 @@ def waiting(accepted: AcceptedRequest) -> WaitingRequest:
         requested_context=request.requested_context,
         # Anybody can write an unsigned request in the SP's name, and the target decides what is released.
         target=request.target if _is_signed(accepted.proof) else None,
+        binding=accepted.acs.binding,
+        nameid_format=request.nameid_format,
+        attribute_index=int(index) if index is not None else None,
     )
 
 
-def resume(request: WaitingRequest, registry: Registry, now: datetime) -> Entity:
-    """The SP of a request that waited. Raises `Refusal` (``sso.unknown_sp``, ``sso.acs_unregistered``) when metadata no longer
-    vouches for it, or no longer registers where the answer was to go."""
+def own_login(endpoint: str, *, fresh_since: datetime | None) -> WaitingRequest:
+    """A login to a page of this service itself, by the page's endpoint name."""
+    return WaitingRequest(
+        request_id=None,
+        sp="",
+        acs_url="",
+        relay_state=None,
+        force_authn=False,
+        is_passive=False,
+        requested_context=None,
+        target=None,
+        then=endpoint,
+        fresh_since=fresh_since,
+    )
+
+
+def resume(request: WaitingRequest, registry: Registry, now: datetime) -> Entity | None:
+    """The SP of a request that waited, None for a login to a page of this service.
+
+    Raises `Refusal` (``sso.unknown_sp``, ``sso.acs_unregistered``) when metadata no longer vouches for it, or no longer registers where the
+    answer was to go.
+    """
+    if request.then is not None:
+        return None
     sp, role = _known_sp(request.sp, registry, now)
-    if request.acs_url not in (endpoint.location for endpoint in _post_endpoints(role)):
+    if (request.binding, request.acs_url) not in ((one.binding, one.location) for one in _consumers(role)):
         raise _unregistered(role, request.acs_url)
     return sp
 
@@ -208,15 +227,16 @@ def _check_bounds(request: AuthnRequest) -> None:
 
 
 def registered_consumer(request: AuthnRequest, role: SpRole) -> Endpoint:
-    """Where the answer goes (SAML core 3.4.1, profiles 4.1.4.1): only what metadata registers for HTTP-POST.
+    """Where the answer goes (SAML core 3.4.1, profiles 4.1.4.1): only what metadata registers, by a binding that we speak.
 
     Raises `Refusal` (``sso.binding``, ``sso.acs_ambiguous``, ``sso.acs_unregistered``).
     """
-    if request.protocol_binding not in (None, names.HTTP_POST):
-        raise Refusal("sso.binding", expected=names.HTTP_POST, found=request.protocol_binding[:200])
+    wanted = request.protocol_binding
+    if wanted not in (None, *RESPONSE_BINDINGS):
+        raise Refusal("sso.binding", expected=", ".join(RESPONSE_BINDINGS), found=wanted[:200])
     if request.acs_url is not None and request.acs_index is not None:
         raise Refusal("sso.acs_ambiguous", expected="a URL or an index", found=f"both, index {request.acs_index}")
-    endpoints = _post_endpoints(role)
+    endpoints = tuple(endpoint for endpoint in _consumers(role) if wanted in (None, endpoint.binding))
     if request.acs_url is not None:
         chosen = next((endpoint for endpoint in endpoints if endpoint.location == request.acs_url), None)
     elif request.acs_index is not None:
@@ -228,10 +248,10 @@ def registered_consumer(request: AuthnRequest, role: SpRole) -> Endpoint:
     return chosen
 
 
-def _post_endpoints(role: SpRole) -> tuple[Endpoint, ...]:
-    return tuple(endpoint for endpoint in role.assertion_consumers if endpoint.binding == names.HTTP_POST)
+def _consumers(role: SpRole) -> tuple[Endpoint, ...]:
+    return tuple(endpoint for endpoint in role.assertion_consumers if endpoint.binding in RESPONSE_BINDINGS)
 
 
 def _unregistered(role: SpRole, found: str) -> Refusal:
-    registered = ", ".join(f"{endpoint.location} ({endpoint.index})" for endpoint in _post_endpoints(role)[:5])
-    return Refusal("sso.acs_unregistered", expected=registered or "an HTTP-POST endpoint", found=found[:300])
+    registered = ", ".join(f"{endpoint.location} ({endpoint.index})" for endpoint in _consumers(role)[:5])
+    return Refusal("sso.acs_unregistered", expected=registered or "an endpoint for Responses", found=found[:300])

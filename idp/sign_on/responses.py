@@ -1,8 +1,8 @@
 """The samlp:Response that the Handle Service sends, success or not, as a signed element (SAML profiles 4.1.4.2). Decides nothing."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from idp.sessions.session import SsoSession
 from idp.sign_on.requests import Rules, WaitingRequest
 from ostiary.attributes import Attributes
 from ostiary.saml import names
@@ -13,17 +13,20 @@ from ostiary.saml.signature import sign, sign_nested
 from ostiary.saml.xml import Element
 
 
-def login_response(
-    request: WaitingRequest,
-    *,
-    rules: Rules,
-    session: SsoSession,
-    handle: str,
-    attributes: Attributes,
-    signer: Signer,
-    now: datetime,
-) -> Element:
-    """Signed Response with a signed assertion: ``handle`` names the person, for this SP, in answer to this request.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an assertion says: ``handle`` names the person for this SP, who proved who she is by ``context_class`` at ``authn_instant``;
+    ``session_ends`` (exclusive) is when the SP's session must end."""
+
+    handle: str
+    context_class: str
+    authn_instant: datetime
+    session_ends: datetime
+    attributes: Attributes
+
+
+def login_response(request: WaitingRequest, answer: Answer, *, rules: Rules, signer: Signer, now: datetime) -> Element:
+    """Signed Response with a signed assertion in answer to this request.
 
     SessionIndex is random, so two SPs can't find out from it that they know the same person.
     """
@@ -32,7 +35,7 @@ def login_response(
         id=new_id(),
         issuer=rules.entity_id,
         issue_instant=now,
-        name_id=NameId(handle, names.TRANSIENT, name_qualifier=rules.entity_id, sp_name_qualifier=request.sp),
+        name_id=NameId(answer.handle, names.TRANSIENT, name_qualifier=rules.entity_id, sp_name_qualifier=request.sp),
         confirmations=(
             Confirmation(
                 names.BEARER, recipient=request.acs_url, not_on_or_after=expires, in_response_to=request.request_id
@@ -41,13 +44,13 @@ def login_response(
         conditions=Conditions(not_before=now, not_on_or_after=expires, audiences=((request.sp,),)),
         authn_statements=(
             AuthnStatement(
-                authn_instant=session.authn_instant,
+                authn_instant=answer.authn_instant,
                 session_index=new_id(),
-                session_not_on_or_after=session.ends,
-                context_class=session.context_class,
+                session_not_on_or_after=answer.session_ends,
+                context_class=answer.context_class,
             ),
         ),
-        attributes=attributes,
+        attributes=answer.attributes,
     ).to_xml()
     response = _response(request, Status(), rules, now)
     sign_nested(response, assertion, signer)

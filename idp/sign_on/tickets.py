@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -41,15 +41,16 @@ class Tickets:
         The same request of the same browser takes the place of the one before, whether or not that was answered.
         """
         ticket = _ticket_of(request, browser)
-        self._put(ticket, replace(request, browser=_digest(browser), answered=False), now, LOGIN_TIME)
+        mine = replace(request, browser=_digest(browser), turn=secrets.token_hex(8), answered=False)
+        self._put(ticket, mine, now, LOGIN_TIME)
         return ticket
 
     def look(
-        self, ticket: str, now: datetime, *, browser: str | None = None, with_password: bool = False
+        self, ticket: str, now: datetime, *, browser: str | None = None, submitted: bool = False
     ) -> WaitingRequest:
         """The waiting request; it goes on waiting. ``browser`` is the token that this browser sent.
 
-        ``with_password``: for a login form that was sent, so only a ticket of one browser, and even one that was answered less than
+        ``submitted``: for a login form that was sent, so only a ticket of one browser, and even one that was answered less than
         `DOUBLE_CLICK` ago. Raises `Refusal`: ``sso.ticket`` (unknown, expired or used), ``sso.other_browser``.
         """
         stored = self._store.get(_key(ticket), now)
@@ -58,10 +59,10 @@ class Tickets:
         request = _from_bytes(stored)
         if request.browser is not None and not hmac.compare_digest(request.browser, _digest(browser or "")):
             raise Refusal("sso.other_browser", expected="the browser that began this login", found="another or none")
-        if with_password and request.browser is None:
+        if submitted and request.browser is None:
             # It could be gone by the time that her password is checked.
             raise _used_up()
-        if request.answered and not with_password:
+        if request.answered and not submitted:
             raise _used_up()
         return request
 
@@ -81,7 +82,7 @@ class Tickets:
 
 def _ticket_of(request: WaitingRequest, browser: str) -> str:
     """Keyed with what only this browser knows, so that whoever knows the request can't guess its ticket."""
-    named = json.dumps([request.request_id, request.sp]).encode()
+    named = json.dumps([request.request_id, request.sp, request.then, request.target]).encode()
     return base64.urlsafe_b64encode(hmac.digest(browser.encode(), named, hashlib.sha256)).rstrip(b"=").decode("ascii")
 
 
@@ -99,24 +100,16 @@ def _used_up() -> Refusal:
 
 def _to_bytes(request: WaitingRequest) -> bytes:
     context = request.requested_context
-    return json.dumps(
-        {
-            "request_id": request.request_id,
-            "sp": request.sp,
-            "acs_url": request.acs_url,
-            "relay_state": request.relay_state,
-            "force_authn": request.force_authn,
-            "is_passive": request.is_passive,
-            "requested_context": [context.comparison, *context.classes] if context is not None else None,
-            "target": request.target,
-            "browser": request.browser,
-            "answered": request.answered,
-        }
-    ).encode()
+    kept = {field.name: getattr(request, field.name) for field in fields(request)}
+    kept["requested_context"] = [context.comparison, *context.classes] if context is not None else None
+    kept["fresh_since"] = request.fresh_since.isoformat() if request.fresh_since is not None else None
+    return json.dumps(kept).encode()
 
 
 def _from_bytes(stored: bytes) -> WaitingRequest:
     read = json.loads(stored)
     context = read.pop("requested_context")
     requested = RequestedAuthnContext(tuple(context[1:]), context[0]) if context is not None else None
-    return WaitingRequest(requested_context=requested, **read)
+    since = read.pop("fresh_since")
+    fresh_since = datetime.fromisoformat(since) if since is not None else None
+    return WaitingRequest(requested_context=requested, fresh_since=fresh_since, **read)

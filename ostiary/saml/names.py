@@ -9,6 +9,7 @@ MD: Final = "urn:oasis:names:tc:SAML:2.0:metadata"
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
 DSIG11: Final = "http://www.w3.org/2009/xmldsig11#"
 XENC: Final = "http://www.w3.org/2001/04/xmlenc#"
+XENC11: Final = "http://www.w3.org/2009/xmlenc11#"
 EC: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 XS: Final = "http://www.w3.org/2001/XMLSchema"
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
@@ -19,12 +20,17 @@ MDRPI: Final = "urn:oasis:names:tc:SAML:metadata:rpi"
 MDATTR: Final = "urn:oasis:names:tc:SAML:metadata:attribute"
 SHIBMD: Final = "urn:mace:shibboleth:metadata:1.0"
 IDPDISC: Final = "urn:oasis:names:tc:SAML:profiles:SSO:idp-discovery-protocol"
+# Asynchronous Single Logout Profile Extension 1.0
+ASLO: Final = "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo"
 # Our own request extension: the URL whose application domain the requested attributes are for.
 OSTIARY_TARGET: Final = "urn:x-ostiary:target:1.0"
 
 # Bindings (SAML bindings 3)
 HTTP_REDIRECT: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 HTTP_POST: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+HTTP_POST_SIMPLE_SIGN: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST-SimpleSign"
+HTTP_ARTIFACT: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact"
+PAOS: Final = "urn:oasis:names:tc:SAML:2.0:bindings:PAOS"
 SOAP: Final = "urn:oasis:names:tc:SAML:2.0:bindings:SOAP"
 DEFLATE: Final = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
 
@@ -54,12 +60,25 @@ INVALID_NAMEID_POLICY: Final = "urn:oasis:names:tc:SAML:2.0:status:InvalidNameID
 INVALID_ATTR_NAME_OR_VALUE: Final = "urn:oasis:names:tc:SAML:2.0:status:InvalidAttrNameOrValue"
 NO_AUTHN_CONTEXT: Final = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext"
 NO_PASSIVE: Final = "urn:oasis:names:tc:SAML:2.0:status:NoPassive"
+PARTIAL_LOGOUT: Final = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout"
 REQUEST_DENIED: Final = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
 UNKNOWN_PRINCIPAL: Final = "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal"
+
+# Why somebody is logged out (SAML core 3.7.3)
+LOGOUT_USER: Final = "urn:oasis:names:tc:SAML:2.0:logout:user"
+LOGOUT_ADMIN: Final = "urn:oasis:names:tc:SAML:2.0:logout:admin"
+LOGOUT_GLOBAL_TIMEOUT: Final = "urn:oasis:names:tc:SAML:2.0:logout:global-timeout"
+LOGOUT_SP_TIMEOUT: Final = "urn:oasis:names:tc:SAML:2.0:logout:sp-timeout"
 
 # Authentication contexts (SAML authn context 3.4)
 PASSWORD: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"  # noqa: S105
 PASSWORD_PROTECTED_TRANSPORT: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"  # noqa: S105
+KERBEROS: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos"
+TLS_CLIENT: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:TLSClient"
+UNSPECIFIED_CONTEXT: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
+# REFEDS Single-Factor and Multi-Factor Authentication Profiles
+REFEDS_SFA: Final = "https://refeds.org/profile/sfa"
+REFEDS_MFA: Final = "https://refeds.org/profile/mfa"
 
 # XML Signature algorithms
 EXCLUSIVE_C14N: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -75,6 +94,25 @@ ECDSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 ECDSA_SHA384: Final = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384"
 ECDSA_SHA512: Final = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512"
 
+# XML Encryption algorithms
+SHA1: Final = "http://www.w3.org/2000/09/xmldsig#sha1"
+AES128_GCM: Final = "http://www.w3.org/2009/xmlenc11#aes128-gcm"
+AES192_GCM: Final = "http://www.w3.org/2009/xmlenc11#aes192-gcm"
+AES256_GCM: Final = "http://www.w3.org/2009/xmlenc11#aes256-gcm"
+AES128_CBC: Final = "http://www.w3.org/2001/04/xmlenc#aes128-cbc"
+AES192_CBC: Final = "http://www.w3.org/2001/04/xmlenc#aes192-cbc"
+AES256_CBC: Final = "http://www.w3.org/2001/04/xmlenc#aes256-cbc"
+TRIPLEDES_CBC: Final = "http://www.w3.org/2001/04/xmlenc#tripledes-cbc"
+RSA_1_5: Final = "http://www.w3.org/2001/04/xmlenc#rsa-1_5"
+RSA_OAEP_MGF1P: Final = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"
+RSA_OAEP: Final = "http://www.w3.org/2009/xmlenc11#rsa-oaep"
+MGF1_SHA1: Final = "http://www.w3.org/2009/xmlenc11#mgf1sha1"
+MGF1_SHA256: Final = "http://www.w3.org/2009/xmlenc11#mgf1sha256"
+MGF1_SHA384: Final = "http://www.w3.org/2009/xmlenc11#mgf1sha384"
+MGF1_SHA512: Final = "http://www.w3.org/2009/xmlenc11#mgf1sha512"
+ENCRYPTED_ELEMENT: Final = "http://www.w3.org/2001/04/xmlenc#Element"
+ENCRYPTED_KEY: Final = "http://www.w3.org/2001/04/xmlenc#EncryptedKey"
+
 # Entity categories
 ENTITY_CATEGORY: Final = "http://macedir.org/entity-category"
 HIDE_FROM_DISCOVERY: Final = "http://refeds.org/category/hide-from-discovery"
@@ -85,6 +123,8 @@ PREFIXES: Final[dict[str, str]] = {
     "samlp": SAMLP,
     "md": MD,
     "ds": DS,
+    "xenc": XENC,
+    "xenc11": XENC11,
     "xs": XS,
     "xsi": XSI,
     "mdui": MDUI,
@@ -93,5 +133,6 @@ PREFIXES: Final[dict[str, str]] = {
     "shibmd": SHIBMD,
     "idpdisc": IDPDISC,
     "soap11": SOAP11,
+    "aslo": ASLO,
     "ostiary": OSTIARY_TARGET,
 }

@@ -66,7 +66,7 @@ def redirected_request(query: str) -> str:
 
 
 def _request(decode: Callable[[], ReceivedMessage]) -> str:
-    rules = Rules(IDP, SSO, SSO, names.PASSWORD_PROTECTED_TRANSPORT)
+    rules = Rules(IDP, SSO, SSO)
     try:
         accepted = accept_request(decode(), REGISTRY, rules, NOW)
     except Refusal as refusal:

@@ -9,7 +9,8 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 from lxml import etree
 
-from idp.sign_on.requests import AcceptedRequest, Rules, accept_request, obstacle, resume, satisfies, waiting
+from idp.login.contexts import Achieved, Assurance, choose
+from idp.sign_on.requests import AcceptedRequest, Rules, accept_request, obstacle, resume, waiting
 from ostiary.errors import Refusal
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
@@ -21,7 +22,12 @@ from ostiary.saml.xml import Element, add, make, qname
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BASE = "http://localhost:8001"
-RULES = Rules("https://home.example.org/idp", f"{BASE}/saml/sso/redirect", f"{BASE}/saml/sso/post", names.PASSWORD)
+RULES = Rules(
+    "https://home.example.org/idp",
+    f"{BASE}/saml/sso/redirect",
+    f"{BASE}/saml/sso/post",
+    Assurance(password=names.PASSWORD),
+)
 POST = f"{BASE}/saml/sso/post"
 
 
@@ -306,13 +312,13 @@ def test_another_binding_for_the_answer_is_refused(library, binding: str) -> Non
 
 @pytest.mark.parametrize("wanted", [None, names.TRANSIENT, names.UNSPECIFIED_NAMEID])
 def test_a_request_for_a_handle_meets_no_obstacle(library, wanted: str | None) -> None:
-    assert obstacle(by_redirect(library, nameid_format=wanted), RULES) is None
+    assert obstacle(by_redirect(library, nameid_format=wanted), RULES, NOW) is None
 
 
 @pytest.mark.parametrize("wanted", [names.PERSISTENT, names.EMAIL_ADDRESS, "urn:example:other"])
 def test_a_request_for_another_kind_of_name_is_answered_so(library, wanted: str) -> None:
     accepted = by_redirect(library, nameid_format=wanted)
-    assert obstacle(accepted, RULES) == Status(names.REQUESTER, names.INVALID_NAMEID_POLICY)
+    assert obstacle(accepted, RULES, NOW) == Status(names.REQUESTER, names.INVALID_NAMEID_POLICY)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +333,7 @@ def test_a_name_for_another_resource_is_not_handed_out(library, qualifier: str, 
     policy = element.find(qname(names.SAMLP, "NameIDPolicy"))
     assert policy is not None
     policy.set("SPNameQualifier", qualifier)
-    assert obstacle(accept_element(element, library), RULES) == status
+    assert obstacle(accept_element(element, library), RULES, NOW) == status
 
 
 def test_a_request_about_a_subject_that_it_names_is_not_satisfied(library) -> None:
@@ -335,7 +341,11 @@ def test_a_request_about_a_subject_that_it_names_is_not_satisfied(library) -> No
     subject = make(names.SAML, "Subject")
     add(subject, names.SAML, "NameID", "ada")
     element.insert(1, subject)
-    assert obstacle(accept_element(element, library), RULES) == Status(names.RESPONDER, names.UNKNOWN_PRINCIPAL)
+    assert obstacle(accept_element(element, library), RULES, NOW) == Status(names.RESPONDER, names.UNKNOWN_PRINCIPAL)
+
+
+def satisfied(requested: RequestedAuthnContext | None, context_class: str) -> bool:
+    return choose(requested, [Achieved(context_class, NOW)]) is not None
 
 
 P, T, X = names.PASSWORD, names.PASSWORD_PROTECTED_TRANSPORT, "urn:example:retina"
@@ -365,20 +375,20 @@ def test_a_requested_context_is_compared_as_it_asks(
     comparison: str, classes: tuple[str, ...], with_password: bool, with_protected: bool
 ) -> None:
     requested = RequestedAuthnContext(classes, comparison)
-    assert satisfies(requested, P) is with_password
-    assert satisfies(requested, T) is with_protected
+    assert satisfied(requested, P) is with_password
+    assert satisfied(requested, T) is with_protected
 
 
 def test_no_requested_context_is_satisfied_by_any_login() -> None:
-    assert satisfies(None, X) is True
-    assert satisfies(RequestedAuthnContext((X,), "minimum"), X) is False
+    assert satisfied(None, X) is True
+    assert satisfied(RequestedAuthnContext((X,), "minimum"), X) is False
 
 
 def test_a_context_that_is_not_offered_is_answered_so(library) -> None:
     offered = by_redirect(library, requested_context=RequestedAuthnContext((P,)))
-    assert obstacle(offered, RULES) is None
+    assert obstacle(offered, RULES, NOW) is None
     other = by_redirect(library, requested_context=RequestedAuthnContext((T,)))
-    assert obstacle(other, RULES) == Status(names.RESPONDER, names.NO_AUTHN_CONTEXT)
+    assert obstacle(other, RULES, NOW) == Status(names.RESPONDER, names.NO_AUTHN_CONTEXT)
 
 
 # What waits

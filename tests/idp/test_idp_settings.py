@@ -49,7 +49,7 @@ def test_a_password_that_travels_in_the_open_makes_a_login_only_password(
 ) -> None:
     allowed = changed(configuration, "public_url:", "allow_http_beyond_loopback: true\npublic_url:")
     rules = load_settings(changed(allowed, "http://localhost:8001", public_url), IdpSettings).rules()
-    assert rules.context_class == context_class
+    assert rules.assurance.password == context_class
     assert rules.post_url == public_url.rstrip("/") + "/saml/sso/post"
 
 

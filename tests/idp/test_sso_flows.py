@@ -189,12 +189,13 @@ def test_each_handle_leaves_an_audit_row_about_the_person(home, library) -> None
     home.whole_login(library.redirect())
     (login,) = home.events("login.succeeded")
     assert (login.person, login.actor) == (home.people["ada"], home.people["ada"])
-    assert login.facts == {"for": "https://library.example.net/sp", "context": names.PASSWORD_PROTECTED_TRANSPORT}
+    assert login.facts == {"for": "https://library.example.net/sp", "by": "password"}
     (minted,) = home.events("handle.minted")
     assert minted.person == home.people["ada"]
     assert minted.facts == {
         "for": "https://library.example.net/sp",
         "request": "_request1",
+        "context": names.PASSWORD_PROTECTED_TRANSPORT,
         "attributes": ["eduPersonScopedAffiliation", "mail"],
     }
 

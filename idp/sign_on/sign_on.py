@@ -1,0 +1,256 @@
+"""One sign-on from its request to its answer: what has to come first is asked of the steps, in order; then the Response goes out.
+
+A ticket ends when its answer goes out, so whatever fails before can be tried again by reloading the page; of a double click both halves
+are answered, for the browser shows the second answer and the SP takes only one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Final
+
+from flask import Response
+from sqlalchemy import Engine
+
+from idp.login.contexts import Achieved, achieved, choose, counted
+from idp.sessions.session import LoginProof, Sessions, SsoSession
+from idp.settings import AttributesInResponseSettings
+from idp.sign_on.browser import BrowserCookies
+from idp.sign_on.requests import Rules, WaitingRequest, own_login, resume
+from idp.sign_on.responses import Answer, login_response, status_response
+from idp.sign_on.steps import Step, Visit
+from idp.sign_on.tickets import Tickets
+from ostiary import audit
+from ostiary.attributes import Attributes
+from ostiary.errors import Refusal
+from ostiary.federation.keys import KeyRing
+from ostiary.federation.model import Entity
+from ostiary.federation.registry import Registry
+from ostiary.handle import HandleKey, mint
+from ostiary.ports import AttributeSource, Release, ReleaseRequest
+from ostiary.saml import names
+from ostiary.saml.bindings import encode_post
+from ostiary.saml.protocol import Status
+from ostiary.saml.xml import Element
+from ostiary.storage.engine import writing
+from ostiary.web import incoming
+from ostiary.web.forms import Fields, one
+from ostiary.web.service import auto_post, public_url_for, shell
+
+MAXIMUM_TICKET: Final = 64
+
+# What of the attributes' names fits into an audit row.
+_AUDITED_NAMES: Final = 40
+_AUDITED_LENGTH: Final = 50
+
+
+@dataclass(slots=True, eq=False)
+class SignOn:
+    """Everything that a sign-on works with; one for each application. ``writer`` names it in the audit, ``now`` tells the time.
+
+    ``steps`` are set once, before the first request (they know the sign-on, too).
+    """
+
+    rules: Rules
+    registry: Callable[[], Registry]
+    key_ring: Callable[[], KeyRing]
+    handle_keys: Sequence[HandleKey]
+    sessions: Sessions
+    tickets: Tickets
+    attribute_source: AttributeSource
+    attributes_in_response: AttributesInResponseSettings
+    cookies: BrowserCookies
+    engine: Engine
+    writer: str
+    now: Callable[[], datetime]
+    steps: tuple[Step, ...] = field(default=())
+
+    # --- the visit
+
+    def begin(self, asked: WaitingRequest, sp: Entity | None, now: datetime) -> Response:
+        """A request that this very browser brought: the answer, or what has to come before it."""
+        return self.onward(self._visit(None, asked, sp, self.session(), now))
+
+    def visit(self, fields: Fields, *, submitted: bool = False) -> Visit:
+        """The sign-on whose ticket stands in a query or form. ``submitted``: of a form that a person sent; both halves of a double click
+        are answered.
+
+        Raises `Refusal` (``sso.ticket``, ``sso.other_browser``, and as `resume`).
+        """
+        ticket, now = one(fields, "ticket", max_length=MAXIMUM_TICKET), self.now()
+        asked = self.tickets.look(ticket, now, browser=self.cookies.browser_token(), submitted=submitted)
+        return self._visit(ticket, asked, resume(asked, self.registry(), now), self.session(), now)
+
+    def onward(self, visit: Visit) -> Response:
+        """The first step that is due; the answer, when none is."""
+        for step in self.steps:
+            if step.is_due(visit):
+                return self._stop(step, visit)
+        return self._answer(visit)
+
+    def logged_in(self, visit: Visit, principal: str, method: str) -> Response:
+        """She proved who she is by this method: the session begins, or a proof is added to it; then onward.
+
+        A session of somebody else in this browser ends. Raises as the steps and the answer do.
+        """
+        token, before, proof = (
+            self.cookies.session_token(),
+            visit.session,
+            LoginProof(method, visit.now, visit.asked.turn),
+        )
+        if token is not None and before is not None and before.principal == principal:
+            new, session = self.sessions.add_proof(token, before, proof, now=visit.now)
+        else:
+            if token is not None:
+                self.sessions.end(token, visit.now)
+            new, session = self.sessions.start(principal, proof, now=visit.now)
+        self.cookies.send_session(new)
+        self.record("login.succeeded", visit.now, principal, {"for": visit.asked.sp or visit.asked.then, "by": method})
+        return self.onward(self._visit(visit.ticket, visit.asked, visit.sp, session, visit.now))
+
+    def refuse(self, visit: Visit, status: Status) -> Response:
+        """Ends the sign-on with a Response that says why there is no assertion. Raises `Refusal` (``sso.ended``) where it leads to a page
+        of this service, for which no SP waits."""
+        if visit.ticket is not None:
+            self.tickets.use_up(visit.ticket, visit.asked, visit.now)
+        if visit.sp is None:
+            raise Refusal("sso.ended", expected="somebody who may go on", found=status.detail or status.code)
+        return self.send_status(visit.asked, visit.sp, status, visit.now)
+
+    def send_status(self, asked: WaitingRequest, sp: Entity, status: Status, now: datetime) -> Response:
+        """A Response without an assertion; needs no session."""
+        shell().log.info("refused_in_response", requester=asked.sp, request=asked.request_id, status=status.detail)
+        signer = self.key_ring().signer
+        return _send(asked, sp, status_response(asked, status, rules=self.rules, signer=signer, now=now))
+
+    def achieved(self, visit: Visit) -> Achieved | None:
+        """The authentication context by which the session answers this request; None when it can't."""
+        if visit.session is None:
+            return None
+        proofs = counted(visit.session, visit.asked)
+        return choose(visit.asked.requested_context, achieved(proofs, self.rules.assurance))
+
+    # --- the person at the browser
+
+    def session(self) -> SsoSession | None:
+        """The session whose token this browser sent, if it lives. Raises `Unavailable`."""
+        token = self.cookies.session_token()
+        return self.sessions.find(token, self.now()) if token is not None else None
+
+    def end_session(self) -> SsoSession | None:
+        """Ends the session whose token this browser sent, and its cookie; what it was."""
+        token, now = self.cookies.session_token(), self.now()
+        self.cookies.clear_session()
+        session = self.sessions.end(token, now) if token is not None else None
+        if session is not None:
+            self.record("login.ended", now, session.principal, {})
+        return session
+
+    def require(self, endpoint: str, *, fresh: timedelta | None = None) -> SsoSession | Response:
+        """For a page of this service: the session of this browser, or the redirect to a login that comes back to ``endpoint`` (by GET).
+
+        ``fresh``: a first factor must have been proven within this time.
+        """
+        now = self.now()
+        asked = own_login(endpoint, fresh_since=now - fresh if fresh is not None else None)
+        visit = self._visit(None, asked, None, self.session(), now)
+        if visit.session is not None and not any(step.is_due(visit) for step in self.steps):
+            return visit.session
+        return self.onward(visit)
+
+    def record(
+        self,
+        action: str,
+        now: datetime,
+        principal: str | None,
+        facts: Mapping[str, object],
+        *,
+        number: str | None = None,
+    ) -> None:
+        """One audit row of its own. ``number``: the reference that a person was shown, when it was not she who acted."""
+        with writing(self.engine) as connection:
+            audit.record(
+                connection,
+                at=now,
+                writer=self.writer,
+                actor=principal if principal is not None and number is None else "anybody",
+                action=action,
+                subject=principal,
+                facts=facts,
+                reference=number,
+            )
+
+    # --- inside
+
+    def _visit(
+        self, ticket: str | None, asked: WaitingRequest, sp: Entity | None, session: SsoSession | None, now: datetime
+    ) -> Visit:
+        @cache
+        def release() -> Release:
+            if session is None or sp is None:
+                raise Refusal("sso.ended", expected="somebody who logged in to a resource", found="nobody")
+            wanted = ReleaseRequest(principal=session.principal, requester=asked.sp, at=now, target=asked.target)
+            return self.attribute_source.release(wanted)
+
+        return Visit(ticket, asked, sp, session, now, release)
+
+    def _stop(self, step: Step, visit: Visit) -> Response:
+        """Shows what is due, under a ticket of this browser."""
+        asked, now, ticket = visit.asked, visit.now, visit.ticket
+        if asked.is_passive:
+            return self.refuse(visit, Status(names.RESPONDER, names.NO_PASSIVE))
+        if ticket is None or asked.browser is None:
+            if ticket is not None:
+                self.tickets.use_up(ticket, asked, now)
+            ticket = self.tickets.issue_to_browser(asked, self.cookies.keep_browser_token(), now)
+        return step.show(replace(visit, ticket=ticket))
+
+    def _answer(self, visit: Visit) -> Response:
+        """Resolves, mints and sends. Nothing leaves, and the ticket stays, when the attributes can't be found out."""
+        asked, session, sp, now = visit.asked, visit.session, visit.sp, visit.now
+        context = self.achieved(visit)
+        if session is None or context is None:
+            # No step was due, so none of the methods leads to what was asked for.
+            return self.refuse(visit, Status(names.RESPONDER, names.NO_AUTHN_CONTEXT))
+        if sp is None:
+            if visit.ticket is not None:
+                self.tickets.use_up(visit.ticket, asked, now)
+            return Response(status=303, headers={"Location": public_url_for(asked.then or "home")})
+        attributes = self._attributes(visit)
+        if visit.ticket is not None:
+            self.tickets.use_up(visit.ticket, asked, now)
+        expires = min(now + self.rules.handle_lifetime, session.ends)
+        handle = mint(
+            self.handle_keys[0],
+            principal=session.principal,
+            requester=asked.sp,
+            expires=expires,
+            authority=session.authority,
+        )
+        sent = [attribute.name[:_AUDITED_LENGTH] for attribute in attributes[:_AUDITED_NAMES]]
+        facts = {
+            "for": asked.sp,
+            "request": asked.request_id,
+            "context": context.context_class,
+            "attributes": sent,
+        }
+        self.record("handle.minted", now, session.principal, facts)
+        answer = Answer(handle, context.context_class, context.authn_instant, session.ends, attributes)
+        message = login_response(asked, answer, rules=self.rules, signer=self.key_ring().signer, now=now)
+        return _send(asked, sp, message)
+
+    def _attributes(self, visit: Visit) -> Attributes:
+        return visit.release().attributes if self.attributes_in_response.sends_to(visit.asked.sp) else ()
+
+
+def see_other(endpoint: str, *, ticket: str) -> Response:
+    """303 to a page of this service that goes on with a ticket."""
+    return Response(status=303, headers={"Location": public_url_for(endpoint, ticket=ticket)})
+
+
+def _send(asked: WaitingRequest, sp: Entity, message: Element) -> Response:
+    fields = [("SAMLResponse", encode_post(message))]
+    if asked.relay_state is not None:
+        fields.append(("RelayState", asked.relay_state))
+    return auto_post(asked.acs_url, fields, destination=sp.name(incoming.language(shell().pages.catalogue)))

@@ -1,0 +1,42 @@
+"""What may stand between a request and its answer: logging in, a second factor, terms of use, consent. Decides nothing itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from flask import Response
+
+from idp.sessions.session import SsoSession
+from idp.sign_on.requests import WaitingRequest
+from ostiary.federation.model import Entity
+from ostiary.ports import Release
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visit:
+    """One sign-on under way in one browser.
+
+    ``ticket`` is None while nothing has stood in its way; ``sp`` None for a login to a page of this service itself; ``session`` that of
+    the browser, None before she logged in. ``release()`` is what the Attribute Authority lets go to the SP about her, asked for once;
+    it raises `Unavailable`, and needs a session.
+    """
+
+    ticket: str | None
+    asked: WaitingRequest
+    sp: Entity | None
+    session: SsoSession | None
+    now: datetime
+    release: Callable[[], Release]
+
+
+class Step(Protocol):
+    """Something that may have to come before the answer. Its own pages bring the ticket, and end in `SignOn.onward`."""
+
+    def is_due(self, visit: Visit) -> bool:
+        """Whether the answer has to wait for it. A passive request is refused then. Raises `Unavailable`."""
+        ...
+
+    def show(self, visit: Visit) -> Response:
+        """The page, or the redirect to it; ``visit.ticket`` is there. Or the refusal in a Response (`SignOn.refuse`)."""
+        ...
