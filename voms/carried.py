@@ -7,7 +7,6 @@ from ostiary.x509.chain import VerifiedChain
 from ostiary.x509.fqan import Fqan
 from ostiary.x509.issuer_key import IssuerKey
 from ostiary.x509.lsc import Lsc, Names, VomsDirectory
-from ostiary.x509.names import issuer_bytes, slash_form_of, subject_bytes
 from ostiary.x509.proxy import attribute_certificates_in
 from ostiary.x509.trust import TrustDirectory
 from ostiary.x509.verify import verify_attribute_certificate
@@ -47,7 +46,5 @@ def _while_valid(certificate: AttributeCertificate, now: datetime) -> datetime:
 
 def _own_vomsdir(certificate: AttributeCertificate, key: IssuerKey) -> VomsDirectory:
     """Trusts this service's own names, whatever host name the certificate was issued under."""
-    own = tuple(
-        Names(slash_form_of(subject_bytes(each)), slash_form_of(issuer_bytes(each))) for each in key.certificates
-    )
+    own = tuple(Names.of(each) for each in key.certificates)
     return VomsDirectory({(certificate.vo, certificate.host): Lsc((own,))})

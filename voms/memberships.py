@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, and_, func, null, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, and_, null, or_, select, union_all
 
 from ostiary.storage.engine import reading
 from ostiary.x509.fqan import Fqan
@@ -56,21 +56,20 @@ class Memberships:
     def of_certificate(self, names: CertificateNames, at: datetime) -> Standing | None:
         """The standing of whoever holds the certificate; None: nobody of this VO at that moment."""
         found = vo_member_certificate
-        return self._standing(found, found.c.names_key == names.key, found.c.suspended_reason, at)
+        wanted = _linked(found, found.c.suspended_reason).where(found.c.names_key == names.key)
+        return self._standing(wanted, at)
 
     def of_identity(self, identity: FederatedIdentity, at: datetime) -> Standing | None:
         """The standing of whom a home organisation names so; None: nobody of this VO at that moment."""
         found = vo_member_identity
-        return self._standing(found, found.c.identity_key == identity.key, null(), at)
+        return self._standing(_linked(found, null()).where(found.c.identity_key == identity.key), at)
 
     def of_member(self, member: str, at: datetime) -> Standing | None:
         """The standing of a member by her id; None: nobody of this VO at that moment."""
-        found = vo_member_certificate
-        wanted = select(func.min(found.c.id)).where(found.c.member_id == member, found.c.live.is_(True))
-        return self._standing(found, found.c.id == wanted.scalar_subquery(), null(), at)
+        return self._standing(_members(null()).where(vo_member.c.id == member), at)
 
-    def listed(self) -> tuple[Listed, ...]:
-        """Every member, by the name of her first certificate."""
+    def listed(self, member: str | None = None) -> tuple[Listed, ...]:
+        """Every member, or one by her id, by the name of the first certificate."""
         link = vo_member_certificate
         wanted = (
             select(vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to, link.c.subject, link.c.issuer)
@@ -79,6 +78,8 @@ class Memberships:
             .where(vo.c.name == self._name, vo_member.c.live.is_(True))
             .order_by(link.c.subject, link.c.id)
         )
+        if member is not None:
+            wanted = wanted.where(vo_member.c.id == member)
         found: dict[str, Listed] = {}
         with reading(self._engine) as connection:
             for row in connection.execute(wanted):
@@ -107,16 +108,9 @@ class Memberships:
         """Close the connections to the database."""
         self._engine.dispose()
 
-    def _standing(
-        self, link: Table, matches: ColumnElement[bool], own_reason: ColumnElement[Any], at: datetime
-    ) -> Standing | None:
-        wanted = (
-            select(vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to, own_reason.label("own_reason"))
-            .join(link, link.c.member_id == vo_member.c.id)
-            .join(vo, vo.c.id == link.c.vo_id)
-            .where(vo.c.name == self._name, matches, link.c.live.is_(True))
-            .where(vo_member.c.live.is_(True), _valid(vo_member, at))
-        )
+    def _standing(self, members: Select[Any], at: datetime) -> Standing | None:
+        """Of the one member whom ``members`` selects."""
+        wanted = members.where(vo.c.name == self._name, vo_member.c.live.is_(True), _valid(vo_member, at))
         with reading(self._engine, consistent=True) as connection:
             member = connection.execute(wanted).one_or_none()
             if member is None:
@@ -168,6 +162,18 @@ class Memberships:
             elif (fqan := Fqan(row.path, row.role)).role is None or fqan in held:
                 of_names[fqan] = (*of_names.get(fqan, ()), (row.name, row.value))
         return tuple(own), of_names
+
+
+def _members(own_reason: ColumnElement[Any]) -> Select[Any]:
+    """``own_reason``: why the link by which she is found is suspended."""
+    return select(
+        vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to, own_reason.label("own_reason")
+    ).join(vo, vo.c.id == vo_member.c.vo_id)
+
+
+def _linked(link: Table, own_reason: ColumnElement[Any]) -> Select[Any]:
+    """Members with what they are found by: a certificate, or a name at a home organisation."""
+    return _members(own_reason).join(link, link.c.member_id == vo_member.c.id).where(link.c.live.is_(True))
 
 
 def _valid(table: Table, at: datetime) -> ColumnElement[bool]:

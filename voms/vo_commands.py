@@ -17,7 +17,7 @@ from ostiary.errors import ConfigurationError, Missing, Refusal
 from ostiary.storage.engine import open_database
 from ostiary.x509.issuer_key import load_issuer_key
 from ostiary.x509.lsc import Lsc, Names, write_lsc
-from ostiary.x509.names import issuer_bytes, slash_form_of, subject_bytes
+from ostiary.x509.names import issuer_bytes, slash_form_of
 from ostiary.x509.trust import load_trust_directory
 from ostiary.x509.vomses import VomsServer
 from voms.directory import CertificateNames, FederatedIdentity, VoDirectory, create_vo
@@ -105,8 +105,7 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     @click.pass_obj
     def add_member(desk: _Desk, certificate: Path, until: str | None) -> None:
         """Make the person whose CERTIFICATE this is a member; prints her id."""
-        names = names_of_file(certificate)
-        _refuse_unknown_ca(desk.settings, certificate)
+        names = _vouched_for(desk.settings, certificate)
         click.echo(desk.directory.add_member(names, at=desk.now, by=_OPERATOR, until=_instant(until)))
 
     @vo.command("add-certificate")
@@ -115,8 +114,7 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     @click.pass_obj
     def add_certificate(desk: _Desk, member: str, certificate: Path) -> None:
         """Another CERTIFICATE of a member."""
-        names = names_of_file(certificate)
-        _refuse_unknown_ca(desk.settings, certificate)
+        names = _vouched_for(desk.settings, certificate)
         desk.directory.add_certificate(desk.member(member), names, at=desk.now, by=_OPERATOR)
 
     @vo.command("link")
@@ -222,10 +220,9 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
         """What a member has now."""
         standing = desk.standing(member)
         click.echo(f"member {standing.member}" + (f", suspended: {standing.suspended}" if standing.suspended else ""))
-        for listed in desk.memberships.listed():
-            if listed.member == standing.member:
-                for names in listed.certificates:
-                    click.echo(f"certificate {names.subject}, issued by {names.issuer}")
+        for listed in desk.memberships.listed(standing.member):
+            for names in listed.certificates:
+                click.echo(f"certificate {names.subject}, issued by {names.issuer}")
         for identity in desk.memberships.identities(standing.member):
             click.echo(f"known at {identity.asserted_by} by {identity.attribute} {identity.value}")
         for fqan in standing.fqans():
@@ -249,28 +246,31 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     def lsc(desk: _Desk) -> None:
         """Print the LSC file by which relying parties trust this VO (vomsdir/VO/HOST.lsc)."""
         own = load_issuer_key(desk.settings.certificate, desk.settings.key)
-        pairs = (
-            Names(slash_form_of(subject_bytes(each)), slash_form_of(issuer_bytes(each))) for each in own.certificates
-        )
-        click.echo(write_lsc(Lsc((tuple(pairs),))), nl=False)
+        pairs = tuple(Names.of(each) for each in own.certificates)
+        click.echo(write_lsc(Lsc((pairs,))), nl=False)
 
     return vo
 
 
 def names_of_file(path: Path) -> CertificateNames:
     """Whom the first certificate of a PEM file names. Raises `ConfigurationError` (``voms.credential``)."""
+    return CertificateNames.of(_certificate(path))
+
+
+def _certificate(path: Path) -> x509.Certificate:
     try:
-        return CertificateNames.of(x509.load_pem_x509_certificate(path.read_bytes()))
+        return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationError("voms.credential", file=path, expected="a certificate, PEM", found=error) from None
 
 
-def _refuse_unknown_ca(settings: VomsSettings, certificate: Path) -> None:
-    """Raises `Refusal` (``voms.unknown_ca``): whom no CA of the directory vouches for could never connect."""
-    loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
-    if not load_trust_directory(settings.ca_directory).named(issuer_bytes(loaded)):
-        issuer = slash_form_of(issuer_bytes(loaded))
+def _vouched_for(settings: VomsSettings, path: Path) -> CertificateNames:
+    """The same for a new member. Raises `Refusal` (``voms.unknown_ca``): whom no CA of the directory vouches for could never connect."""
+    certificate = _certificate(path)
+    if not load_trust_directory(settings.ca_directory).named(issuer_bytes(certificate)):
+        issuer = slash_form_of(issuer_bytes(certificate))
         raise Refusal("voms.unknown_ca", expected=f"a CA in {settings.ca_directory}", found=issuer, issuer=issuer)
+    return CertificateNames.of(certificate)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from cryptography import x509
+
 from ostiary.config import Sources
 from ostiary.errors import ConfigurationError
-from ostiary.x509.names import normal_slash_form
+from ostiary.x509.names import issuer_bytes, normal_slash_form, slash_form_of, subject_bytes
 
 MAX_BYTES: Final = 256 * 1024
 
@@ -22,6 +24,11 @@ class Names:
 
     subject: str
     issuer: str
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> "Names":
+        """Those of a certificate. Raises `Refusal` (``x509.malformed``) where they can't be read."""
+        return cls(slash_form_of(subject_bytes(certificate)), slash_form_of(issuer_bytes(certificate)))
 
     def same_as(self, other: "Names") -> bool:
         """Equal but for the spellings that `normal_slash_form` evens out."""

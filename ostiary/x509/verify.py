@@ -155,7 +155,7 @@ def _issuer(
         raise NotAuthenticated(
             "x509.ac_issuer_chain", expected="a chain to a trusted CA", found=error, vo=vo
         ) from error
-    pairs = tuple(Names(_subject(one), names.slash_form_of(names.issuer_bytes(one))) for one in listed)
+    pairs = tuple(Names.of(one) for one in listed)
     if not lsc.matches(pairs):
         raise NotAuthenticated(
             "x509.ac_lsc",

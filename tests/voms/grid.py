@@ -15,23 +15,13 @@ from ostiary.web.listener import PEER_CHAIN
 from ostiary.web.log import make_log
 from ostiary.x509.issuer_key import load_issuer_key
 from ostiary.x509.trust import TrustDirectory, load_trust_directory
+from tests.simulator import MovableClock
 from tests.voms.conftest import Vo
 from tests.x509.authorities import CertificateAuthority, Identity, signing_policy
 from voms.directory import CertificateNames, VoDirectory, create_vo
 from voms.issuing import Issuer, NameForm
 from voms.memberships import Memberships
 from voms.service import VoAuthority, VomsService
-
-
-class MovingClock:
-    """A clock that tests move."""
-
-    def __init__(self, now: datetime) -> None:
-        self.time = now
-
-    def now(self) -> datetime:
-        """The instant that the test has set."""
-        return self.time
 
 
 @dataclass(frozen=True)
@@ -62,7 +52,7 @@ class Grid:
     alice: Identity
     host: Identity
     service: VomsService
-    clock: MovingClock
+    clock: MovableClock
     ca_directory: Path
     log: io.StringIO
     trust: "Reloaded"
@@ -127,7 +117,7 @@ def make_grid(
     vo = _vo(engine, alice, now)
     certificate, key = host.write(directory, "host")
     issuer = Issuer(load_issuer_key(certificate, key), "localhost", 15010, form)
-    log, clock, trust = io.StringIO(), MovingClock(now), Reloaded(ca_directory)
+    log, clock, trust = io.StringIO(), MovableClock(now), Reloaded(ca_directory)
     service = VomsService(
         VoAuthority(vo.memberships, trust=trust, issuer=lambda: issuer, engine=engine, longest=longest),
         log=make_log(clock, service="voms", stream=log),

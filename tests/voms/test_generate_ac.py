@@ -299,7 +299,7 @@ def test_a_proxy_below_with_something_else_in_it_frees_nobody_of_what_the_one_ab
 def test_one_that_ended_before_the_newest_crl_still_bounds(grid: Grid) -> None:
     ended = base64.b64decode(grid.get("fqans=/testvo&lifetime=600").root.findtext("ac") or "")
     proxy = proxy_of(grid.alice, acs=(ended,))
-    grid.clock.time = NOW + timedelta(hours=2)
+    grid.clock.at = NOW + timedelta(hours=2)
     crl = grid.authority.crl(this_update=NOW + timedelta(hours=1), next_update=NOW + timedelta(days=1))
     for file in grid.ca_directory.glob("*.r0"):
         file.write_bytes(crl)

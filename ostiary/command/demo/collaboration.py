@@ -102,8 +102,7 @@ def prepare_collaboration(layout: Layout, *, now: datetime) -> None:
     people = {holder.key: authority.issue(files.of(holder), holder.common_name, now=now) for holder in HOLDERS}
     authority.publish([people[REVOKED.key]], now=now)
     files.lsc.parent.mkdir(parents=True, exist_ok=True)
-    ca = x509.load_pem_x509_certificate(authority.certificate.read_bytes())
-    files.lsc.write_text(write_lsc(Lsc(((Names(slash_form(service.subject), slash_form(ca.subject)),),))))
+    files.lsc.write_text(write_lsc(Lsc(((Names.of(service),),))))
     server = VomsServer(VO, HOST, layout.voms_port, slash_form(service.subject), VO)
     files.vomses.write_text(server.line() + "\n")
     _write_config(files)
