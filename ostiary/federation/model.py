@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from ostiary.saml import names
+from ostiary.saml.encryption_methods import EncryptionMethod
 from ostiary.saml.keys import TrustedKey
 
 
@@ -29,14 +30,21 @@ class Endpoint:
     index: int | None = None
     is_default: bool | None = None
 
+    @property
+    def answers_to(self) -> str:
+        """Where answers go: ResponseLocation, else Location (2.2.2)."""
+        return self.response_location or self.location
+
 
 @dataclass(frozen=True, slots=True)
 class EntityKey:
-    """SAML metadata 2.4.1.1. ``use`` None serves for signing and encryption. ``certificate`` is DER, None for a bare KeyValue."""
+    """SAML metadata 2.4.1.1. ``use`` None serves for signing and encryption. ``certificate`` is DER, None for a bare KeyValue.
+    ``encryption_methods``: what the owner can decrypt, most wanted first."""
 
     key: TrustedKey
     use: Literal["signing", "encryption"] | None = None
     certificate: bytes | None = None
+    encryption_methods: tuple[EncryptionMethod, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +130,25 @@ class Role:
         """The keys that may have signed what this role says."""
         return tuple(entry.key for entry in self.keys if entry.use in (None, "signing"))
 
+    def encryption_keys(self) -> tuple[EntityKey, ...]:
+        """The keys for which this role can decrypt: those for encryption alone first, then those without ``use``."""
+        return tuple(entry for use in ("encryption", None) for entry in self.keys if entry.use == use)
+
 
 @dataclass(frozen=True, slots=True)
-class IdpRole(Role):
+class SsoRole(Role):
+    """What an IdP and an SP share (SSODescriptorType, 2.4.2). ``artifact_resolution`` is indexed."""
+
+    artifact_resolution: tuple[Endpoint, ...] = ()
+    single_logout: tuple[Endpoint, ...] = ()
+
+    def artifact_resolver(self, index: int) -> Endpoint | None:
+        """Where an artifact with this EndpointIndex is resolved (SAML bindings 3.6.4): that very endpoint, if it speaks SOAP."""
+        return next((one for one in self.artifact_resolution if one.index == index and one.binding == names.SOAP), None)
+
+
+@dataclass(frozen=True, slots=True)
+class IdpRole(SsoRole):
     """IDPSSODescriptor (2.4.3)."""
 
     single_sign_on: tuple[Endpoint, ...] = ()
@@ -141,7 +165,7 @@ class AaRole(Role):
 
 
 @dataclass(frozen=True, slots=True)
-class SpRole(Role):
+class SpRole(SsoRole):
     """SPSSODescriptor (2.4.4)."""
 
     assertion_consumers: tuple[Endpoint, ...] = ()
@@ -156,6 +180,15 @@ class SpRole(Role):
         if index is not None:
             return next((endpoint for endpoint in self.assertion_consumers if endpoint.index == index), None)
         return default_endpoint(self.assertion_consumers)
+
+
+def endpoint_by_binding(endpoints: tuple[Endpoint, ...], *bindings: str) -> Endpoint | None:
+    """The first endpoint for the first of these bindings that has one."""
+    for binding in bindings:
+        for endpoint in endpoints:
+            if endpoint.binding == binding:
+                return endpoint
+    return None
 
 
 def default_endpoint(endpoints: tuple[Endpoint, ...]) -> Endpoint | None:

@@ -4,8 +4,20 @@ import base64
 from collections.abc import Iterable
 from datetime import datetime
 
-from ostiary.federation.model import AaRole, Display, Endpoint, Entity, IdpRole, LocalizedText, Role, Scope, SpRole
+from ostiary.federation.model import (
+    AaRole,
+    Display,
+    Endpoint,
+    Entity,
+    IdpRole,
+    LocalizedText,
+    Role,
+    Scope,
+    SpRole,
+    SsoRole,
+)
 from ostiary.saml import names
+from ostiary.saml.encryption_methods import EncryptionMethod
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import new_id
 from ostiary.saml.signature import sign
@@ -97,8 +109,7 @@ def _write_idp(entity: Element, role: IdpRole) -> None:
     if role.want_authn_requests_signed:
         element.set("WantAuthnRequestsSigned", "true")
     _write_common(element, role, role.scopes)
-    for name_format in role.nameid_formats:
-        add(element, names.MD, "NameIDFormat", name_format)
+    _write_sso(element, role)
     _endpoints(element, names.MD, "SingleSignOnService", role.single_sign_on)
 
 
@@ -118,8 +129,7 @@ def _write_sp(entity: Element, role: SpRole) -> None:
     if extensions is not None:
         for endpoint in role.discovery_responses:
             _endpoint(_append(extensions, names.IDPDISC, "DiscoveryResponse"), endpoint)
-    for name_format in role.nameid_formats:
-        add(element, names.MD, "NameIDFormat", name_format)
+    _write_sso(element, role)
     _endpoints(element, names.MD, "AssertionConsumerService", role.assertion_consumers)
     for service in role.attribute_consuming:
         consuming = add(element, names.MD, "AttributeConsumingService", index=str(service.index))
@@ -135,6 +145,14 @@ def _write_sp(entity: Element, role: SpRole) -> None:
             written.set("isRequired", str(requested.required).lower())
             for value in requested.values:
                 add(written, names.SAML, "AttributeValue", value)
+
+
+def _write_sso(element: Element, role: SsoRole) -> None:
+    """What stands next in the role of an IdP or an SP, in the order of SSODescriptorType."""
+    _endpoints(element, names.MD, "ArtifactResolutionService", role.artifact_resolution)
+    _endpoints(element, names.MD, "SingleLogoutService", role.single_logout)
+    for name_format in role.nameid_formats:
+        add(element, names.MD, "NameIDFormat", name_format)
 
 
 def _write_common(element: Element, role: Role, scopes: tuple[Scope, ...], more: bool = False) -> Element | None:
@@ -157,7 +175,17 @@ def _write_common(element: Element, role: Role, scopes: tuple[Scope, ...], more:
             descriptor.set("use", key.use)
         x509_data = add(add(descriptor, names.DS, "KeyInfo"), names.DS, "X509Data")
         add(x509_data, names.DS, "X509Certificate", base64.b64encode(key.certificate).decode("ascii"))
+        for method in key.encryption_methods:
+            _write_method(descriptor, method)
     return extensions
+
+
+def _write_method(descriptor: Element, method: EncryptionMethod) -> None:
+    element = add(descriptor, names.MD, "EncryptionMethod", Algorithm=method.algorithm)
+    if method.digest is not None:
+        add(element, names.DS, "DigestMethod", Algorithm=method.digest)
+    if method.mask is not None:
+        _append(element, names.XENC11, "MGF", Algorithm=method.mask)
 
 
 def _write_display(extensions: Element, display: Display) -> None:

@@ -1,18 +1,16 @@
 """Metadata from bytes to entities (SAML metadata 2.0). Verifies the signature first; what it does not understand stays in ``source``."""
 
-import base64
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Literal, TypedDict
+from typing import TypedDict
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 
 from ostiary.errors import OstiaryError, Refusal
+from ostiary.federation.key_descriptors import read_keys
 from ostiary.federation.model import (
     AaRole,
     AttributeConsumingService,
@@ -41,17 +39,9 @@ from ostiary.saml.xml import (
     qname,
     read_boolean,
     read_instant,
-    required_child,
     text_of,
     to_bytes,
 )
-
-_CURVES: Final[dict[str, ec.EllipticCurve]] = {
-    "urn:oid:1.2.840.10045.3.1.7": ec.SECP256R1(),
-    "urn:oid:1.3.132.0.34": ec.SECP384R1(),
-    "urn:oid:1.3.132.0.35": ec.SECP521R1(),
-}
-
 
 LeaveOut = Callable[[str, OstiaryError], None]
 """Is told the entityID and the problem of an entity that can't be read."""
@@ -168,7 +158,7 @@ def _saml2_role(entity: Element, kind: str) -> Element | None:
 def _read_idp(element: Element) -> IdpRole:
     extensions = child(element, names.MD, "Extensions")
     return IdpRole(
-        **_common(element, extensions),
+        **_sso(element, extensions),
         single_sign_on=_endpoints(element, names.MD, "SingleSignOnService"),
         scopes=_scopes(extensions),
         want_authn_requests_signed=bool(read_boolean(element.get("WantAuthnRequestsSigned"))),
@@ -187,7 +177,7 @@ def _read_aa(element: Element) -> AaRole:
 def _read_sp(element: Element) -> SpRole:
     extensions = child(element, names.MD, "Extensions")
     return SpRole(
-        **_common(element, extensions),
+        **_sso(element, extensions),
         assertion_consumers=_endpoints(element, names.MD, "AssertionConsumerService"),
         attribute_consuming=tuple(
             _read_consuming(service) for service in children(element, names.MD, "AttributeConsumingService")
@@ -210,11 +200,24 @@ class _Common(TypedDict):
     nameid_formats: tuple[str, ...]
 
 
+class _Sso(_Common):
+    """What an IdP and an SP have; see `ostiary.federation.model.SsoRole`."""
+
+    artifact_resolution: tuple[Endpoint, ...]
+    single_logout: tuple[Endpoint, ...]
+
+
+def _sso(element: Element, extensions: Element | None) -> _Sso:
+    return _Sso(
+        **_common(element, extensions),
+        artifact_resolution=_usable_endpoints(element, "ArtifactResolutionService"),
+        single_logout=_usable_endpoints(element, "SingleLogoutService"),
+    )
+
+
 def _common(element: Element, extensions: Element | None) -> _Common:
     return _Common(
-        keys=tuple(
-            key for descriptor in children(element, names.MD, "KeyDescriptor") for key in _read_keys(descriptor)
-        ),
+        keys=tuple(key for descriptor in children(element, names.MD, "KeyDescriptor") for key in read_keys(descriptor)),
         display=_read_display(extensions),
         error_url=error_url if _web_address(error_url := element.get("errorURL", "")) else None,
         valid_until=_own_valid_until(element),
@@ -222,60 +225,29 @@ def _common(element: Element, extensions: Element | None) -> _Common:
     )
 
 
-def _read_keys(descriptor: Element) -> Iterator[EntityKey]:
-    """Each certificate and bare RSA KeyValue of a KeyDescriptor. A key that is too weak or of an unknown kind is left out: nothing
-    that it signs will verify."""
-    use: Literal["signing", "encryption"] | None
-    match descriptor.get("use"):
-        case None:
-            use = None
-        case "signing":
-            use = "signing"
-        case "encryption":
-            use = "encryption"
-        case other:
-            raise Refusal("metadata.key_use", expected="signing or encryption", found=other[:40])
-    for certificate in descriptor.iter(qname(names.DS, "X509Certificate")):
+def _usable_endpoints(parent: Element, name: str) -> tuple[Endpoint, ...]:
+    """Endpoints that a login does without: one that can't be used (plain http, say) is left out, and its entity stays."""
+    usable: list[Endpoint] = []
+    for found in children(parent, names.MD, name):
         try:
-            der = _decoded(certificate)
-            yield EntityKey(TrustedKey.from_certificate(der), use, der)
-        except (Refusal, ValueError):
+            usable.append(_endpoint(found))
+        except Refusal:
             continue
-    for value in descriptor.iter(qname(names.DS, "RSAKeyValue"), qname(names.DSIG11, "ECKeyValue")):
-        try:
-            yield EntityKey(TrustedKey.from_public_key(_bare_key(value)), use)
-        except (Refusal, UnsupportedAlgorithm, ValueError):
-            continue
-
-
-def _bare_key(value: Element) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
-    """XMLDSig 4.5.2.2, and XMLDSig 1.1 4.5.2.3 with a named curve. Raises `Refusal` or ValueError."""
-    if value.tag == qname(names.DS, "RSAKeyValue"):
-        modulus, exponent = (
-            int.from_bytes(_decoded(required_child(value, names.DS, name))) for name in ("Modulus", "Exponent")
-        )
-        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    curve = _CURVES.get(required_child(value, names.DSIG11, "NamedCurve").get("URI", ""))
-    if curve is None:
-        raise Refusal("key.unusable", expected="a named curve: P-256, P-384 or P-521", found="another curve")
-    point = _decoded(required_child(value, names.DSIG11, "PublicKey"))
-    return ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
-
-
-def _decoded(element: Element) -> bytes:
-    return base64.b64decode("".join(text_of(element).split()), validate=True)
+    return tuple(usable)
 
 
 def _endpoints(parent: Element, namespace: str, name: str) -> tuple[Endpoint, ...]:
-    return tuple(
-        Endpoint(
-            binding=found.get("Binding", ""),
-            location=_location(found.get("Location", "")),
-            response_location=_location(found.get("ResponseLocation", "")) if found.get("ResponseLocation") else None,
-            index=_index(found.get("index", "")) if found.get("index") is not None else None,
-            is_default=read_boolean(found.get("isDefault")),
-        )
-        for found in children(parent, namespace, name)
+    return tuple(_endpoint(found) for found in children(parent, namespace, name))
+
+
+def _endpoint(element: Element) -> Endpoint:
+    answers, index = element.get("ResponseLocation"), element.get("index")
+    return Endpoint(
+        binding=element.get("Binding", ""),
+        location=_location(element.get("Location", "")),
+        response_location=_location(answers) if answers else None,
+        index=_index(index) if index is not None else None,
+        is_default=read_boolean(element.get("isDefault")),
     )
 
 

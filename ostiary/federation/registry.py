@@ -1,24 +1,40 @@
 """Entities by their entityID, each only as long as its metadata is valid. A registry is a frozen snapshot; a reload makes a new one."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from ostiary.errors import Refusal
 from ostiary.federation.model import AaRole, Entity, IdpRole, Role, SpRole
+from ostiary.saml.artifact import source_id
 
 _RoleT = TypeVar("_RoleT", bound=Role)
 
 
-class Registry:
-    """A snapshot of all known entities. Expired metadata is never trusted: each look-up is told the time."""
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """One metadata file as it was read: how many entities, and when the first of them expires."""
 
-    def __init__(self, entities: Iterable[Entity]) -> None:
+    file: str
+    entities: int
+    identity_providers: int
+    service_providers: int
+    valid_until: datetime | None
+
+
+class Registry:
+    """A snapshot of all known entities. Expired metadata is never trusted: each look-up is told the time. ``sources`` says from where they
+    are."""
+
+    def __init__(self, entities: Iterable[Entity], sources: tuple[SourceReport, ...] = ()) -> None:
+        self.sources = sources
         self._entities: dict[str, Entity] = {}
         for entity in entities:
             if entity.entity_id in self._entities:
                 raise Refusal("metadata.duplicate_entity", expected="each entityID once", found=entity.entity_id)
             self._entities[entity.entity_id] = entity
+        self._by_source_id: dict[bytes, str] | None = None
 
     def __len__(self) -> int:
         return len(self._entities)
@@ -27,6 +43,15 @@ class Registry:
         """The entity, or None when it is unknown or its metadata has expired (``valid_until`` is exclusive)."""
         entity = self._entities.get(entity_id)
         return entity if entity is not None and not _expired(entity.valid_until, now) else None
+
+    def by_source_id(self, found: bytes, now: datetime) -> Entity | None:
+        """The entity that an artifact's SourceID names (SAML bindings 3.6.4.2), while its metadata is valid."""
+        # Made when the first artifact comes: most services never see one. Two threads make the same.
+        known = self._by_source_id
+        if known is None:
+            known = self._by_source_id = {source_id(entity_id): entity_id for entity_id in self._entities}
+        entity_id = known.get(found)
+        return self.get(entity_id, now) if entity_id is not None else None
 
     def all(self, now: datetime) -> Iterator[Entity]:
         """Every entity whose metadata is valid now."""

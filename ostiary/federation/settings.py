@@ -1,6 +1,8 @@
 """The part of a service's configuration that says whom it trusts and with which key it speaks; shared by every service."""
 
-from ostiary.config import DirectoryFromHere, FileFromHere, Settings
+from datetime import timedelta
+
+from ostiary.config import DirectoryFromHere, Duration, FileFromHere, Settings
 from ostiary.federation.sources import MetadataFile
 
 
@@ -17,7 +19,9 @@ class MetadataFileSettings(Settings):
 
 
 class TrustSettings(Settings):
-    """``keys``: the directory of this service's own keys; ``metadata``: whom it trusts, first file first."""
+    """``keys``: the directory of this service's own keys; ``metadata``: whom it trusts, first file first. ``partners_refresh_within``:
+    the longest that partners go on with the metadata that they have, so how long a new key is published before it signs."""
 
     keys: DirectoryFromHere
     metadata: tuple[MetadataFileSettings, ...]
+    partners_refresh_within: Duration = timedelta(days=14)

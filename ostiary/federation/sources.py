@@ -10,17 +10,17 @@ from pathlib import Path
 
 from ostiary.config import Sources
 from ostiary.errors import ConfigurationError, OstiaryError
-from ostiary.federation.keys import load_certificate
+from ostiary.federation.keys import load_certificates
 from ostiary.federation.model import Entity
 from ostiary.federation.read import LeaveOut, read_signed_metadata, read_unsigned_local_metadata
-from ostiary.federation.registry import Registry
+from ostiary.federation.registry import Registry, SourceReport
 from ostiary.saml.keys import TrustedKey
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataFile:
-    """A file with metadata. ``trusted``: certificates (PEM files) of the keys that may have signed it; empty only together with
-    ``allow_unsigned_local_file``."""
+    """A file with metadata. ``trusted``: PEM files with the certificates of the keys that may have signed it, one or, while its signer
+    changes keys, several in each; empty only together with ``allow_unsigned_local_file``."""
 
     path: Path
     trusted: tuple[Path, ...] = ()
@@ -37,10 +37,24 @@ def load_registry(
     Raises `ConfigurationError` (``metadata.file``) that names the file and what was wrong with it.
     """
     entities: dict[str, Entity] = {}
+    reports = []
     for file in files:
-        for entity in _read(file, now, sources, leave_out):
+        read = _read(file, now, sources, leave_out)
+        for entity in read:
             entities.setdefault(entity.entity_id, entity)
-    return Registry(entities.values())
+        reports.append(_report(file, read))
+    return Registry(entities.values(), tuple(reports))
+
+
+def _report(file: MetadataFile, entities: Sequence[Entity]) -> SourceReport:
+    ends = [entity.valid_until for entity in entities if entity.valid_until is not None]
+    return SourceReport(
+        str(file.path),
+        len(entities),
+        sum(entity.idp is not None for entity in entities),
+        sum(entity.sp is not None for entity in entities),
+        min(ends, default=None),
+    )
 
 
 def _read(file: MetadataFile, now: datetime, sources: Sources | None, leave_out: LeaveOut | None) -> tuple[Entity, ...]:
@@ -55,7 +69,7 @@ def _read(file: MetadataFile, now: datetime, sources: Sources | None, leave_out:
             expected="trusted certificates, or allow_unsigned_local_file",
             found="neither",
         )
-    keys = [TrustedKey.from_certificate(load_certificate(path)) for path in file.trusted]
+    keys = [TrustedKey.from_certificate(der) for path in file.trusted for der in load_certificates(path)]
     try:
         data = file.path.read_bytes()
         if keys:

@@ -25,7 +25,9 @@ from ostiary.saml.xml import (
 _ASSERTION: Final = row(0, names.SAML, "Assertion", "ID", "IssueInstant", fixed=[("Version", "2.0")])
 _ISSUER: Final = row(1, names.SAML, "Issuer", text=True)
 _SUBJECT: Final = row(1, names.SAML, "Subject")
-_NAME_ID: Final = row(2, names.SAML, "NameID", "Format", "NameQualifier", "SPNameQualifier", text=True)
+_NAME_ID: Final = tuple(
+    row(depth, names.SAML, "NameID", "Format", "NameQualifier", "SPNameQualifier", text=True) for depth in range(3)
+)
 _CONFIRMATION: Final = row(2, names.SAML, "SubjectConfirmation", "Method")
 _CONFIRMATION_DATA: Final = row(
     3, names.SAML, "SubjectConfirmationData", "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo"
@@ -163,18 +165,29 @@ def read_issuer(element: Element) -> str:
     return text_of(element)
 
 
-def write_name_id(outline: Outline, name_id: NameId) -> None:
-    """Adds a saml:NameID, inside a Subject inside the outermost element."""
-    outline.add(_NAME_ID, name_id.format, name_id.name_qualifier, name_id.sp_name_qualifier, name_id.value)
+def write_name_id(outline: Outline, name_id: NameId, depth: int = 2) -> None:
+    """Adds a saml:NameID: as it is (``depth`` 0), inside the outermost element (1), or inside a Subject there (2)."""
+    outline.add(_NAME_ID[depth], name_id.format, name_id.name_qualifier, name_id.sp_name_qualifier, name_id.value)
 
 
 def read_name_id(subject: Element) -> NameId | None:
-    """The NameID of a Subject, None if it has none. Raises `Refusal` (``saml.encrypted``) for an EncryptedID."""
+    """The NameID of a Subject, or of another element that holds one; None if it has none. Raises `Refusal` (``saml.encrypted``) for an
+    EncryptedID."""
     if child(subject, names.SAML, "EncryptedID") is not None:
         raise Refusal("saml.encrypted", expected="a NameID in the clear", found="EncryptedID")
     element = child(subject, names.SAML, "NameID")
-    if element is None:
-        return None
+    return name_id_of(element) if element is not None else None
+
+
+def name_id_element(name_id: NameId) -> Element:
+    """A saml:NameID on its own, to be encrypted."""
+    outline = Outline()
+    write_name_id(outline, name_id, depth=0)
+    return outline.to_xml("saml")
+
+
+def name_id_of(element: Element) -> NameId:
+    """What a saml:NameID says."""
     return NameId(
         text_of(element),
         element.get("Format", names.UNSPECIFIED_NAMEID),

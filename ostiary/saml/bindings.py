@@ -1,6 +1,7 @@
-"""SAML 2.0 bindings: HTTP-Redirect, HTTP-POST and SOAP 1.1, encoding and bounded decoding (SAML bindings 3.2, 3.4, 3.5).
+"""The browser's bindings of SAML 2.0: HTTP-Redirect, HTTP-POST and HTTP-POST-SimpleSign, encoding and bounded decoding (SAML bindings
+3.4, 3.5; SAMLv2.0 HTTP POST "SimpleSign" binding, CS 02).
 
-Decoding yields a parsed but unproven message; only `verify_query` turns a Redirect message into a proof.
+Decoding yields a parsed but unproven message; `prove` turns it into a proof. SOAP stands in `soap`, artifacts in `artifact`.
 """
 
 import base64
@@ -8,29 +9,52 @@ import binascii
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 from urllib.parse import quote_plus, unquote_to_bytes
 
-from ostiary.errors import OstiaryError, Refusal, TooLarge
+from ostiary.errors import Refusal, TooLarge
 from ostiary.saml import names
 from ostiary.saml.keys import ECDSA_ALGORITHMS, RSA_ALGORITHMS, Signer, TrustedKey
 from ostiary.saml.schema import check_schema
-from ostiary.saml.signature import SignedQuery
-from ostiary.saml.xml import MESSAGE, Element, add, make, parse_xml, qname, read_boolean, to_bytes
+from ostiary.saml.signature import SignedForm, SignedMessage, SignedQuery, verify_element
+from ostiary.saml.soap import decode_soap, encode_soap, soap_fault
+from ostiary.saml.xml import MESSAGE, Element, parse_xml, to_bytes
+
+__all__ = [
+    "MAXIMUM_RELAY_STATE",
+    "Parameter",
+    "ReceivedMessage",
+    "decode_post",
+    "decode_redirect",
+    "decode_simple_sign",
+    "decode_soap",
+    "encode_post",
+    "encode_redirect",
+    "encode_simple_sign",
+    "encode_soap",
+    "prove",
+    "read_relay_state",
+    "soap_fault",
+    "verify_form",
+    "verify_query",
+]
 
 Parameter = Literal["SAMLRequest", "SAMLResponse"]
 
 MAXIMUM_QUERY: Final = 65_536
 MAXIMUM_RELAY_STATE: Final = 1_024
 MAXIMUM_PARAMETERS: Final = 100
+MAXIMUM_SIGNATURE: Final = 4_096
+MAXIMUM_ALGORITHM: Final = 200
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReceivedMessage:
-    """A message as it arrived, schema-checked, proven by nobody. ``signed_octets`` are those a Redirect signature covers."""
+    """A message as it arrived, schema-checked, proven by nobody. ``signed_octets`` are those that the detached signature of a query or form
+    covers."""
 
     element: Element
     relay_state: str | None
@@ -77,7 +101,7 @@ def decode_redirect(query: bytes, parameter: Parameter) -> ReceivedMessage:
         raise Refusal("binding.encoding", expected=names.DEFLATE, found="another SAMLEncoding")
     element = parse_xml(_inflate(_from_base64(_unquote(raw[parameter]))))
     check_schema(element, "protocol")
-    relay_state = _relay_state(_unquote(raw["RelayState"])) if "RelayState" in raw else None
+    relay_state = read_relay_state(_unquote(raw["RelayState"])) if "RelayState" in raw else None
     if "Signature" not in raw:
         return ReceivedMessage(element, relay_state, names.HTTP_REDIRECT)
     if "SigAlg" not in raw:
@@ -96,10 +120,33 @@ def decode_redirect(query: bytes, parameter: Parameter) -> ReceivedMessage:
 
 def verify_query(message: ReceivedMessage, keys: Sequence[TrustedKey]) -> SignedQuery:
     """The detached signature of a Redirect message. Raises `Refusal` (``signature.*``)."""
+    key, algorithm = _verify_detached(message, keys)
+    return SignedQuery(message.element, key, algorithm, message.relay_state)
+
+
+def verify_form(message: ReceivedMessage, keys: Sequence[TrustedKey]) -> SignedForm:
+    """The detached signature of a SimpleSign message (SimpleSign 2.5.1). Raises `Refusal` (``signature.*``)."""
+    key, algorithm = _verify_detached(message, keys)
+    return SignedForm(message.element, key, algorithm, message.relay_state)
+
+
+def prove(message: ReceivedMessage, keys: Sequence[TrustedKey]) -> SignedMessage:
+    """The signature of a message in the form that its binding wants: detached (Redirect, SimpleSign), else inside the XML.
+
+    Raises `Refusal` (``signature.*``), also for a message without signature.
+    """
+    if message.binding == names.HTTP_REDIRECT:
+        return verify_query(message, keys)
+    if message.signature is not None:
+        return verify_form(message, keys)
+    return verify_element(message.element, keys)
+
+
+def _verify_detached(message: ReceivedMessage, keys: Sequence[TrustedKey]) -> tuple[TrustedKey, str]:
     algorithm = message.signature_algorithm
     if message.signed_octets is None or message.signature is None or algorithm is None:
-        raise Refusal("signature.missing", expected="a signed query string", found="no Signature parameter")
-    if algorithm not in _SIGNATURE_ALGORITHMS:
+        raise Refusal("signature.missing", expected="a Signature parameter", found="no Signature parameter")
+    if algorithm not in _SIGNATURE_ALGORITHMS and not any(key.allows(algorithm) for key in keys):
         raise Refusal(
             "signature.algorithm", expected="a signature algorithm of SHA-256 strength or better", found=algorithm[:200]
         )
@@ -107,7 +154,7 @@ def verify_query(message: ReceivedMessage, keys: Sequence[TrustedKey]) -> Signed
         raise Refusal("signature.no_key", expected="a signing key in the sender's metadata", found="none")
     for key in keys:
         if key.verify(algorithm, message.signature, message.signed_octets):
-            return SignedQuery(message.element, key, algorithm, message.relay_state)
+            return key, algorithm
     raise Refusal(
         "signature.wrong",
         expected=f"a signature by one of {len(keys)} keys",
@@ -122,57 +169,67 @@ def encode_post(message: Element) -> str:
 
 def decode_post(value: str, relay_state: str | None) -> ReceivedMessage:
     """A message from a form field. Raises `Refusal` (``binding.base64``, ``xml.*``) or `TooLarge` before anything is parsed."""
+    return _from_form(_octets(value), relay_state, names.HTTP_POST)
+
+
+def encode_simple_sign(
+    parameter: Parameter, message: Element, *, signer: Signer, relay_state: str | None = None
+) -> dict[str, str]:
+    """The fields of the form (SimpleSign 2.5.1): the signature covers the octets before base64, nothing is escaped."""
+    octets = to_bytes(message)
+    signature = signer.sign(_form_octets(parameter, octets, relay_state, signer.algorithm))
+    fields: dict[str, str] = {parameter: base64.b64encode(octets).decode("ascii")}
+    if relay_state is not None:
+        fields["RelayState"] = relay_state
+    return fields | {"SigAlg": signer.algorithm, "Signature": base64.b64encode(signature).decode("ascii")}
+
+
+def decode_simple_sign(
+    parameter: Parameter,
+    value: str,
+    *,
+    relay_state: str | None = None,
+    signature: str | None = None,
+    algorithm: str | None = None,
+) -> ReceivedMessage:
+    """A message from the fields ``parameter``, RelayState, Signature and SigAlg of a form; any KeyInfo there is ignored.
+
+    Raises `Refusal` (``http.parameter_missing``, ``binding.base64``, ``xml.*``) or `TooLarge` before anything is parsed.
+    """
+    octets = _octets(value)
+    message = _from_form(octets, relay_state, names.HTTP_POST_SIMPLE_SIGN)
+    if signature is None:
+        return message
+    if algorithm is None:
+        raise Refusal("http.parameter_missing", expected="SigAlg beside Signature", found="no SigAlg", name="SigAlg")
+    if len(signature) > MAXIMUM_SIGNATURE or len(algorithm) > MAXIMUM_ALGORITHM:
+        raise TooLarge("binding.too_large", expected=f"a signature of {MAXIMUM_SIGNATURE} bytes", found="more")
+    return replace(
+        message,
+        signed_octets=_form_octets(parameter, octets, message.relay_state, algorithm),
+        signature=_from_base64(signature.encode("ascii", "replace")),
+        signature_algorithm=algorithm,
+    )
+
+
+def _form_octets(parameter: Parameter, message: bytes, relay_state: str | None, algorithm: str) -> bytes:
+    state = b"" if relay_state is None else b"&RelayState=" + relay_state.encode("utf-8")
+    return b"".join((parameter.encode(), b"=", message, state, b"&SigAlg=", algorithm.encode("utf-8", "replace")))
+
+
+def _octets(value: str) -> bytes:
     if len(value) > MESSAGE.max_bytes * 4 // 3 + 8192:
         raise TooLarge(
             "binding.too_large", expected=f"at most {MESSAGE.max_bytes} bytes", found=f"{len(value)} characters"
         )
-    element = parse_xml(_from_base64(value.encode("ascii", "replace")))
+    return _from_base64(value.encode("ascii", "replace"))
+
+
+def _from_form(octets: bytes, relay_state: str | None, binding: str) -> ReceivedMessage:
+    element = parse_xml(octets)
     check_schema(element, "protocol")
-    checked = _relay_state(relay_state.encode("utf-8", "surrogatepass")) if relay_state is not None else None
-    return ReceivedMessage(element, checked, names.HTTP_POST)
-
-
-def encode_soap(message: Element) -> bytes:
-    """A SOAP 1.1 envelope around the message (SAML bindings 3.2.2)."""
-    envelope = make(names.SOAP11, "Envelope")
-    add(envelope, names.SOAP11, "Body").append(message)
-    return to_bytes(envelope)
-
-
-def decode_soap(data: bytes) -> Element:
-    """The one message in the body of a SOAP 1.1 envelope, in place. Raises `Refusal` (``soap.envelope``, ``soap.fault``, ``xml.*``).
-
-    A header block that must be understood is refused: none is (SOAP 1.1 4.2.3).
-    """
-    envelope = parse_xml(data)
-    if envelope.tag != qname(names.SOAP11, "Envelope"):
-        raise Refusal("soap.envelope", expected="a SOAP 1.1 Envelope", found=str(envelope.tag)[:200])
-    header = envelope.find(qname(names.SOAP11, "Header"))
-    if header is not None and any(read_boolean(block.get(qname(names.SOAP11, "mustUnderstand"))) for block in header):
-        raise Refusal("soap.envelope", expected="no header that must be understood", found="mustUnderstand")
-    bodies = envelope.findall(qname(names.SOAP11, "Body"))
-    if len(bodies) != 1 or len(bodies[0]) != 1:
-        raise Refusal("soap.envelope", expected="one Body with one message", found=f"{len(bodies)} bodies")
-    message = bodies[0][0]
-    if message.tag == qname(names.SOAP11, "Fault"):
-        reason = message.findtext("faultstring") or ""
-        raise Refusal("soap.fault", expected="an answer", found=f"SOAP fault: {reason[:200]}")
-    check_schema(message, "protocol")
-    return message
-
-
-def soap_fault(error: OstiaryError, reference: str) -> bytes:
-    """A SOAP 1.1 Fault (4.4): the sender is told the error's code and the reference number, no details."""
-    envelope = make(names.SOAP11, "Envelope")
-    fault = add(add(envelope, names.SOAP11, "Body"), names.SOAP11, "Fault")
-    for name, text in (
-        ("faultcode", "soap11:Client" if error.status < 500 else "soap11:Server"),
-        ("faultstring", f"{error.code} (reference {reference})"),
-    ):
-        element = fault.makeelement(name)
-        element.text = text
-        fault.append(element)
-    return to_bytes(envelope)
+    checked = read_relay_state(relay_state.encode("utf-8", "surrogatepass")) if relay_state is not None else None
+    return ReceivedMessage(element, checked, binding)
 
 
 def _raw_parameters(query: bytes) -> dict[str, str]:
@@ -222,8 +279,9 @@ def _inflate(data: bytes) -> bytes:
     return inflated
 
 
-def _relay_state(value: bytes) -> str:
-    """Bindings 3.4.3 says 80 bytes; real peers send whole URLs, so the cap is `MAXIMUM_RELAY_STATE`. It is echoed, never followed."""
+def read_relay_state(value: bytes) -> str:
+    """A RelayState. Bindings 3.4.3 says 80 bytes; real peers send whole URLs, so the cap is `MAXIMUM_RELAY_STATE`. It is echoed, never
+    followed. Raises `Refusal` (``http.parameter_too_long``, ``binding.encoding``)."""
     if len(value) > MAXIMUM_RELAY_STATE:
         raise Refusal(
             "http.parameter_too_long",

@@ -5,8 +5,9 @@ Dates, issuer and chain of a certificate are ignored on purpose (SAML Metadata I
 """
 
 import functools
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 import xmlsec
 from cryptography import x509
@@ -32,13 +33,20 @@ ECDSA_ALGORITHMS: Final[dict[str, hashes.HashAlgorithm]] = {
     names.ECDSA_SHA512: hashes.SHA512(),
 }
 _PKCS1_V15: Final = padding.PKCS1v15()
+_BY_DIGEST_RSA: Final = {"sha256": names.RSA_SHA256, "sha384": names.RSA_SHA384, "sha512": names.RSA_SHA512}
+_BY_DIGEST_ECDSA: Final = {"sha256": names.ECDSA_SHA256, "sha384": names.ECDSA_SHA384, "sha512": names.ECDSA_SHA512}
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """A public key as DER SubjectPublicKeyInfo. Whoever makes one says: this key is vouched for."""
+    """A public key as DER SubjectPublicKeyInfo. Whoever makes one says: this key is vouched for.
+
+    ``sha1_from_legacy_partner``: its RSA signatures may use SHA-1, which can be forged by who finds collisions; see
+    `allow_sha1_from_legacy_partner`.
+    """
 
     spki: bytes
+    sha1_from_legacy_partner: bool = field(default=False, compare=False)
 
     @classmethod
     def from_certificate(cls, der: bytes) -> "TrustedKey":
@@ -61,9 +69,23 @@ class TrustedKey:
             raise Refusal("key.unusable", expected="RSA or EC on " + ", ".join(CURVES), found=type(public).__name__)
         return cls(public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
 
+    @property
+    def is_rsa(self) -> bool:
+        """Whether it can be encrypted to (RSA-OAEP)."""
+        return isinstance(_public_key(self.spki), rsa.RSAPublicKey)
+
+    def encrypt(self, data: bytes, oaep: padding.OAEP) -> bytes:
+        """RSA-OAEP (RFC 8017 7.1). Raises `Refusal` (``key.unusable``) for a key that is not RSA."""
+        public = _public_key(self.spki)
+        if not isinstance(public, rsa.RSAPublicKey):
+            raise Refusal("key.unusable", expected="an RSA key to encrypt to", found=type(public).__name__)
+        return public.encrypt(data, oaep)
+
     def allows(self, algorithm: str) -> bool:
         """Whether a signature algorithm (URI) fits this kind of key."""
-        return algorithm in _algorithms(self.spki)
+        return algorithm in _algorithms(self.spki) or (
+            algorithm == names.RSA_SHA1 and self.sha1_from_legacy_partner and self.is_rsa
+        )
 
     def verify(self, algorithm: str, signature: bytes, data: bytes) -> bool:
         """A detached signature over octets; ECDSA values are r||s (RFC 6931 2.3.6). False for anything that does not verify."""
@@ -71,6 +93,9 @@ class TrustedKey:
         try:
             if isinstance(public, rsa.RSAPublicKey) and algorithm in RSA_ALGORITHMS:
                 public.verify(signature, data, _PKCS1_V15, RSA_ALGORITHMS[algorithm])
+                return True
+            if isinstance(public, rsa.RSAPublicKey) and self.allows(algorithm):
+                public.verify(signature, data, _PKCS1_V15, hashes.SHA1())  # noqa: S303 - a partner whom the configuration names
                 return True
             if isinstance(public, ec.EllipticCurvePublicKey) and algorithm in ECDSA_ALGORITHMS:
                 size = (public.curve.key_size + 7) // 8
@@ -86,6 +111,12 @@ class TrustedKey:
     def for_xmlsec(self) -> xmlsec.Key:
         """The same key in the form that xmlsec takes."""
         return _xmlsec_key(self.spki)
+
+
+def allow_sha1_from_legacy_partner(keys: Iterable[TrustedKey]) -> tuple[TrustedKey, ...]:
+    """The same keys, of a partner whose software signs with nothing better than SHA-1 and whom the configuration names. Never for what
+    decides who somebody is."""
+    return tuple(replace(key, sha1_from_legacy_partner=True) for key in keys)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -119,9 +150,24 @@ class Signer:
                 "key.certificate_mismatch", expected="a certificate for this private key", found="another public key"
             )
         self._key = private_key
+        self._others: dict[str, Signer] = {}
         self.algorithm = algorithm or _default_algorithm(private_key)
         if not self.public.allows(self.algorithm):
             raise Refusal("key.algorithm", expected="a signature algorithm for this kind of key", found=self.algorithm)
+
+    def with_digest(self, digest: Literal["sha256", "sha384", "sha512"] | None) -> "Signer":
+        """The same key with the signature algorithm of this digest; None for its own choice."""
+        if digest is None:
+            return self
+        algorithms = _BY_DIGEST_RSA if isinstance(self._key, rsa.RSAPrivateKey) else _BY_DIGEST_ECDSA
+        wanted = algorithms[digest]
+        if wanted == self.algorithm:
+            return self
+        # Two threads may make it at once; both make the same.
+        found = self._others.get(wanted)
+        if found is None:
+            found = self._others[wanted] = Signer(self._key, self.certificate, wanted)
+        return found
 
     def sign(self, data: bytes) -> bytes:
         """The signature value as XML Signature wants it (ECDSA as r||s)."""

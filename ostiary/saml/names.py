@@ -22,6 +22,8 @@ SHIBMD: Final = "urn:mace:shibboleth:metadata:1.0"
 IDPDISC: Final = "urn:oasis:names:tc:SAML:profiles:SSO:idp-discovery-protocol"
 # Asynchronous Single Logout Profile Extension 1.0
 ASLO: Final = "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo"
+ECP: Final = "urn:oasis:names:tc:SAML:2.0:profiles:SSO:ecp"
+PAOS_MESSAGE: Final = "urn:liberty:paos:2003-08"
 # Our own request extension: the URL whose application domain the requested attributes are for.
 OSTIARY_TARGET: Final = "urn:x-ostiary:target:1.0"
 
@@ -87,6 +89,8 @@ ENVELOPED_SIGNATURE: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signat
 SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
 SHA384: Final = "http://www.w3.org/2001/04/xmldsig-more#sha384"
 SHA512: Final = "http://www.w3.org/2001/04/xmlenc#sha512"
+# Only for a partner whom the configuration names.
+RSA_SHA1: Final = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"
 RSA_SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 RSA_SHA384: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384"
 RSA_SHA512: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512"
@@ -134,5 +138,7 @@ PREFIXES: Final[dict[str, str]] = {
     "idpdisc": IDPDISC,
     "soap11": SOAP11,
     "aslo": ASLO,
+    "ecp": ECP,
+    "paos": PAOS_MESSAGE,
     "ostiary": OSTIARY_TARGET,
 }

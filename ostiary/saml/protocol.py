@@ -1,6 +1,5 @@
 """The messages of SAML 2.0 as frozen dataclasses, and their XML both ways (SAML core 3). Reads only from a proof; checks no rules."""
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,11 +13,23 @@ from ostiary.saml.assertion import (
     read_assertion,
     read_issuer,
     read_name_id,
-    require_version,
     write_name_id,
 )
 from ostiary.saml.attribute_names import read_attributes, write_attributes
-from ostiary.saml.outline import Outline, Row, row
+from ostiary.saml.message import (
+    EXTENSIONS,
+    MESSAGE_ATTRIBUTES,
+    SUCCEEDED,
+    VERSION,
+    Status,
+    begin,
+    claimed_issuer,
+    expect,
+    new_id,
+    read_status,
+    write_status,
+)
+from ostiary.saml.outline import Outline, row
 from ostiary.saml.signature import Proof, SignedElement
 from ostiary.saml.xml import (
     Element,
@@ -29,43 +40,41 @@ from ostiary.saml.xml import (
     read_instant,
     required_child,
     text_of,
-    write_instant,
 )
 
+__all__ = [
+    "AttributeQuery",
+    "AuthnRequest",
+    "RequestedAuthnContext",
+    "Response",
+    "Status",
+    "claimed_issuer",
+    "new_id",
+    "sole_assertion",
+    "unproven_envelope",
+]
+
 # What this software writes: depth, name, attributes that vary.
-_MESSAGE: Final = ("ID", "IssueInstant", "Destination")
-_VERSION: Final = [("Version", "2.0")]
-_ASSERTIONS: Final = (qname(names.SAML, "Assertion"), qname(names.SAML, "EncryptedAssertion"))
+ASSERTIONS: Final = (qname(names.SAML, "Assertion"), qname(names.SAML, "EncryptedAssertion"))
 _AUTHN_REQUEST: Final = row(
     0,
     names.SAMLP,
     "AuthnRequest",
-    *_MESSAGE,
+    *MESSAGE_ATTRIBUTES,
     "ForceAuthn",
     "IsPassive",
     "AssertionConsumerServiceURL",
     "AssertionConsumerServiceIndex",
     "ProtocolBinding",
-    fixed=_VERSION,
+    fixed=VERSION,
 )
-_ATTRIBUTE_QUERY: Final = row(0, names.SAMLP, "AttributeQuery", *_MESSAGE, fixed=_VERSION)
-_RESPONSE: Final = row(0, names.SAMLP, "Response", *_MESSAGE, "InResponseTo", fixed=_VERSION)
-_ISSUER: Final = row(1, names.SAML, "Issuer", text=True)
+_ATTRIBUTE_QUERY: Final = row(0, names.SAMLP, "AttributeQuery", *MESSAGE_ATTRIBUTES, fixed=VERSION)
+_RESPONSE: Final = row(0, names.SAMLP, "Response", *MESSAGE_ATTRIBUTES, "InResponseTo", fixed=VERSION)
 _SUBJECT: Final = row(1, names.SAML, "Subject")
 _NAME_ID_POLICY: Final = row(1, names.SAMLP, "NameIDPolicy", "Format", fixed=[("AllowCreate", "true")])
 _REQUESTED_AUTHN_CONTEXT: Final = row(1, names.SAMLP, "RequestedAuthnContext", "Comparison")
 _CLASS_REF: Final = row(2, names.SAML, "AuthnContextClassRef", text=True)
-_STATUS: Final = row(1, names.SAMLP, "Status")
-_STATUS_CODE: Final = row(2, names.SAMLP, "StatusCode", "Value")
-_SECOND_STATUS_CODE: Final = row(3, names.SAMLP, "StatusCode", "Value")
-_STATUS_MESSAGE: Final = row(2, names.SAMLP, "StatusMessage", text=True)
-_EXTENSIONS: Final = row(1, names.SAMLP, "Extensions")
 _TARGET: Final = row(2, names.OSTIARY_TARGET, "Target", text=True)
-
-
-def new_id() -> str:
-    """A message or assertion ID: 160 random bits, an xs:ID (SAML core 1.3.4)."""
-    return f"_{secrets.token_hex(20)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class AuthnRequest:
     def to_xml(self) -> Element:
         """The element, unsigned."""
         outline = Outline()
-        _begin(
+        begin(
             outline,
             _AUTHN_REQUEST,
             self,
@@ -117,7 +126,7 @@ class AuthnRequest:
     @classmethod
     def from_proof(cls, proof: Proof) -> "AuthnRequest":
         """The request that was proven."""
-        element = _expect(proof.element, "AuthnRequest")
+        element = expect(proof.element, "AuthnRequest")
         index = element.get("AssertionConsumerServiceIndex")
         policy = child(element, names.SAMLP, "NameIDPolicy")
         context = child(element, names.SAMLP, "RequestedAuthnContext")
@@ -152,7 +161,7 @@ class AttributeQuery:
     def to_xml(self) -> Element:
         """The element, unsigned."""
         outline = Outline()
-        _begin(outline, _ATTRIBUTE_QUERY, self)
+        begin(outline, _ATTRIBUTE_QUERY, self)
         _write_target(outline, self.target)
         outline.add(_SUBJECT)
         write_name_id(outline, self.name_id)
@@ -168,7 +177,7 @@ class AttributeQuery:
     @classmethod
     def from_proof(cls, proof: Proof) -> "AttributeQuery":
         """The query that was proven. Raises `Refusal` when its subject has no NameID."""
-        element = _expect(proof.element, "AttributeQuery")
+        element = expect(proof.element, "AttributeQuery")
         name_id = read_name_id(required_child(element, names.SAML, "Subject"))
         if name_id is None:
             raise Refusal("xml.missing_element", expected="NameID", found="a Subject without NameID")
@@ -184,22 +193,13 @@ class AttributeQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """SAML core 3.2.2.1. ``code`` is one of the four top-level codes, ``detail`` the second-level one."""
-
-    code: str = names.SUCCESS
-    detail: str | None = None
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Response:
     """SAML core 3.2.2 and 3.3.3."""
 
     id: str
     issuer: str | None
     issue_instant: datetime
-    status: Status = Status()
+    status: Status = SUCCEEDED
     destination: str | None = None
     in_response_to: str | None = None
     assertions: tuple[Assertion, ...] = ()
@@ -207,13 +207,8 @@ class Response:
     def to_xml(self, *assertions: Element) -> Element:
         """The element, unsigned; ``assertions`` are given as elements because they may be signed already."""
         outline = Outline()
-        _begin(outline, _RESPONSE, self, self.in_response_to)
-        outline.add(_STATUS)
-        outline.add(_STATUS_CODE, self.status.code)
-        if self.status.detail is not None:
-            outline.add(_SECOND_STATUS_CODE, self.status.detail)
-        if self.status.message is not None:
-            outline.add(_STATUS_MESSAGE, self.status.message)
+        begin(outline, _RESPONSE, self, self.in_response_to)
+        write_status(outline, self.status)
         element = outline.to_xml("samlp", "saml")
         for assertion in assertions:
             element.append(assertion)
@@ -222,7 +217,7 @@ class Response:
     @classmethod
     def from_proof(cls, proof: SignedElement) -> "Response":
         """A response that was signed as a whole: its assertions are covered by that signature."""
-        element = _expect(proof.element, "Response")
+        element = expect(proof.element, "Response")
         _refuse_encrypted(element)
         return _read_response(
             element, tuple(read_assertion(found) for found in children(element, names.SAML, "Assertion"))
@@ -232,13 +227,7 @@ class Response:
 def unproven_envelope(element: Element) -> Response:
     """What an unsigned samlp:Response claims about itself, without its assertions: good for refusing and for finding the key,
     for nothing else."""
-    return _read_response(_expect(element, "Response"), ())
-
-
-def claimed_issuer(element: Element) -> str | None:
-    """Whose key to look for; not proven."""
-    issuer = child(element, names.SAML, "Issuer")
-    return read_issuer(issuer) if issuer is not None else None
+    return _read_response(expect(element, "Response"), ())
 
 
 def sole_assertion(response: Element) -> Element | None:
@@ -253,7 +242,7 @@ def sole_assertion(response: Element) -> Element | None:
 
 
 def _count_assertions(element: Element) -> int:
-    return len(list(element.iter(*_ASSERTIONS)))
+    return len(list(element.iter(*ASSERTIONS)))
 
 
 def _refuse_encrypted(response: Element) -> None:
@@ -261,36 +250,12 @@ def _refuse_encrypted(response: Element) -> None:
         raise Refusal("saml.encrypted", expected="an assertion in the clear", found="EncryptedAssertion")
 
 
-def _begin(
-    outline: Outline, first: Row, message: "AuthnRequest | AttributeQuery | Response", *values: str | None
-) -> None:
-    """What all messages have (SAML core 3.2.1, 3.2.2), and the ``values`` of further attributes."""
-    outline.add(first, message.id, write_instant(message.issue_instant), message.destination, *values)
-    if message.issuer is not None:
-        outline.add(_ISSUER, message.issuer)
-
-
-def _expect(element: Element, kind: str) -> Element:
-    if element.tag != qname(names.SAMLP, kind):
-        raise Refusal("saml.other_message", expected=f"samlp:{kind}", found=element.tag)
-    require_version(element)
-    return element
-
-
 def _read_response(element: Element, assertions: tuple[Assertion, ...]) -> Response:
-    status = required_child(element, names.SAMLP, "Status")
-    code = required_child(status, names.SAMLP, "StatusCode")
-    detail = child(code, names.SAMLP, "StatusCode")
-    message = child(status, names.SAMLP, "StatusMessage")
     return Response(
         id=element.get("ID", ""),
         issuer=claimed_issuer(element),
         issue_instant=read_instant(element.get("IssueInstant", "")),
-        status=Status(
-            code.get("Value", ""),
-            detail.get("Value") if detail is not None else None,
-            text_of(message)[:500] if message is not None else None,
-        ),
+        status=read_status(element),
         destination=element.get("Destination"),
         in_response_to=element.get("InResponseTo"),
         assertions=assertions,
@@ -310,7 +275,7 @@ def _read_requested_context(element: Element) -> RequestedAuthnContext:
 
 def _write_target(outline: Outline, target: str | None) -> None:
     if target is not None:
-        outline.add(_EXTENSIONS)
+        outline.add(EXTENSIONS)
         outline.add(_TARGET, target)
 
 

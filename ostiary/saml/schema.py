@@ -20,11 +20,14 @@ _ROOTS: Final[dict[Kind, tuple[tuple[str, str], ...]]] = {
     "protocol": (
         (names.SAMLP, "saml-schema-protocol-2.0.xsd"),
         (names.SAML, "saml-schema-assertion-2.0.xsd"),
+        # The parameters of RSA-OAEP: what stands in EncryptionMethod has to be declared.
+        (names.XENC11, "xenc-schema-11.xsd"),
     ),
     "metadata": (
         (names.MD, "saml-schema-metadata-2.0.xsd"),
         (names.MDUI, "sstc-saml-metadata-ui-v1.0.xsd"),
         (names.MDATTR, "sstc-metadata-attr.xsd"),
+        (names.XENC11, "xenc-schema-11.xsd"),
     ),
     "soap": ((names.SOAP11, "envelope.xsd"),),
 }

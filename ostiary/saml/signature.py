@@ -1,7 +1,8 @@
 """XML signatures: sign an element; verify one and hand out a typed proof. Decides who said something, never whether it is acceptable.
 
-Everything downstream takes a `Proof`. There are four kinds: `SignedElement`, `SignedQuery` (a detached signature over a query
-string), `TlsPeer` (a back-channel connection whose key metadata vouches for) and `UnsignedAllowedByMetadata` (AuthnRequest only).
+Everything downstream takes a `Proof`. There are five kinds: `SignedElement`, `SignedQuery` and `SignedForm` (a detached signature over a
+query string or a form), `TlsPeer` (a back-channel connection whose key metadata vouches for) and `UnsignedAllowedByMetadata`
+(AuthnRequest only).
 A key never comes from the message: KeyInfo is ignored.
 """
 
@@ -25,6 +26,7 @@ from ostiary.saml.xml import Element, add, qname
 
 _DIGESTS: Final[dict[str, str]] = {names.SHA256: "sha256", names.SHA384: "sha384", names.SHA512: "sha512"}
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
+_NO_LEGACY: Final = (frozenset[str](), frozenset[str]())
 _C14N: Final = frozenset({names.EXCLUSIVE_C14N, names.EXCLUSIVE_C14N_WITH_COMMENTS})
 ID_NAMES: Final = ("ID", "Id", "id", "AssertionID", "RequestID", "ResponseID", "xml:id")
 # One after the other: libxml2 compares each node of a union with all before it.
@@ -67,6 +69,16 @@ class SignedQuery:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SignedForm:
+    """Proof: the fields of a form that carried ``element`` (and ``relay_state``) were signed by ``key`` (HTTP-POST-SimpleSign)."""
+
+    element: Element
+    key: TrustedKey
+    algorithm: str
+    relay_state: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TlsPeer:
     """Proof: ``element`` came over a connection whose peer holds ``key``."""
 
@@ -82,7 +94,10 @@ class UnsignedAllowedByMetadata:
     entity_id: str
 
 
-Proof = SignedElement | SignedQuery | TlsPeer | UnsignedAllowedByMetadata
+SignedMessage = SignedElement | SignedQuery | SignedForm
+Authenticated = SignedMessage | TlsPeer
+"""What proves every message but an AuthnRequest."""
+Proof = Authenticated | UnsignedAllowedByMetadata
 
 
 def sign(element: Element, signer: Signer) -> None:
@@ -236,7 +251,7 @@ def _verify_one(element: Element, keys: Sequence[TrustedKey]) -> SignedElement:
         raise Refusal("signature.missing", expected=f"a signature on {etree.QName(element).localname}", found="none")
     if len(found) > 1:
         raise Refusal("signature.structure", expected="one signature", found=f"{len(found)} signatures on one element")
-    algorithm = _check_form(found[0], element)
+    algorithm = _check_form(found[0], element, any(key.sha1_from_legacy_partner for key in keys))
     candidates = [key for key in keys if key.allows(algorithm)][:_MAXIMUM_KEYS]
     for key in candidates:
         if _verifies(found[0], element, key):
@@ -259,7 +274,7 @@ def _verifies(signature: Element, element: Element, key: TrustedKey) -> bool:
     return True
 
 
-def _check_form(signature: Element, element: Element) -> str:
+def _check_form(signature: Element, element: Element, sha1_from_legacy_partner: bool) -> str:
     """The exact shape that a SAML signature has (SAML core 5.4.1 to 5.4.4), before xmlsec sees it. Returns the signature algorithm."""
     signed_info, signature_value, *_ = _parts(
         signature, _PARTS if len(signature) == len(_PARTS) else _PARTS_WITH_KEY_INFO
@@ -270,11 +285,12 @@ def _check_form(signature: Element, element: Element) -> str:
         _text_only(leaf)
     _allowed(c14n, _C14N, "canonicalization")
     _check_prefix_list(c14n)
-    algorithm = _allowed(method, _SIGNATURE_ALGORITHMS, "signature")
+    legacy = (frozenset({names.RSA_SHA1}), frozenset({names.SHA1})) if sha1_from_legacy_partner else _NO_LEGACY
+    algorithm = _allowed(method, _SIGNATURE_ALGORITHMS | legacy[0], "signature")
     identifier = element.get("ID")
     if not identifier or _NCNAME.fullmatch(identifier) is None or reference.get("URI") != f"#{identifier}":
         raise Refusal("signature.structure", expected=f"a reference to #{identifier}", found=reference.get("URI"))
-    _allowed(digest_method, _DIGESTS, "digest")
+    _allowed(digest_method, legacy[1].union(_DIGESTS), "digest")
     # Without a c14n transform XMLDSig 4.4.3.2 falls back to inclusive c14n, which is not on the list.
     enveloped, exclusive = _parts(transforms, _TRANSFORMS)
     found = [enveloped.get("Algorithm"), exclusive.get("Algorithm")]

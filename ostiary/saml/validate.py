@@ -153,14 +153,14 @@ def check_authn_request(
 ) -> None:
     """Destination (must be there when the message is signed: bindings 3.4.5.2, 3.5.5.2) and age. Raises `Refusal`."""
     if request.destination is not None or signed:
-        _same("saml.destination", location, request.destination)
+        same("saml.destination", location, request.destination)
     check_issue_instant(request.issue_instant, now, timing)
 
 
 def check_query(query: AttributeQuery, *, location: str, now: datetime, timing: Timing = DEFAULT_TIMING) -> None:
     """Destination where given, and age. Raises `Refusal`."""
     if query.destination is not None:
-        _same("saml.destination", location, query.destination)
+        same("saml.destination", location, query.destination)
     check_issue_instant(query.issue_instant, now, timing)
 
 
@@ -201,18 +201,18 @@ def accept_query_response(
 
 def check_envelope_issuer(envelope: Response, issuer: str) -> None:
     """Who answers is who was asked; a Response need not say (``saml.issuer``; profiles 4.1.4.2)."""
-    _same("saml.issuer", issuer, envelope.issuer, optional=True)
+    same("saml.issuer", issuer, envelope.issuer, optional=True)
 
 
 def check_issuer(assertion: Assertion, issuer: str) -> None:
     """The assertion is the issuer's own (``saml.issuer``; profiles 4.1.4.2)."""
-    _same("saml.issuer", issuer, assertion.issuer)
+    same("saml.issuer", issuer, assertion.issuer)
 
 
 def check_destination(proven: ProvenResponse, recipient: str) -> None:
     """The Response was sent here; a signed one has to say so (``saml.destination``; core 3.2.2, bindings 3.5.5.2)."""
     if proven.envelope.destination is not None or proven.signed_response:
-        _same("saml.destination", recipient, proven.envelope.destination)
+        same("saml.destination", recipient, proven.envelope.destination)
 
 
 def check_assertion(proven: ProvenResponse) -> Assertion:
@@ -234,7 +234,7 @@ def check_same_request(envelope: Response, confirmation: Confirmation) -> None:
 
 def check_answers_query(envelope: Response, query: AttributeQuery) -> None:
     """The answer is one to this query (``saml.in_response_to``; core 3.2.2)."""
-    _same("saml.in_response_to", query.id, envelope.in_response_to)
+    same("saml.in_response_to", query.id, envelope.in_response_to)
 
 
 def check_name_id(assertion: Assertion) -> NameId:
@@ -255,7 +255,8 @@ def check_same_subject(assertion: Assertion, query: AttributeQuery) -> None:
         )
 
 
-def _same(code: str, expected: str, found: str | None, *, optional: bool = False) -> None:
+def same(code: str, expected: str, found: str | None, *, optional: bool = False) -> None:
+    """Two identifiers are one, else `Refusal` with this code; with ``optional`` none at all will do."""
     if found != expected and not (optional and found is None):
         raise Refusal(code, expected=expected, found="none" if found is None else found[:300])
 
@@ -334,7 +335,7 @@ def check_bearer(assertion: Assertion, recipient: str, now: datetime, timing: Ti
 
 
 def _check_confirmation(confirmation: Confirmation, recipient: str, now: datetime, timing: Timing) -> datetime:
-    _same("saml.recipient", recipient, confirmation.recipient)
+    same("saml.recipient", recipient, confirmation.recipient)
     if confirmation.not_before is not None:
         raise Refusal(
             "saml.bearer_not_before",

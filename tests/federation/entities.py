@@ -42,6 +42,8 @@ HOME = Entity(
         ),
         error_url="https://northgate.example/help",
         nameid_formats=(names.TRANSIENT,),
+        artifact_resolution=(Endpoint(names.SOAP, f"{IDP}/artifact", index=1),),
+        single_logout=(Endpoint(names.HTTP_REDIRECT, f"{IDP}/slo"), Endpoint(names.SOAP, f"{IDP}/slo/soap")),
         single_sign_on=(Endpoint(names.HTTP_REDIRECT, f"{IDP}/sso"), Endpoint(names.HTTP_POST, f"{IDP}/sso")),
         scopes=(Scope("northgate.example"), Scope(r"^.+\.northgate\.example$", is_pattern=True)),
         want_authn_requests_signed=True,
@@ -65,6 +67,13 @@ LIBRARY = Entity(
         keys=(SP_KEY,),
         display=Display(names=(LocalizedText("Library", "en"),)),
         nameid_formats=(names.TRANSIENT,),
+        single_logout=(
+            Endpoint(
+                names.HTTP_POST,
+                "https://library.example/ostiary/slo",
+                response_location="https://library.example/ostiary/slo/done",
+            ),
+        ),
         assertion_consumers=(
             Endpoint(names.HTTP_POST, ACS, index=0, is_default=True),
             Endpoint(names.HTTP_POST, f"{ACS}/2", index=1),

@@ -32,6 +32,7 @@ from ostiary.federation.read import read_signed_metadata, read_unsigned_local_me
 from ostiary.federation.registry import Registry
 from ostiary.saml import names
 from ostiary.saml.attribute_names import friendly_name, wire_name
+from ostiary.saml.encryption_methods import EncryptionMethod
 from ostiary.saml.keys import TrustedKey
 from ostiary.saml.schema import check_schema
 from ostiary.saml.signature import sign
@@ -99,9 +100,34 @@ displays = st.builds(
     st.lists(words, max_size=2).map(tuple),
 )
 ends = st.none() | st.integers(1, 10**6).map(lambda seconds: NOW + timedelta(seconds=seconds))
+algorithms = st.sampled_from([names.AES128_GCM, names.AES256_CBC, names.RSA_OAEP, names.RSA_OAEP_MGF1P, "urn:new"])
+methods = st.builds(
+    EncryptionMethod,
+    algorithms,
+    st.none() | st.sampled_from([names.SHA1, names.SHA256]),
+    st.none() | st.sampled_from([names.MGF1_SHA1, names.MGF1_SHA256]),
+)
+keys = st.tuples(
+    st.just(KEY),
+    st.builds(
+        replace,
+        st.just(KEY),
+        use=st.sampled_from(["encryption", None]),
+        encryption_methods=st.lists(methods, max_size=4).map(tuple),
+    ),
+)
+plain_endpoints = st.lists(
+    st.builds(Endpoint, st.sampled_from([names.HTTP_POST, names.SOAP]), urls, st.none() | urls), max_size=2
+).map(tuple)
+resolvers = st.lists(
+    st.builds(Endpoint, st.just(names.SOAP), urls, st.none(), st.integers(0, 65_535), st.none() | st.booleans()),
+    max_size=2,
+).map(tuple)
 idps = st.builds(
     IdpRole,
-    keys=st.just((KEY,)),
+    keys=keys,
+    artifact_resolution=resolvers,
+    single_logout=plain_endpoints,
     display=displays,
     error_url=st.none() | urls,
     valid_until=ends,
@@ -116,7 +142,9 @@ idps = st.builds(
 )
 sps = st.builds(
     SpRole,
-    keys=st.just((KEY,)),
+    keys=keys,
+    artifact_resolution=resolvers,
+    single_logout=plain_endpoints,
     display=displays,
     valid_until=ends,
     assertion_consumers=st.lists(

@@ -1,5 +1,6 @@
 """A home organisation made with our commands as docs/run-a-home-organisation.md tells it. It sends no attributes with a login, so that
-a service provider has to ask its Attribute Authority, which is reached over TLS."""
+a service provider has to ask its Attribute Authority, which is reached over TLS. A second authority knows those who are affiliates; it is
+in nobody's metadata."""
 
 import contextlib
 import json
@@ -9,13 +10,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import urllib3
 from click.testing import CliRunner
 
+from attribute_authority.settings import QUERY_PATH
 from ostiary.command.cli import ostiary
+
+# One of the second authority's people, and what only it says about her.
+VISITOR: Final = "ida"
+VISITOR_PASSWORD: Final = "ida-counts-the-gulls"
+VISITING: Final = {
+    "eduPersonScopedAffiliation": ("affiliate@westhaven.example",),
+    "eduPersonPrincipalName": ("ida@westhaven.example",),
+}
+SECOND_ONLY: Final = "urn:mace:westhaven.example:entitlement:visitors"
 
 ENTITY_ID: Final = "https://westhaven.example/idp"
 USERNAME: Final = "gus"
@@ -34,30 +46,40 @@ RELEASED: Final = ("eduPersonScopedAffiliation", "eduPersonEntitlement", "eduPer
 
 
 class OwnHome:
-    """``metadata`` is the file to hand to the federation. Its IdP listens on ``idp_port``, its AA on ``aa_port`` behind ``aa_url``."""
+    """``metadata`` is the file to hand to the federation. Its IdP listens on ``idp_port``, its AA on ``aa_port`` behind ``aa_url``, the
+    second AA on ``second_port``."""
 
-    def __init__(self, directory: Path, *, idp_port: int, aa_port: int, aa_url: str) -> None:
+    def __init__(self, directory: Path, *, idp_port: int, aa_port: int, aa_url: str, second_port: int) -> None:
         self._directory = directory
-        self._probes = [f"http://localhost:{port}/health" for port in (idp_port, aa_port)]
+        self.second_port = second_port
+        self._probes = [f"http://localhost:{port}/health" for port in (idp_port, aa_port, second_port)]
         self._running: list[subprocess.Popen[bytes]] = []
         self.metadata = directory / "westhaven.xml"
-        self._write(idp_port, aa_port, aa_url)
+        self._write(idp_port, aa_port, aa_url, second_port)
         self._run("keys", "create", "keys", "--name", "westhaven.example")
+        self._run("keys", "create", "second-keys", "--name", "visitors.westhaven.example")
+        self._run("keys", "create-salt", "identifiers.salt")
         self._run("keys", "create-handle-key", "handle.key")
-        password = directory / "password"
-        password.touch(0o600)
-        password.write_text(PASSWORD + "\n")
-        self._run("people", "--config", "idp.yaml", "add", USERNAME, "--password-file", "password")
-        for name, values in ATTRIBUTES.items():
-            self._run("people", "--config", "idp.yaml", "set-attribute", USERNAME, name, *values)
+        self._add(USERNAME, PASSWORD, ATTRIBUTES)
+        self._add(VISITOR, VISITOR_PASSWORD, VISITING)
         self.metadata.write_text(self._run("metadata", "home", "--config", "idp.yaml", "--authority", "aa.yaml"))
 
-    def _write(self, idp_port: int, aa_port: int, aa_url: str) -> None:
+    def _add(self, username: str, secret: str, attributes: Mapping[str, Sequence[str]]) -> None:
+        password = self._directory / "password"
+        password.touch(0o600)
+        password.write_text(secret + "\n")
+        self._run(
+            "people", "--config", "idp.yaml", "create", username, "--password-file", "password", "--keep-password"
+        )
+        for name, values in attributes.items():
+            self._run("people", "--config", "idp.yaml", "set-attribute", username, name, *values)
+
+    def _write(self, idp_port: int, aa_port: int, aa_url: str, second_port: int) -> None:
         # Settings are JSON here, which is YAML, too.
         for name in ("federation.xml", "federation.crt"):
             (self._directory / name).touch()
         database = {"url": "sqlite:///home.db"}
-        shared = {
+        shared: dict[str, Any] = {
             "entity_id": ENTITY_ID,
             "database": database,
             "trust": {
@@ -74,6 +96,16 @@ class OwnHome:
             "scopes": ["westhaven.example"],
             "password_hashing": {"time_cost": 1, "memory": 8192, "parallelism": 1},
             "attributes_in_response": {"default": False},
+            "identifiers": {"persistent": {"made": "computed", "salt": "identifiers.salt"}},
+            "authorities": {
+                "rules": [
+                    {
+                        "authority": 1,
+                        "attribute": "eduPersonScopedAffiliation",
+                        "values": ["affiliate@westhaven.example"],
+                    }
+                ]
+            },
         }
         connector = {
             "type": "sql",
@@ -84,7 +116,7 @@ class OwnHome:
             "name_column": "name",
             "value_column": "value",
         }
-        authority = {
+        authority: dict[str, Any] = {
             **shared,
             "display_name": "Westhaven Polytechnic",
             "public_url": aa_url,
@@ -92,10 +124,29 @@ class OwnHome:
             "trusted_proxies": 1,
             "resolver": {"connectors": [connector], "definitions": [{"attribute": name} for name in ATTRIBUTES]},
             "release_policies": ["release.yaml"],
+            "others": [
+                {
+                    "index": 1,
+                    "location": f"http://localhost:{second_port}{QUERY_PATH}",
+                    "certificates": ["second-keys/current.crt"],
+                }
+            ],
+        }
+        visitors = {"type": "static", "name": "visitors", "everybody": {"eduPersonEntitlement": [SECOND_ONLY]}}
+        second = {
+            **authority,
+            "public_url": f"http://localhost:{second_port}",
+            "listen": {"port": second_port},
+            "trust": {**shared["trust"], "keys": "second-keys"},
+            "authority_index": 1,
+            "accepts_passed_on": True,
+            "others": [],
+            "resolver": {**authority["resolver"], "connectors": [connector, visitors]},
         }
         rules = [{"id": name, "permit": name} for name in RELEASED]
         release = {"policies": [{"id": "everybody", "for": {"anyone": True}, "rules": rules}]}
-        for name, content in (("idp.yaml", provider), ("aa.yaml", authority), ("release.yaml", release)):
+        files = {"idp.yaml": provider, "aa.yaml": authority, "aa-second.yaml": second, "release.yaml": release}
+        for name, content in files.items():
             (self._directory / name).write_text(json.dumps(content))
 
     def _run(self, *words: str) -> str:
@@ -112,6 +163,7 @@ class OwnHome:
         for words in (
             ("serve", "idp", "--config", "idp.yaml", "--authority", "aa.yaml"),
             ("serve", "aa", "--config", "aa.yaml"),
+            ("serve", "aa", "--config", "aa-second.yaml"),
         ):
             with (self._directory / "output").open("ab") as output:
                 command = [sys.executable, "-m", "ostiary.command", *words]
@@ -133,7 +185,7 @@ class OwnHome:
         return (self._directory / "output").read_text()
 
     def stop(self) -> None:
-        """Stops both services."""
+        """Stops its services."""
         while self._running:
             process = self._running.pop()
             process.send_signal(signal.SIGTERM)

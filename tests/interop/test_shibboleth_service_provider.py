@@ -16,7 +16,7 @@ from tests.browser import Answer, Browser, Form, HttpTransport, forms_of
 from tests.interop import own_home
 from tests.interop.own_home import OwnHome
 from tests.interop.shibboleth_peer import ENTITY_ID, STRANGER, Federation, ShibbolethServiceProvider
-from tests.running_demo import RunningDemo
+from tests.running_demo import RunningDemo, free_base_port
 
 pytestmark = pytest.mark.interop
 
@@ -43,6 +43,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
             idp_port=sp.spare_port,
             aa_port=sp.behind_tls,
             aa_url=f"https://localhost:{sp.tls_port}",
+            second_port=free_base_port(),
         )
         demo = RunningDemo(tmp_path_factory.mktemp("demo"), "--trust", str(metadata), "--trust", str(home.metadata))
         stops.append(demo.stop)
@@ -174,6 +175,43 @@ def test_it_asks_our_attribute_authority_when_a_login_brings_no_attributes(
     assert [entry["requester"] for entry in released] == [ENTITY_ID]
     assert released[0]["withheld"] == ["displayName"]
     assert "removed value at position (1) of attribute (affiliation) from (https://westhaven" in together.sp.told()
+
+
+def test_its_query_reaches_the_authority_that_knows_her_though_it_knows_only_the_other(
+    together: Together, browser: Browser
+) -> None:
+    page = browser.get(login_url(together, own_home.ENTITY_ID))
+    form = signed_in(browser, page, own_home.VISITOR, own_home.VISITOR_PASSWORD)
+    assert b"AttributeStatement" not in response_in(form)
+    page = deliver(browser, form, page.url)
+    assert told(page) == {
+        "Home": own_home.ENTITY_ID,
+        "Affiliation": "affiliate@westhaven.example",
+        "Entitlement": own_home.SECOND_ONLY,
+        "User": "ida@westhaven.example",
+    }
+    recorded = [json.loads(line) for line in together.home.told().splitlines() if "attributes_released" in line]
+    assert recorded[-1]["requester"] == ENTITY_ID
+    assert b"localhost:" + str(together.home.second_port).encode() not in together.home.metadata.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "affiliation"),
+    [
+        (own_home.USERNAME, own_home.PASSWORD, "member@westhaven.example"),
+        (own_home.VISITOR, own_home.VISITOR_PASSWORD, "affiliate@westhaven.example"),
+    ],
+    ids=["the first authority's", "the second authority's"],
+)
+def test_it_asks_by_the_persistent_name_that_it_was_given(
+    together: Together, browser: Browser, username: str, password: str, affiliation: str
+) -> None:
+    persistent = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+    page = browser.get(f"{login_url(together, own_home.ENTITY_ID)}&NameIDFormat={quote(persistent, safe='')}")
+    form = signed_in(browser, page, username, password)
+    assert f'Format="{persistent}"'.encode() in response_in(form)
+    page = deliver(browser, form, page.url)
+    assert told(page)["Affiliation"] == affiliation
 
 
 def test_its_requests_are_signed_and_we_check_them(together: Together, browser: Browser) -> None:
