@@ -17,7 +17,7 @@ from ostiary.errors import Unavailable
 from ostiary.ldap.dn import child
 from ostiary.ldap.filters import Compare, Filter, equalities, fill
 from ostiary.ldap.people import LdapPeople
-from ostiary.ldap.port import Entry
+from ostiary.ldap.port import AFTER_THE_RIGHT_PASSWORD, BindOutcome, Entry
 
 LOGIN: Final = "{login}"
 _MAXIMUM_NAME: Final = 256
@@ -25,35 +25,37 @@ _UNWRITABLE: Final = ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
 
 
 class LdapLogin:
-    """`idp.login.methods.LoginMethod` against a directory. ``login_filter`` holds ``{login}`` in an equality.
+    """`idp.login.methods.PasswordMethod` against a directory. ``login_filter`` holds ``{login}`` in an equality. ``domains`` may stand
+    before a name, as in ``DOMAIN\\name``.
 
     Each attempt is one search and one bind, whoever is named: where nobody has the name, the bind goes to ``decoy_dn``, or to
     a name that no entry has (which servers answer faster than a wrong password, so that time tells what the page does not).
     Whether the person is active is asked only after the right password.
     """
 
-    def __init__(self, people: LdapPeople, login_filter: Filter, *, decoy_dn: str | None = None) -> None:
+    def __init__(
+        self, people: LdapPeople, login_filter: Filter, *, decoy_dn: str | None = None, domains: Sequence[str] = ()
+    ) -> None:
         self._people = people
         self._filter = login_filter
         self._names = _names_in(login_filter)
         self._decoy_dn = decoy_dn
+        self._domains = domains
 
     def authenticate(self, username: str, password: str, now: datetime) -> Authenticated | Rejected:
         prepared = prepared_password(password)
-        name = _presentable(username)
+        name = _presentable(username, self._domains)
         if not prepared or name is None:
             return Rejected("wrong_password" if name is not None else "unknown")
         found = self._people.find_by(fill(self._filter, LOGIN, name), [compared.attribute for compared in self._names])
         if found is None or not _is_name_of(name, found.entry, self._names):
             self._people.directory.bind(self._decoy(), prepared)
             return Rejected("unknown")
-        match self._people.directory.bind(found.entry.dn, prepared):
-            case "wrong_password":
-                return Rejected("wrong_password", found.principal)
-            case "disabled":
-                return Rejected("disabled", found.principal)
+        outcome = self._people.directory.bind(found.entry.dn, prepared)
+        if outcome != "accepted":
+            return _rejection(outcome, found.principal)
         if not self._people.is_active_now(found.principal):
-            return Rejected("disabled", found.principal)
+            return Rejected("disabled", found.principal, proven=True)
         return Authenticated(found.principal)
 
     def _decoy(self) -> str:
@@ -63,10 +65,11 @@ class LdapLogin:
 class LdapNames:
     """`idp.people.PeopleOfIdp` over a directory. The login name is the first value of an attribute that is nothing but the login name."""
 
-    def __init__(self, people: LdapPeople, login_filter: Filter) -> None:
+    def __init__(self, people: LdapPeople, login_filter: Filter, *, domains: Sequence[str] = ()) -> None:
         self._people = people
         self._filter = login_filter
         self._names = _names_in(login_filter)
+        self._domains = domains
         self._attributes = [compared.attribute for compared in self._names if compared.value == LOGIN.encode()]
 
     def is_active(self, principal: str) -> bool:
@@ -80,7 +83,7 @@ class LdapNames:
 
     def principal_of(self, login_name: str) -> str | None:
         """Whose login name this is, active or not; None when it is nobody's. Raises `Unavailable`."""
-        name = _presentable(login_name)
+        name = _presentable(login_name, self._domains)
         if name is None:
             return None
         found = self._people.find_by(fill(self._filter, LOGIN, name), [compared.attribute for compared in self._names])
@@ -109,9 +112,21 @@ def _names_in(login_filter: Filter) -> tuple[Compare, ...]:
     return tuple(compared for compared in equalities(login_filter) if LOGIN.encode() in compared.value)
 
 
-def _presentable(username: str) -> str | None:
+def _rejection(outcome: BindOutcome, principal: str) -> Rejected:
+    proven = outcome in AFTER_THE_RIGHT_PASSWORD
+    match outcome:
+        case "inactive" | "disabled" | "accepted":
+            return Rejected("disabled", principal, proven)
+        case _:
+            return Rejected(outcome, principal, proven)
+
+
+def _presentable(username: str, domains: Sequence[str]) -> str | None:
     """The name as it is looked for; None for one that nobody can have: empty, too long, or with characters that can't be seen."""
     name = unicodedata.normalize("NFC", username).strip()
+    domain, backslash, rest = name.partition("\\")
+    if backslash and domain.casefold() in (known.casefold() for known in domains):
+        name = rest.strip()
     if not 0 < len(name) <= _MAXIMUM_NAME or any(unicodedata.category(letter) in _UNWRITABLE for letter in name):
         return None
     return name

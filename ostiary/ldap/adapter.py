@@ -19,6 +19,7 @@ from ldap3.core.exceptions import LDAPCommunicationError, LDAPExceptionError
 
 from ostiary.config import is_loopback, read_private_file
 from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.ldap.bind_results import CONSTRAINT, POLICY_CONTROL, SUCCESS, UNWILLING, WRONG, bind_outcome
 from ostiary.ldap.filters import Filter, write_filter
 from ostiary.ldap.port import BindOutcome, Entry
 from ostiary.ldap.settings import LdapSettings, Report
@@ -29,14 +30,10 @@ _KEPT: Final = 4
 _MAXIMUM_PASSWORD_FILE: Final = 4_096
 
 # RFC 4511 appendix A.
-_SUCCESS: Final = 0
 _TIME_LIMIT: Final = 3
 _SIZE_LIMIT: Final = 4
 _CONFIDENTIALITY_REQUIRED: Final = (8, 13)
-_CONSTRAINT: Final = 19
 _NO_SUCH_OBJECT: Final = 32
-_WRONG: Final = (32, 34, 48, 49)
-_UNWILLING: Final = 53
 
 
 class Ldap3Directory:
@@ -82,14 +79,10 @@ class Ldap3Directory:
                 raise self._failed(line.server, problem) from problem
             finally:
                 line.close()
-        code = result["result"]
-        if code == _SUCCESS:
-            return "accepted"
-        if code in _WRONG:
-            return "wrong_password"
-        if code in (_CONSTRAINT, _UNWILLING):
-            return "disabled"
-        raise _refused(result, line.server)
+        outcome = bind_outcome(result["result"], result["message"], _policy_control(result))
+        if outcome is None:
+            raise _refused(result, line.server)
+        return outcome
 
     def close(self) -> None:
         """Closes the connections that are kept."""
@@ -123,7 +116,7 @@ class Ldap3Directory:
             raise Unavailable("ldap.base_dn", expected=f"{base}, readable by {self._settings.bind_dn or 'anybody'}")
         if code == _TIME_LIMIT:
             raise Unavailable("ldap.slow", expected="an answer in time", found=f"timeLimitExceeded from {line.server}")
-        if code != _SUCCESS:
+        if code != SUCCESS:
             raise _refused(result, line.server)
         return entries[0] if entries else None
 
@@ -152,9 +145,9 @@ class Ldap3Directory:
         except Unavailable as problem:
             line.close()
             raise self._failed(line.server, problem) from problem
-        if result["result"] != _SUCCESS:
+        if result["result"] != SUCCESS:
             line.close()
-            if result["result"] in (*_WRONG, _CONSTRAINT, _UNWILLING):
+            if result["result"] in (*WRONG, CONSTRAINT, UNWILLING):
                 found = f"{result['description']} from {line.server}"
                 raise Unavailable(
                     "ldap.bind_account", expected=f"that {self._settings.bind_dn} may log in", found=found
@@ -270,7 +263,7 @@ class _Line:
         connection.authentication, connection.user, connection.password = ldap3.SIMPLE, dn, password
         try:
             with self._asking(seconds):
-                connection.bind(read_server_info=False)
+                connection.bind(read_server_info=False, controls=[(POLICY_CONTROL, False, None)])
                 return dict(connection.result)
         finally:
             connection.password = None
@@ -384,6 +377,13 @@ def _send_at_once(plain: socket.socket) -> None:
 def _entry(part: dict[str, Any]) -> Entry:
     attributes = {str(name).lower(): tuple(values or ()) for name, values in part["raw_attributes"].items()}
     return Entry(part["dn"], attributes)
+
+
+def _policy_control(result: dict[str, Any]) -> bytes | None:
+    """The value of the password policy's control as it came."""
+    control = (result.get("controls") or {}).get(POLICY_CONTROL)
+    value = control.get("value") if isinstance(control, dict) else None
+    return value if isinstance(value, bytes) else None
 
 
 def _slow(server: str, limit: object) -> Unavailable:

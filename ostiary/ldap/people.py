@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ostiary.clock import Clock, SystemClock
 from ostiary.errors import Unavailable
+from ostiary.ldap.accounts import ATTRIBUTES, account_state
 from ostiary.ldap.filters import And, Compare, Filter, read_filter
 from ostiary.ldap.port import Entry, LdapDirectory
 
@@ -36,11 +38,16 @@ class LdapPeople:
     """The people below ``settings.base_dn``. ``directory`` is asked in the open for who wants more of it (`bind`).
 
     Every method raises `Unavailable` (``ldap.*``) when the directory does not answer. Safe for use by several threads. ``elapsed`` counts
-    seconds, from wherever.
+    seconds, from wherever; by the ``clock`` accounts of Active Directory expire.
     """
 
     def __init__(
-        self, directory: LdapDirectory, settings: "LdapSettings", *, elapsed: Callable[[], float] = time.monotonic
+        self,
+        directory: LdapDirectory,
+        settings: "LdapSettings",
+        *,
+        elapsed: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         self.directory = directory
         self.base_dn = settings.base_dn
@@ -49,11 +56,14 @@ class LdapPeople:
         self._active = read_filter(settings.active_filter) if settings.active_filter is not None else None
         self._remember = settings.remember.total_seconds()
         self._elapsed = elapsed
+        self._clock = clock or SystemClock()
+        self._has_account_states = settings.accounts == "active_directory"
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, float] = OrderedDict()
 
     def is_active(self, principal: str) -> bool:
-        """Whether an entry with this principal exists and matches ``active_filter``; a yes is remembered for ``settings.remember``."""
+        """Whether an entry with this principal exists, matches ``active_filter``, and is not an account that is disabled or expired; a yes
+        is remembered for ``settings.remember``."""
         return self._was_seen(principal) or self.is_active_now(principal)
 
     def is_active_now(self, principal: str) -> bool:
@@ -62,7 +72,11 @@ class LdapPeople:
         if known is None:
             return False
         wanted = known if self._active is None else And((known, self._active))
-        active = self.directory.find_one(self.base_dn, wanted, ()) is not None
+        entry = self.directory.find_one(self.base_dn, wanted, ATTRIBUTES if self._has_account_states else ())
+        active = entry is not None
+        if entry is not None and self._has_account_states:
+            # A lock is not one of them: strangers can lock an account, and must not end its sessions by that.
+            active = account_state(entry, self._clock.now()) not in ("disabled", "expired")
         self._note(principal, active)
         return active
 

@@ -2,12 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from ostiary.ldap.filters import Filter
 
-BindOutcome = Literal["accepted", "wrong_password", "disabled"]
-"""``disabled``: the directory says that this entry may not be used, whatever the password (unwillingToPerform, constraintViolation)."""
+BindOutcome = Literal[
+    "accepted",
+    "wrong_password",
+    "disabled",
+    "locked",
+    "inactive",
+    "expired",
+    "password_expired",
+    "must_change",
+    "not_now",
+]
+"""``disabled``: the directory says that this entry may not be used, whatever the password (unwillingToPerform, constraintViolation);
+``locked``: too many wrong passwords, so that it does not look at this one. The others but ``wrong_password`` are told only to who
+has the right password: ``inactive`` and ``expired`` are the account's, ``not_now`` a rule about hours or places."""
+
+AFTER_THE_RIGHT_PASSWORD: Final = frozenset(
+    {"accepted", "inactive", "expired", "password_expired", "must_change", "not_now"}
+)
 
 
 @dataclass(frozen=True, slots=True)

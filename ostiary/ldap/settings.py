@@ -75,7 +75,8 @@ class LdapSettings(Settings):
     beyond loopback is refused unless ``allow_password_over_plain_ldap``. ``bind_dn`` and ``password_file`` are the account that
     searches; it needs to read, not to write. ``principal_attribute`` is an id that never changes and is never given to somebody
     else; ``principal_encoding: hex`` is for one that is stored as bytes, such as ``objectGUID``. Only entries that match
-    ``active_filter`` may log in and be spoken of. ``connect_time_limit`` is for reaching one server, TLS included, ``time_limit`` for
+    ``active_filter`` may log in and be spoken of; ``accounts: active_directory`` refuses those that its attributes say are disabled
+    or expired. ``connect_time_limit`` is for reaching one server, TLS included, ``time_limit`` for
     one answer. At most ``concurrent`` questions run at a time. ``remember`` is how long an entry that was seen to be active counts
     as active without asking again.
     """
@@ -90,6 +91,7 @@ class LdapSettings(Settings):
     principal_attribute: AttributeName = "entryUUID"
     principal_encoding: Literal["text", "hex"] = "text"
     active_filter: FilterText | None = None
+    accounts: Literal["plain", "active_directory"] = "plain"
     connect_time_limit: Duration = timedelta(seconds=3)
     time_limit: Duration = timedelta(seconds=5)
     concurrent: int = Field(default=16, ge=1, le=1000)

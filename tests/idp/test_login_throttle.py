@@ -13,8 +13,10 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def throttle() -> Throttle:
-    limits = Limits(per_name_and_address=3, per_name=8, per_address=5, window=timedelta(seconds=60))
-    return Throttle(MemoryCounters(), limits)
+    limits = Limits(
+        per_name_and_address=3, per_name=8, per_address=5, window=timedelta(seconds=60), for_new_addresses=0
+    )
+    return Throttle(MemoryCounters(), lambda: limits)
 
 
 def attempts(throttle: Throttle, username: str, address: str, count: int, at: datetime = NOW) -> None:
@@ -84,8 +86,8 @@ def test_refused_attempts_do_not_make_the_waiting_longer(throttle: Throttle) -> 
 
 
 def test_a_success_clears_the_name_at_its_address_and_not_the_address(throttle: Throttle) -> None:
-    attempts(throttle, "ada", "192.0.2.1", 3)
-    throttle.succeeded("Ada", "192.0.2.1", NOW)
+    attempts(throttle, "ada", "192.0.2.1", 2)
+    throttle.succeeded(throttle.attempt("Ada", "192.0.2.1", NOW), NOW)
     attempts(throttle, "ada", "192.0.2.1", 3)
     with pytest.raises(TooMany):
         throttle.attempt("ada", "192.0.2.1", NOW)
@@ -94,13 +96,12 @@ def test_a_success_clears_the_name_at_its_address_and_not_the_address(throttle: 
 def test_right_passwords_never_use_up_a_name_or_an_address(throttle: Throttle) -> None:
     for number in range(100):
         for name in ("ada", f"name{number}"):
-            throttle.attempt(name, "192.0.2.1", NOW)
-            throttle.succeeded(name, "192.0.2.1", NOW)
+            throttle.succeeded(throttle.attempt(name, "192.0.2.1", NOW), NOW)
 
 
 def test_a_success_at_one_address_clears_nothing_at_another(throttle: Throttle) -> None:
     attempts(throttle, "ada", "192.0.2.1", 3)
-    throttle.succeeded("ada", "192.0.2.2", NOW)
+    throttle.succeeded(throttle.attempt("ada", "192.0.2.2", NOW), NOW)
     with pytest.raises(TooMany):
         throttle.attempt("ada", "192.0.2.1", NOW)
 
@@ -108,8 +109,7 @@ def test_a_success_at_one_address_clears_nothing_at_another(throttle: Throttle) 
 def test_a_success_does_not_give_strangers_new_attempts_at_the_name(throttle: Throttle) -> None:
     for number in range(7):
         throttle.attempt("ada", f"198.51.100.{number}", NOW)
-    throttle.attempt("ada", "192.0.2.1", NOW)
-    throttle.succeeded("ada", "192.0.2.1", NOW)
+    throttle.succeeded(throttle.attempt("ada", "192.0.2.1", NOW), NOW)
     throttle.attempt("ada", "198.51.100.8", NOW)
     with pytest.raises(TooMany):
         throttle.attempt("ada", "198.51.100.9", NOW)

@@ -15,9 +15,10 @@ from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.errors import OstiaryError, Unavailable
 from ostiary.ldap.adapter import Ldap3Directory
 from ostiary.ldap.filters import Compare, read_filter
+from ostiary.ldap.port import BindOutcome
 from ostiary.ldap.settings import LdapSettings
 from tests.ldap_directory import BASE, MemoryDirectory
-from tests.ldap_server import LdapServer, Listener, Talk, dripping, listening, silent, speaking
+from tests.ldap_server import BindState, LdapServer, Listener, Talk, dripping, listening, silent, speaking
 
 ADA = Compare("uid", b"ada")
 ADA_DN = f"uid=ada,{BASE}"
@@ -396,3 +397,56 @@ def test_a_filter_arrives_as_it_was_written(
     wanted = read_filter("(&(|(uid=a\\2a)(cn=b*c\\28*))(!(employeeType=\\00))(mail=*))")
     assert connect(serve(server.talk).url()).find_one(BASE, wanted, ()) is None
     assert server.searched == [(False, wanted)]
+
+
+# What a server says of an account
+
+ACTIVE_DIRECTORY = {
+    state: (
+        49,
+        f"80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {data}, v1db1".encode(),
+        None,
+    )
+    for state, data in (
+        ("inactive", "533"),
+        ("expired", "701"),
+        ("password_expired", "532"),
+        ("must_change", "773"),
+        ("not_now", "530"),
+        ("locked", "775"),
+    )
+}
+PASSWORD_POLICY = {
+    "password_expired": (49, b"", bytes.fromhex("3003810100")),
+    "must_change": (0, b"", bytes.fromhex("3003810102")),
+    "locked": (49, b"", bytes.fromhex("3003810101")),
+}
+
+
+@pytest.mark.parametrize(
+    ("states", "state"),
+    [
+        *((ACTIVE_DIRECTORY, state) for state in ACTIVE_DIRECTORY),
+        *((PASSWORD_POLICY, state) for state in PASSWORD_POLICY),
+    ],
+)
+def test_the_state_of_an_account_is_read_from_the_answer_to_the_right_password(
+    people: MemoryDirectory,
+    serve: Callable[[Talk], Listener],
+    connect: Callable[..., Ldap3Directory],
+    states: dict[str, BindState],
+    state: BindOutcome,
+) -> None:
+    people.entries[0].state = state
+    directory = connect(serve(LdapServer(people, states=states).talk).url())
+    assert directory.bind(ADA_DN, b"right horse") == state
+    assert directory.bind(ADA_DN, b"wrong") == "wrong_password"
+
+
+def test_a_control_with_nonsense_in_it_changes_nothing(
+    people: MemoryDirectory, serve: Callable[[Talk], Listener], connect: Callable[..., Ldap3Directory]
+) -> None:
+    people.entries[0].state = "must_change"
+    for content in (b"", b"\x30", b"\xff" * 60):
+        server = LdapServer(people, states={"must_change": (0, b"", content)})
+        assert connect(serve(server.talk).url()).bind(ADA_DN, b"right horse") == "accepted"
