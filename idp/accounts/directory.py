@@ -3,46 +3,48 @@
 A person is known by her principal, which never changes; the login name may. Each change writes its audit row in the same transaction.
 """
 
-import re
 import secrets
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, func, select
 
+from idp.accounts import changes
+from idp.accounts.certificates import CertificateNames, names_key
+from idp.accounts.changes import Change
+from idp.accounts.names import login_key as login_key
+from idp.accounts.tables import person_certificate
 from idp.tables import person, person_attribute
-from ostiary import audit
-from ostiary.errors import Missing, Refusal
 from ostiary.storage.engine import reading, writing
+from ostiary.storage.prepared import PreparedSelect
 
 # For the Attribute Authority's SQL connector: the present values of one person.
 ATTRIBUTE_QUERY: Final = (
     "SELECT name, value FROM person_attribute WHERE principal = :principal AND valid_to IS NULL ORDER BY name, position"
 )
-
-MAXIMUM_LOGIN_NAME: Final = 128
-MAXIMUM_VALUE: Final = 4_096
-MAXIMUM_VALUES: Final = 1_000
-# A friendly name or a URI.
-_ATTRIBUTE_NAME: Final = re.compile(r"[!-~]{1,256}")
-MAXIMUM_ATTRIBUTES: Final = 50
-_NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
-_UNWRITABLE: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
+MAIL: Final = "mail"
+# Made once: every sign-on asks.
+_ACTIVE: Final = PreparedSelect(
+    select(person.c.active).where(person.c.principal == bindparam("known"), person.c.valid_to.is_(None))
+)
+# So many people may share one mailbox; a letter goes to each.
+_SHARING: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody of this organisation. ``principal`` is 32 hexadecimal digits; ``login_name`` as it was written."""
+    """Somebody of this organisation. ``principal`` is 32 hexadecimal digits; ``login_name`` as it was written; ``must_change_password``:
+    before her next login by password leads anywhere."""
 
     principal: str
     login_name: str
     active: bool
     valid_from: datetime
+    has_password: bool = False
+    must_change_password: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,6 @@ class Credentials:
     principal: str
     password_hash: str | None
     active: bool
-
-
-def login_key(login_name: str) -> str:
-    """The form in which two login names are compared: NFKC and case folding (Unicode 3.13, toNFKC_Casefold), without outer spaces."""
-    folded = unicodedata.normalize("NFKC", login_name).casefold()
-    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def new_principal() -> str:
@@ -70,7 +66,7 @@ class Directory:
 
     ``at`` is the instant of a change, ``by`` who makes it (a principal, ``operator`` or ``idp``; never a name, for it can't be erased);
     both go into the audit record, in the chain of ``writer``. Every method raises `Unavailable` (``storage.unavailable``) when the
-    database does not answer.
+    database does not answer; every change of a person who is not there raises `Missing` (``people.unknown``).
     """
 
     def __init__(
@@ -80,9 +76,27 @@ class Directory:
         self._writer = writer
         self._make_principal = make_principal
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for what stands beside the people in it."""
+        return self._engine
+
+    @contextmanager
+    def change(self, *, at: datetime, by: str) -> Iterator[Change]:
+        """One transaction for several changes (`idp.accounts.changes`): all of them are kept, or none."""
+        with writing(self._engine) as connection:
+            yield Change(connection, at, by, self._writer)
+
     def is_active(self, principal: str) -> bool:
         """Whether this person exists, is not disabled and not deleted."""
-        wanted = select(person.c.active).where(person.c.principal == principal, person.c.valid_to.is_(None))
+        found = _ACTIVE.one(self._engine, {"known": principal})
+        return found is not None and bool(found.active)
+
+    def must_change_password(self, principal: str) -> bool:
+        """Whether a login by password leads her to the page that changes it, and nowhere else."""
+        wanted = select(person.c.must_change_password).where(
+            person.c.principal == principal, person.c.valid_to.is_(None)
+        )
         with reading(self._engine) as connection:
             return bool(connection.execute(wanted).scalar_one_or_none())
 
@@ -103,6 +117,35 @@ class Directory:
         """The person with this login name, disabled or not; None when there is none."""
         return self._one(person.c.login_key == login_key(login_name))
 
+    def by_mail(self, mail: str) -> tuple[Person, ...]:
+        """Those who have this mail address, in any case, active or not; at most five."""
+        holders = select(person_attribute.c.principal).where(
+            person_attribute.c.name == MAIL,
+            person_attribute.c.valid_to.is_(None),
+            func.lower(person_attribute.c.value) == mail.lower(),
+        )
+        wanted = select(person).where(person.c.principal.in_(holders), person.c.valid_to.is_(None))
+        with reading(self._engine) as connection:
+            rows = connection.execute(wanted.order_by(person.c.login_key).limit(_SHARING))
+            return tuple(_person(row) for row in rows)
+
+    def by_certificate(self, subject: str, issuer: str) -> Person | None:
+        """Whose certificate this is, disabled or not; None when it is nobody's. Both as `CertificateNames.of` writes them."""
+        holder = select(person_certificate.c.principal).where(
+            person_certificate.c.names_key == names_key(CertificateNames(subject, issuer)),
+            person_certificate.c.live.is_(True),
+        )
+        return self._one(person.c.principal.in_(holder))
+
+    def certificates(self, principal: str) -> tuple[CertificateNames, ...]:
+        """The certificates of a person, the oldest first."""
+        wanted = select(person_certificate.c.subject, person_certificate.c.issuer).where(
+            person_certificate.c.principal == principal, person_certificate.c.live.is_(True)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(wanted.order_by(person_certificate.c.id))
+            return tuple(CertificateNames(row.subject, row.issuer) for row in rows)
+
     def all(self) -> tuple[Person, ...]:
         """Everybody who was not deleted, by login name."""
         wanted = select(person).where(person.c.valid_to.is_(None)).order_by(person.c.login_key)
@@ -111,21 +154,16 @@ class Directory:
 
     def credentials(self, login_name: str) -> Credentials | None:
         """What to check a password against; None when nobody has this login name."""
-        wanted = select(person.c.principal, person.c.password_hash, person.c.active).where(
-            person.c.login_key == login_key(login_name), person.c.valid_to.is_(None)
-        )
-        with reading(self._engine) as connection:
-            row = connection.execute(wanted).one_or_none()
-        return Credentials(row.principal, row.password_hash, row.active) if row is not None else None
+        return self._credentials(person.c.login_key == login_key(login_name))
+
+    def credentials_of(self, principal: str) -> Credentials | None:
+        """The same for somebody who is known."""
+        return self._credentials(person.c.principal == principal)
 
     def attributes(self, principal: str) -> dict[str, tuple[str, ...]]:
         """The present attributes by friendly name, values in their order."""
-        wanted = _present(principal).order_by(person_attribute.c.name, person_attribute.c.position)
-        found: dict[str, tuple[str, ...]] = {}
         with reading(self._engine) as connection:
-            for row in connection.execute(wanted):
-                found[row.name] = (*found.get(row.name, ()), row.value)
-        return found
+            return attributes_of(connection, principal)
 
     def create(
         self,
@@ -135,102 +173,92 @@ class Directory:
         attributes: Mapping[str, Sequence[str]],
         at: datetime,
         by: str,
+        must_change: bool = False,
     ) -> str:
         """A new, active person; returns her principal. Raises `Refusal` (``people.login_name``, ``people.login_taken``, and those of
         `set_attributes`)."""
-        shown = _checked_login_name(login_name)
-        _check_attributes(attributes)
         principal = self._make_principal()
-        try:
-            with writing(self._engine) as connection:
-                serial = self._record(
-                    connection,
-                    at=at,
-                    by=by,
-                    action="person.created",
-                    subject=principal,
-                    facts={"attributes": sorted(attributes), "password": password_hash is not None},
-                )
-                connection.execute(
-                    insert(person).values(
-                        principal=principal,
-                        login_name=shown,
-                        login_key=login_key(shown),
-                        password_hash=password_hash,
-                        active=True,
-                        created_serial=serial,
-                        valid_from=at,
-                    )
-                )
-                _replace_attributes(connection, principal, attributes, at=at, serial=serial)
-        except IntegrityError as error:
-            raise _taken() from error
+        with self.change(at=at, by=by) as change:
+            changes.create_person(
+                change,
+                principal,
+                login_name,
+                password_hash=password_hash,
+                attributes=attributes,
+                must_change=must_change,
+            )
         return principal
 
     def disable(self, principal: str, *, at: datetime, by: str) -> None:
-        """From now on this person can't log in, her sessions end and her handles open no more. Raises `Missing`."""
-        self._set_active(principal, False, at=at, by=by)
+        """From now on this person can't log in, her sessions end and her handles open no more."""
+        with self.change(at=at, by=by) as change:
+            changes.set_active(change, principal, False)
 
     def enable(self, principal: str, *, at: datetime, by: str) -> None:
-        """Takes back `disable`. Raises `Missing`."""
-        self._set_active(principal, True, at=at, by=by)
+        """Takes back `disable`."""
+        with self.change(at=at, by=by) as change:
+            changes.set_active(change, principal, True)
 
-    def set_password(self, principal: str, password_hash: str, *, at: datetime, by: str) -> None:
-        """A new password, as its hash. Raises `Missing`."""
-        with writing(self._engine) as connection:
-            _lock(connection, principal)
-            _change(connection, principal, password_hash=password_hash)
-            self._record(connection, at=at, by=by, action="person.password_set", subject=principal)
+    def set_password(
+        self,
+        principal: str,
+        password_hash: str,
+        *,
+        at: datetime,
+        by: str,
+        must_change: bool = False,
+        keep_session: str | None = None,
+    ) -> None:
+        """A new password, as its hash. ``must_change``: somebody else knows it. Her sessions end, but for the one with the id
+        ``keep_session``."""
+        with self.change(at=at, by=by) as change:
+            changes.set_password(change, principal, password_hash, must_change=must_change, keep_session=keep_session)
+
+    def require_new_password(self, principal: str, *, at: datetime, by: str) -> None:
+        """As `changes.require_new_password`."""
+        with self.change(at=at, by=by) as change:
+            changes.require_new_password(change, principal)
 
     def renew_hash(self, principal: str, old: str, new: str, *, at: datetime, by: str) -> None:
         """The same password under other hashing parameters; does nothing when the password was changed meanwhile."""
-        known = update(person).where(person.c.principal == principal, person.c.password_hash == old)
-        with writing(self._engine) as connection:
-            if connection.execute(known.values(password_hash=new)).rowcount == 1:
-                self._record(connection, at=at, by=by, action="person.password_rehashed", subject=principal)
+        with self.change(at=at, by=by) as change:
+            changes.renew_hash(change, principal, old, new)
 
     def rename_login(self, principal: str, login_name: str, *, at: datetime, by: str) -> None:
-        """Another login name for the same person. Raises `Missing`, `Refusal` (``people.login_name``, ``people.login_taken``)."""
-        shown = _checked_login_name(login_name)
-        try:
-            with writing(self._engine) as connection:
-                _lock(connection, principal)
-                _change(connection, principal, login_name=shown, login_key=login_key(shown))
-                self._record(connection, at=at, by=by, action="person.login_renamed", subject=principal)
-        except IntegrityError as error:
-            raise _taken() from error
+        """Another login name for the same person. Raises `Refusal` (``people.login_name``, ``people.login_taken``), too."""
+        with self.change(at=at, by=by) as change:
+            changes.rename_login(change, principal, login_name)
 
     def set_attributes(self, principal: str, attributes: Mapping[str, Sequence[str]], *, at: datetime, by: str) -> None:
         """Replaces the values of the named attributes; no values takes the attribute away. Others stay as they are.
 
-        Raises `Missing`, `Refusal` (``people.attribute_name``, ``people.attribute_value``).
+        Raises `Refusal` (``people.attributes``, ``people.attribute_name``, ``people.attribute_value``), too.
         """
-        _check_attributes(attributes)
-        with writing(self._engine) as connection:
-            _lock(connection, principal)
-            serial = self._record(
-                connection,
-                at=at,
-                by=by,
-                action="person.attributes_set",
-                subject=principal,
-                facts={"attributes": {name: len(values) for name, values in sorted(attributes.items())}},
-            )
-            _replace_attributes(connection, principal, attributes, at=at, serial=serial)
+        with self.change(at=at, by=by) as change:
+            changes.set_attributes(change, principal, attributes)
 
-    def _record(
-        self,
-        connection: Connection,
-        *,
-        at: datetime,
-        by: str,
-        action: str,
-        subject: str,
-        facts: Mapping[str, object] = _NO_FACTS,
-    ) -> int:
-        return audit.record(
-            connection, at=at, writer=self._writer, actor=by, action=action, subject=subject, facts=facts
-        )
+    def add_certificate(self, principal: str, names: CertificateNames, *, at: datetime, by: str) -> None:
+        """A certificate by which she may log in. Raises `Refusal` (``people.certificate_taken``), too."""
+        with self.change(at=at, by=by) as change:
+            changes.add_certificate(change, principal, names)
+
+    def remove_certificate(self, principal: str, names: CertificateNames, *, at: datetime, by: str) -> None:
+        """Takes it away. Raises `Missing` (``people.no_such_certificate``), too."""
+        with self.change(at=at, by=by) as change:
+            changes.remove_certificate(change, principal, names)
+
+    def delete(self, principal: str, *, at: datetime, by: str, erase: bool = False) -> None:
+        """Ends a person; with ``erase``, forgets who she was, too (`changes.delete_person`, `changes.erase_person`)."""
+        with self.change(at=at, by=by) as change:
+            changes.delete_person(change, principal)
+            if erase:
+                changes.erase_person(change, principal)
+
+    def _credentials(self, condition: ColumnElement[bool]) -> Credentials | None:
+        wanted = select(person.c.principal, person.c.password_hash, person.c.active)
+        with reading(self._engine) as connection:
+            row = connection.execute(wanted.where(condition, person.c.valid_to.is_(None))).one_or_none()
+        return Credentials(row.principal, row.password_hash, row.active) if row is not None else None
 
     def _one(self, condition: ColumnElement[bool]) -> Person | None:
         wanted = select(person).where(condition, person.c.valid_to.is_(None))
@@ -238,86 +266,35 @@ class Directory:
             row = connection.execute(wanted).one_or_none()
         return _person(row) if row is not None else None
 
-    def _set_active(self, principal: str, active: bool, *, at: datetime, by: str) -> None:
-        with writing(self._engine) as connection:
-            _lock(connection, principal)
-            _change(connection, principal, active=active)
-            action = "person.enabled" if active else "person.disabled"
-            self._record(connection, at=at, by=by, action=action, subject=principal)
+
+def find_person(connection: Connection, login_name: str) -> Person | None:
+    """As `Directory.find`, inside a transaction."""
+    wanted = select(person).where(person.c.login_key == login_key(login_name), person.c.valid_to.is_(None))
+    row = connection.execute(wanted).one_or_none()
+    return _person(row) if row is not None else None
+
+
+def attributes_of(connection: Connection, principal: str) -> dict[str, tuple[str, ...]]:
+    """As `Directory.attributes`, inside a transaction."""
+    wanted = _present(principal).order_by(person_attribute.c.name, person_attribute.c.position)
+    found: dict[str, tuple[str, ...]] = {}
+    for row in connection.execute(wanted):
+        found[row.name] = (*found.get(row.name, ()), row.value)
+    return found
 
 
 def _person(row: Row[tuple[object, ...]]) -> Person:
-    return Person(row.principal, row.login_name, row.active, row.valid_from)
-
-
-def _lock(connection: Connection, principal: str) -> None:
-    """Two changes of one person come one after the other."""
-    wanted = select(person.c.principal).where(person.c.principal == principal, person.c.valid_to.is_(None))
-    if connection.execute(wanted.with_for_update()).one_or_none() is None:
-        raise Missing("people.unknown", expected="a person of this directory", found=principal)
-
-
-def _change(connection: Connection, principal: str, **values: object) -> None:
-    connection.execute(update(person).where(person.c.principal == principal).values(**values))
+    return Person(
+        row.principal,
+        row.login_name,
+        row.active,
+        row.valid_from,
+        row.password_hash is not None,
+        row.must_change_password,
+    )
 
 
 def _present(principal: str) -> Select[tuple[str, str]]:
     return select(person_attribute.c.name, person_attribute.c.value).where(
         person_attribute.c.principal == principal, person_attribute.c.valid_to.is_(None)
     )
-
-
-def _replace_attributes(
-    connection: Connection, principal: str, attributes: Mapping[str, Sequence[str]], *, at: datetime, serial: int
-) -> None:
-    """Ends the rows of the named attributes and adds the new ones; what was known before stays readable."""
-    for name, values in attributes.items():
-        known = update(person_attribute).where(
-            person_attribute.c.principal == principal,
-            person_attribute.c.name == name,
-            person_attribute.c.valid_to.is_(None),
-        )
-        connection.execute(known.values(valid_to=at, deleted_serial=serial))
-        if values:
-            connection.execute(
-                insert(person_attribute),
-                [
-                    {
-                        "principal": principal,
-                        "name": name,
-                        "value": value,
-                        "position": position,
-                        "created_serial": serial,
-                        "valid_from": at,
-                    }
-                    for position, value in enumerate(values)
-                ],
-            )
-
-
-def _checked_login_name(login_name: str) -> str:
-    shown = unicodedata.normalize("NFC", login_name).strip()
-    if not 0 < len(shown) <= MAXIMUM_LOGIN_NAME or not 0 < len(login_key(shown)) <= 2 * MAXIMUM_LOGIN_NAME:
-        raise Refusal("people.login_name", expected=f"1 to {MAXIMUM_LOGIN_NAME} characters", found=len(shown))
-    if any(unicodedata.category(character) in _UNWRITABLE for character in shown):
-        raise Refusal("people.login_name", expected="visible characters", found="a control or format character")
-    return shown
-
-
-def _check_attributes(attributes: Mapping[str, Sequence[str]]) -> None:
-    if len(attributes) > MAXIMUM_ATTRIBUTES:
-        raise Refusal("people.attributes", expected=f"at most {MAXIMUM_ATTRIBUTES} at a time", found=len(attributes))
-    for name, values in attributes.items():
-        if _ATTRIBUTE_NAME.fullmatch(name) is None:
-            raise Refusal("people.attribute_name", expected="the name of an attribute", found=repr(name[:80]))
-        if len(values) > MAXIMUM_VALUES or not all(0 < len(value) <= MAXIMUM_VALUE for value in values):
-            raise Refusal(
-                "people.attribute_value",
-                expected=f"at most {MAXIMUM_VALUES} values of 1 to {MAXIMUM_VALUE} characters",
-                found=f"{len(values)} values",
-                name=name,
-            )
-
-
-def _taken() -> Refusal:
-    return Refusal("people.login_taken", expected="a login name that nobody has", found="one that somebody has")
