@@ -1,0 +1,126 @@
+"""What a resource is about to learn, and how it presents itself: from the Attribute Authority's answer and the resource's metadata.
+
+Pure: asks nobody, decides nothing about a person's choice.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from ostiary.attributes import Attribute, Value
+from ostiary.consent.choices import Offered, Purpose
+from ostiary.federation.model import AttributeConsumingService, Display, Entity, LocalizedText, Logo
+from ostiary.identifiers.requirement import identifiers_asked, read_requirement
+from ostiary.ports import Release
+from ostiary.saml.attribute_names import friendly_name
+
+# The person's own reasons; everything else that is withheld never comes before her.
+_HERS: Final = ("withheld", "not_asked")
+_EMBEDDED: Final = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")
+_MAXIMUM_EMBEDDED: Final = 100_000
+_MAXIMUM_ADDRESS: Final = 2_000
+_MAXIMUM_SIDE: Final = 240
+_ORIGIN: Final = re.compile(r"https://[a-z0-9.-]+(?::[0-9]{1,5})?")
+# Longer language tags are none that anybody reads.
+_MAXIMUM_TAG: Final = 35
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLogo:
+    """A picture for the page; ``origin`` is where the browser gets it from, empty where the page carries it."""
+
+    url: str
+    width: int
+    height: int
+    origin: str = ""
+
+
+def offered_by(release: Release, sp: Entity, attribute_index: int | None) -> tuple[Offered, ...]:
+    """What the organisation's policies let go to ``sp``, whatever the person said before, in the order of the answer.
+
+    Required is what the consuming service with that index requires (None, or an index that metadata does not have: the default one;
+    SAML metadata 2.4.4), and the subject identifier that the resource's entity attribute asks for.
+    """
+    found: dict[str, dict[Value, None]] = {}
+    for verdict in release.decision.verdicts:
+        if verdict.released or verdict.reason in _HERS:
+            found.setdefault(verdict.attribute, {})[verdict.value] = None
+    for attribute in release.attributes:
+        found.setdefault(attribute.name, {}).update(dict.fromkeys(attribute.values))
+    required = required_by(sp, attribute_index)
+    return tuple(Offered(Attribute(name, tuple(values)), name in required) for name, values in found.items())
+
+
+def purpose_of(sp: Entity) -> Purpose:
+    """What the resource says it is for, and where its privacy statement is (mdui:Description, mdui:PrivacyStatementURL)."""
+    display = _display(sp)
+    return Purpose(_tagged(display.descriptions), _tagged(display.privacy_statement_urls))
+
+
+def fingerprint(principal: str, offered: Iterable[Offered]) -> str:
+    """Names exactly what a page shows to one person, so that an answer is never taken for one about something else."""
+    content = [[one.name, one.required, *one.attribute.texts()] for one in offered]
+    return hashlib.sha256(json.dumps([principal, content]).encode()).hexdigest()
+
+
+def logo_of(sp: Entity, language: str, allowed: Literal["none", "embedded", "fetched"]) -> ShownLogo | None:
+    """The resource's logo, as far as the organisation shows any: one in this language before one in none before any other."""
+    if allowed == "none":
+        return None
+    shown = [(logo, found) for logo in _display(sp).logos if (found := _shown(logo, allowed)) is not None]
+    ranked = sorted(shown, key=lambda pair: (_distance(pair[0].lang, language), bool(pair[1].origin)))
+    return ranked[0][1] if ranked else None
+
+
+def required_by(sp: Entity, index: int | None) -> frozenset[str]:
+    """The names of what the resource says it can't do without; ``index`` as in `offered_by`."""
+    service = _consuming_service(sp.sp.attribute_consuming if sp.sp is not None else (), index)
+    asked = service.requested if service is not None else ()
+    names = {friendly_name(one.name, one.name_format) for one in asked if one.required}
+    requirement = read_requirement(sp.entity_attributes)
+    # Of the two that answer "any" only one goes, so each of them is the one that is required.
+    return frozenset(names.union(identifiers_asked(requirement)))
+
+
+def _consuming_service(
+    services: tuple[AttributeConsumingService, ...], index: int | None
+) -> AttributeConsumingService | None:
+    named = next((service for service in services if service.index == index), None)
+    marked = next((service for service in services if service.is_default), None)
+    unmarked = next((service for service in services if service.is_default is None), None)
+    return named or marked or unmarked or (services[0] if services else None)
+
+
+def _display(sp: Entity) -> Display:
+    return sp.sp.display if sp.sp is not None else Display()
+
+
+def _tagged(texts: Iterable[LocalizedText]) -> tuple[tuple[str, str], ...]:
+    return tuple((text.lang, text.text) for text in texts if len(text.lang) <= _MAXIMUM_TAG)
+
+
+def _shown(logo: Logo, allowed: Literal["embedded", "fetched"]) -> ShownLogo | None:
+    longest = max(logo.width, logo.height, 1)
+    scale = min(1.0, _MAXIMUM_SIDE / longest)
+    width, height = max(1, round(logo.width * scale)), max(1, round(logo.height * scale))
+    if _EMBEDDED.match(logo.url) and len(logo.url) <= _MAXIMUM_EMBEDDED:
+        return ShownLogo(logo.url, width, height)
+    if allowed == "fetched" and len(logo.url) <= _MAXIMUM_ADDRESS:
+        try:
+            parts = urlsplit(logo.url)
+        except ValueError:
+            return None
+        origin = f"{parts.scheme}://{parts.netloc}".lower()
+        # It becomes part of the page's Content-Security-Policy.
+        return ShownLogo(logo.url, width, height, origin) if _ORIGIN.fullmatch(origin) else None
+    return None
+
+
+def _distance(lang: str | None, language: str) -> int:
+    if not lang:
+        return 1
+    return 0 if lang.lower().partition("-")[0] == language.lower().partition("-")[0] else 2

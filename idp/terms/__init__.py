@@ -1,0 +1,1 @@
+"""Terms of use: asked for once per version, before anything else about a sign-on is answered."""
