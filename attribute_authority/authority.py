@@ -9,9 +9,9 @@ from datetime import datetime
 
 from attribute_authority.resolver import Resolution, Resolver
 from ostiary.config import Holder
-from ostiary.errors import Missing
-from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, release
-from ostiary.ports import People, Release, ReleaseNote, ReleaseRequest
+from ostiary.errors import Missing, Unavailable
+from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, narrowed, release
+from ostiary.ports import People, PersonalChoices, Release, ReleaseNote, ReleaseRequest
 from ostiary.web.log import Log
 
 FindRequester = Callable[[str, datetime], Requester | None]
@@ -29,6 +29,7 @@ class Authority:
         policies: Holder[ReleasePolicies],
         find_requester: FindRequester,
         log: Log,
+        personal_choices: PersonalChoices | None = None,
         close_people: Callable[[], None] = lambda: None,
     ) -> None:
         self._people = people
@@ -36,6 +37,7 @@ class Authority:
         self._policies = policies
         self._find_requester = find_requester
         self._log = log
+        self._personal_choices = personal_choices
         self._close_people = close_people
 
     def close(self) -> None:
@@ -44,7 +46,7 @@ class Authority:
         self._close_people()
 
     def release(self, request: ReleaseRequest) -> Release:
-        """Resolve, apply the release policies, answer, and write one log line.
+        """Resolve, apply the release policies and then what the person chose herself, answer, and write one log line.
 
         Raises `Missing` (``aa.unknown_principal``) when there is no such person or she may not be spoken of now,
         `Unavailable` when the directory or a required connector does not answer.
@@ -54,7 +56,7 @@ class Authority:
                 "release_refused", principal=request.principal, requester=request.requester, reason="inactive"
             )
             raise Missing("aa.unknown_principal", expected="an active person", found="none")
-        resolution = self._resolver.resolve(request.principal, request.at)
+        resolution = self._resolver.resolve(request.principal, request.at, request.requester)
         requester = self._find_requester(request.requester, request.at)
         if requester is None:
             requester = Requester(request.requester, known=False)
@@ -66,9 +68,32 @@ class Authority:
             at=request.at,
             wanted=request.wanted,
         )
+        decision = self._as_she_chose(request, requester, decision)
         self._note(request, requester, resolution, decision)
         notes = tuple(ReleaseNote(note.reason, note.source, note.detail) for note in resolution.notes)
         return Release(decision.attributes, decision, notes)
+
+    def about(self, principal: str, at: datetime) -> dict[str, tuple[str, ...]]:
+        """What is known about a person by friendly name, whoever may learn it: for the organisation's own decisions about her.
+
+        Raises `Unavailable` when any connector does not answer, for what is missing would decide, too.
+        """
+        resolution = self._resolver.resolve(principal, at)
+        failed = next((note for note in resolution.notes if note.reason == "connector_failed"), None)
+        if failed is not None:
+            raise Unavailable("aa.connector_failed", expected=f"an answer of {failed.source}", found=failed.detail)
+        return {attribute.name: attribute.texts() for attribute in resolution.attributes}
+
+    def _as_she_chose(
+        self, request: ReleaseRequest, requester: Requester, decision: ReleaseDecision
+    ) -> ReleaseDecision:
+        """After the organisation's policies the person's own choice, where the organisation leaves it to her."""
+        if self._personal_choices is None or not decision.attributes:
+            return decision
+        objection = self._personal_choices.objection(
+            request.principal, requester.entity_id, requester.entity_categories, request.at
+        )
+        return narrowed(decision, objection) if objection is not None else decision
 
     def _current_policies(self, at: datetime) -> ReleasePolicies:
         problem = self._policies.poll(at)

@@ -55,6 +55,18 @@ class FollowingConnector(Protocol):
         ...
 
 
+class RequesterConnector(Protocol):
+    """A source that says another thing to each requester; it is asked anew each time, so it answers without a wire."""
+
+    def attributes_for(self, principal: str, requester: str | None, at: datetime) -> Found:
+        """What it knows about the person for ``requester`` (entityID), or for nobody in particular. Raises as `Connector.attributes`."""
+        ...
+
+    def close(self) -> None:
+        """Close what it holds."""
+        ...
+
+
 class StaticConnector:
     """Values from the configuration: the same for everybody, and more for single people."""
 

@@ -1,17 +1,18 @@
 """How attributes are made from what the connectors found: by name, from another name, with a scope. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
 from ostiary.attributes import SCOPED, Attribute, Value, make_value
+from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS, is_identifier
 
 # What XML 1.0 (2.2) cannot carry, line breaks aside: an attribute value is one line, or several, of text.
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
-NoteReason = Literal["unwritable", "scope_missing", "scope_unexpected", "connector_failed"]
+NoteReason = Literal["unwritable", "scope_missing", "scope_unexpected", "malformed", "connector_failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,28 @@ def in_order(definitions: Sequence[Definition]) -> tuple[Definition, ...]:
     return tuple(ordered.values())
 
 
+def depending_on(definitions: Sequence[Definition], sources: Container[str]) -> frozenset[str]:
+    """The names of the definitions (from `in_order`) that take values, straight or through others, from one of these ``sources`` of the
+    connectors."""
+    by_name = {definition.name: definition for definition in definitions}
+    found: set[str] = set()
+    for definition in definitions:
+        needed = by_name.get(definition.source)
+        from_definition = needed is not None and needed is not definition
+        if definition.source in found if from_definition else definition.source in sources:
+            found.add(definition.name)
+    return frozenset(found)
+
+
 def make_attributes(
     ordered: Sequence[Definition], found: Sequence[Mapping[str, Sequence[str]]], *, issuer: str, at: datetime
 ) -> tuple[tuple[Attribute, ...], tuple[Note, ...]]:
     """The attributes that the definitions (from `in_order`) make of what each connector found, in the connectors'
     order.
 
-    Left out, and noted: values that XML cannot carry, values of a scoped attribute that end up without a scope, and
-    values that have an ``@`` before a scope is appended. Attributes without a value are left out.
+    Left out, and noted: values that XML cannot carry, values of a scoped attribute that end up without a scope,
+    values that have an ``@`` before a scope is appended, and subject identifiers of another form than their profile's.
+    Attributes without a value are left out.
     """
     made: dict[str, Attribute] = {}
     notes: list[Note] = []
@@ -120,8 +135,13 @@ def _problem(definition: Definition, text: str) -> NoteReason | None:
     if _UNWRITABLE.search(text):
         return "unwritable"
     if definition.scope is not None:
-        return "scope_unexpected" if "@" in text else None
-    if definition.name in SCOPED:
+        if "@" in text:
+            return "scope_unexpected"
+    elif definition.name in SCOPED:
         left, _, scope = text.rpartition("@")
-        return None if left and scope else "scope_missing"
+        if not (left and scope):
+            return "scope_missing"
+    if definition.name in SUBJECT_IDENTIFIERS:
+        written = text if definition.scope is None else f"{text}@{definition.scope}"
+        return None if is_identifier(written) else "malformed"
     return None

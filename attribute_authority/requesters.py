@@ -6,6 +6,7 @@ from datetime import datetime
 from attribute_authority.authority import FindRequester
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
+from ostiary.identifiers.requirement import identifiers_asked, read_requirement
 from ostiary.policy.release import Origin, RequestedAttribute, Requester
 from ostiary.policy.urltree import read_url
 from ostiary.saml.attribute_names import friendly_name
@@ -23,19 +24,23 @@ def find_requester_in(registry: Callable[[], Registry]) -> FindRequester:
 
 def requester_of(entity: Entity) -> Requester:
     """The requester that this entity is. Requested attributes of all its consuming services count, by their friendly
-    names; so do the origins of its assertion consumers and of where it wants discovery responses.
+    names; so do the origins of its assertion consumers and of where it wants discovery responses, and the subject identifier that its
+    entity attribute requires.
     """
     asked: dict[str, bool] = {}
     for service in entity.sp.attribute_consuming if entity.sp is not None else ():
         for attribute in service.requested:
             name = friendly_name(attribute.name, attribute.name_format)
             asked[name] = asked.get(name, False) or attribute.required
+    identifier = read_requirement(entity.entity_attributes)
+    asked.update(dict.fromkeys(identifiers_asked(identifier), True))
     return Requester(
         entity.entity_id,
         entity_categories=entity.entity_categories,
         registration_authority=entity.registration_authority,
         requested=tuple(RequestedAttribute(name, required) for name, required in asked.items()),
         origins=_origins(entity),
+        identifier=identifier,
     )
 
 

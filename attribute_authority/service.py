@@ -4,18 +4,18 @@ What cannot be proven, or is not fresh, is refused with a 4xx page; a broken env
 query that can't be satisfied gets a SAML status (DESIGN rule 8).
 """
 
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from flask import Flask, Response, request
 from sqlalchemy import Engine
 
 from attribute_authority.authority import rules_that_released
+from attribute_authority.remote import SeveralAuthorities
 from attribute_authority.settings import QUERY_PATH, AttributeAuthoritySettings
 from attribute_authority.soap import (
     UNAVAILABLE,
@@ -32,8 +32,8 @@ from ostiary.clock import Clock
 from ostiary.errors import OstiaryError, Refusal, Unavailable
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
-from ostiary.handle import HandleKey
-from ostiary.ports import AttributeSource, Release, ReleaseRequest
+from ostiary.handle import HandleKey, derived_secrets
+from ostiary.ports import AttributeSource, NamedPerson, PersistentNames, Release, ReleaseRequest
 from ostiary.saml.bindings import decode_soap, soap_fault
 from ostiary.saml.protocol import Status
 from ostiary.saml.xml import MESSAGE
@@ -48,6 +48,7 @@ from ostiary.web.texts import Catalogue
 TEXTS: Final = Path(__file__).parent / "texts"
 
 # SAML bindings 3.2.3.2: no cache on the way may keep an answer.
+_NO_OTHERS: Final[Mapping[int, AttributeSource]] = MappingProxyType({})
 _HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-cache, no-store, must-revalidate, private",
     "Pragma": "no-cache",
@@ -59,17 +60,20 @@ def make_attribute_authority(
     *,
     registry: Callable[[], Registry],
     key_ring: Callable[[], KeyRing],
-    handle_keys: Sequence[HandleKey],
+    handle_keys: Callable[[], Sequence[HandleKey]],
     authority: AttributeSource,
     replays: ReplayStore,
     engine: Engine,
     log: Log,
     clock: Clock,
     writer: str = "aa",
+    others: Mapping[int, AttributeSource] = _NO_OTHERS,
+    persistent: PersistentNames | None = None,
 ) -> Flask:
-    """The application. ``registry`` and ``key_ring`` give the snapshots of the moment, ``authority`` releases,
-    ``engine`` is the database of the audit and ``writer`` the name of this service or node in it. The one route is
-    ``POST`` `QUERY_PATH`.
+    """The application. ``registry``, ``key_ring`` and ``handle_keys`` give the snapshots of the moment, ``authority`` releases what
+    this one knows, ``others`` are the organisation's other authorities by index, to which it passes on what is theirs;
+    ``persistent`` finds people by persistent NameIDs, which name nobody without it. ``engine`` is the database of the audit
+    and ``writer`` the name of this service or node in it. The one route is ``POST`` `QUERY_PATH`.
     """
     app = make_service(
         __name__,
@@ -78,7 +82,7 @@ def make_attribute_authority(
         public_url=settings.public_url,
         log=log,
         clock=clock,
-        secret=hmac.digest(handle_keys[0].secret, b"ostiary attribute authority forms", hashlib.sha256),
+        secret=lambda: derived_secrets(handle_keys(), b"attribute authority forms"),
         entity_id=settings.entity_id,
         max_body=MESSAGE.max_bytes,
         trusted_proxies=settings.trusted_proxies,
@@ -86,11 +90,15 @@ def make_attribute_authority(
     endpoint = QueryEndpoint(
         settings.entity_id,
         settings.query_location,
-        tuple(handle_keys),
+        tuple(handle_keys()),
         settings.authority_index,
         settings.answer_lifetime,
+        allow_sha1_from_legacy_partners=frozenset(settings.allow_sha1_from_legacy_partners),
+        accepts_passed_on=settings.accepts_passed_on,
     )
-    service = _QueryService(endpoint, registry, key_ring, authority, replays, engine, log, writer)
+    sources = SeveralAuthorities({**others, settings.authority_index: authority})
+    names = persistent if persistent is not None else _NobodyNamed()
+    service = _QueryService(endpoint, registry, key_ring, handle_keys, sources, names, replays, engine, log, writer)
 
     @app.post(QUERY_PATH)
     @cross_site
@@ -102,12 +110,19 @@ def make_attribute_authority(
     return app
 
 
+class _NobodyNamed:
+    def person_named(self, value: str, requester: str) -> NamedPerson | None:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class _QueryService:
     endpoint: QueryEndpoint
     registry: Callable[[], Registry]
     key_ring: Callable[[], KeyRing]
-    authority: AttributeSource
+    handle_keys: Callable[[], Sequence[HandleKey]]
+    sources: AttributeSource
+    persistent: PersistentNames
     replays: ReplayStore
     engine: Engine
     log: Log
@@ -123,9 +138,10 @@ class _QueryService:
         if not self.replays.first_use(received.replay_key, expires=received.replay_until, now=now):
             raise Refusal("aa.query_replayed", expected="a query that was not answered before", found=received.query.id)
         try:
-            principal = subject_of(received, self.endpoint, now)
-            released = self.authority.release(_request(received, principal, now))
-            self._record(received, principal, released, now)
+            endpoint = replace(self.endpoint, handle_keys=tuple(self.handle_keys()))
+            person = subject_of(received, endpoint, self.persistent, now)
+            released = self.sources.release(_request(received, person, now))
+            self._record(received, person, released, now)
         except Refusal as problem:
             # Forged, expired, another requester's, nobody's: whoever asks can't tell them apart.
             return self._failure(received, UNKNOWN_PRINCIPAL, problem, now)
@@ -149,8 +165,9 @@ class _QueryService:
         )
         return _xml(failure(received, status, self.endpoint, self.key_ring().signer, now))
 
-    def _record(self, received: ReceivedQuery, principal: str, released: Release, now: datetime) -> None:
+    def _record(self, received: ReceivedQuery, person: NamedPerson, released: Release, now: datetime) -> None:
         """The audit row comes before the answer: what can't be recorded does not leave."""
+        elsewhere = person.authority != self.endpoint.authority_index
         with writing(self.engine) as connection:
             audit.record(
                 connection,
@@ -158,8 +175,10 @@ class _QueryService:
                 writer=self.writer,
                 actor="attribute_authority",
                 action="attributes.released",
-                subject=principal,
+                subject=person.principal,
                 facts={
+                    **({"authority": person.authority} if elsewhere else {}),
+                    **({"passed_on": True} if received.passed_on else {}),
                     "requester": received.requester,
                     "query": received.query.id,
                     "attributes": sorted({attribute.name for attribute in released.attributes}),
@@ -168,9 +187,16 @@ class _QueryService:
             )
 
 
-def _request(received: ReceivedQuery, principal: str, now: datetime) -> ReleaseRequest:
+def _request(received: ReceivedQuery, person: NamedPerson, now: datetime) -> ReleaseRequest:
     query = received.query
-    return ReleaseRequest(principal, received.requester, now, target=query.target, wanted=query.attributes)
+    return ReleaseRequest(
+        person.principal,
+        received.requester,
+        now,
+        target=query.target,
+        wanted=query.attributes,
+        authority=person.authority,
+    )
 
 
 def _xml(body: bytes, status: int = 200) -> Response:

@@ -4,19 +4,21 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 from sqlalchemy import text
 
+from attribute_authority.computed_connector import NAMES, ComputedConnector
 from attribute_authority.connectors import Columns, NameAndValue, SqlConnector, StaticConnector, open_source
 from attribute_authority.definitions import Definition, find_cycle
 from attribute_authority.ldap_connector import LdapConnector
-from attribute_authority.resolver import FollowingSource, Resolver, Source
+from attribute_authority.resolver import FollowingSource, RequesterSource, Resolver, Source
 from attribute_authority.vo_connector import VoConnector
 from ostiary.config import (
     DatabaseSettings,
     Duration,
     DurationOrZero,
     FileFromHere,
+    FileOrDirectoryFromHere,
     ListenSettings,
     PathFromHere,
     PublicUrl,
@@ -24,7 +26,9 @@ from ostiary.config import (
     WrongSetting,
     load_settings,
 )
+from ostiary.consent.settings import ConsentSettings
 from ostiary.federation.settings import TrustSettings
+from ostiary.identifiers.salt import load_salt
 from ostiary.ldap.people import LdapPeople
 from ostiary.ldap.settings import AttributeName, LdapSettings, Report
 from ostiary.ports import VoMemberships
@@ -165,8 +169,41 @@ class VoConnectorSettings(Settings):
         return FollowingSource(self.name, connector, self.required)
 
 
+class ComputedConnectorSettings(Settings):
+    """Identifiers computed from a person's principal: ``subject-id``, and ``pairwise-id`` for each requester another one, both with
+    ``scope`` after the ``@``.
+
+    ``salt`` is a private file that is never replaced, whatever keys are. The entityIDs of one entry of ``groups`` share their pairwise
+    identifiers, which are computed from the group's name: neither the name nor its members can change later.
+    """
+
+    type: Literal["computed"]
+    name: Name
+    salt: FileFromHere
+    scope: Annotated[ScopeText, StringConstraints(max_length=127)]
+    groups: dict[Name, tuple[str, ...]] = Field(default={})
+
+    @model_validator(mode="after")
+    def _in_one_group(self) -> Self:
+        _each_once([member for members in self.groups.values() for member in members], "aa.duplicate_group_member")
+        return self
+
+    def names(self) -> frozenset[str] | None:
+        """What the source calls its attributes."""
+        return NAMES
+
+    def source(self) -> RequesterSource:
+        """The connector under its name. Raises `ConfigurationError` (``identifiers.salt_file``, ``config.private_file_*``)."""
+        groups = {member: group for group, members in self.groups.items() for member in members}
+        return RequesterSource(self.name, ComputedConnector(load_salt(self.salt), self.scope, groups), NAMES)
+
+
 ConnectorSettings = Annotated[
-    StaticConnectorSettings | SqlConnectorSettings | LdapConnectorSettings | VoConnectorSettings,
+    StaticConnectorSettings
+    | SqlConnectorSettings
+    | LdapConnectorSettings
+    | VoConnectorSettings
+    | ComputedConnectorSettings,
     Field(discriminator="type"),
 ]
 
@@ -244,12 +281,7 @@ class ResolverSettings(Settings):
     def resolver(self, issuer: str, open_vo: OpenVo) -> Resolver:
         """The resolver of this configuration. Raises `ConfigurationError` when a connector cannot be set up."""
         return Resolver(
-            [
-                settings.source(issuer, open_vo)
-                if isinstance(settings, VoConnectorSettings)
-                else Source(settings.name, settings.connector(), settings.required)
-                for settings in self.connectors
-            ],
+            [_source(settings, issuer, open_vo) for settings in self.connectors],
             [settings.definition() for settings in self.definitions],
             issuer=issuer,
             cache_age=self.cache_age,
@@ -257,9 +289,27 @@ class ResolverSettings(Settings):
         )
 
 
+class OtherAuthoritySettings(Settings):
+    """Another Attribute Authority of the same organisation: the ``authority_index`` that its own settings have, the URL where it takes
+    queries, the certificates with whose keys it signs its answers, and the authorities (PEM) that its TLS chains to, the system's when left
+    out."""
+
+    index: int = Field(ge=0, le=65535)
+    allow_http_beyond_loopback: bool = False
+    location: PublicUrl
+    certificates: tuple[FileFromHere, ...] = Field(min_length=1)
+    tls_authorities: FileFromHere | None = None
+
+
 class AttributeAuthoritySettings(Settings):
-    """``entity_id`` is the home organisation's; ``people`` says where its people are; ``handle_keys`` are the Handle
-    Service's secrets, all of which open a handle.
+    """``entity_id`` is the home organisation's; ``people`` says where its people are, ``further_people`` where more of them are;
+    ``handle_keys`` are the Handle Service's secrets, all of which open a handle: private files, or directories of them (``ostiary keys
+    rotate``). ``allow_sha1_from_legacy_partners``: SPs (entityIDs) whose software signs queries with nothing better than SHA-1.
+
+    Where the organisation has several authorities, each has an ``authority_index`` of its own. The one that metadata names lists the
+    ``others``, which it gives ``other_timeout`` to answer; these have ``accepts_passed_on``.
+
+    ``consent`` is the same as in idp.yaml: what people answered there is kept to here.
     """
 
     entity_id: str = Field(min_length=1, max_length=1024)
@@ -269,18 +319,43 @@ class AttributeAuthoritySettings(Settings):
     listen: ListenSettings
     database: DatabaseSettings
     people: PeopleSettings = EmbeddedPeopleSettings()
+    further_people: Annotated[tuple[PeopleSettings, ...], Field(max_length=10)] = ()
     trust: TrustSettings
-    handle_keys: tuple[FileFromHere, ...] = Field(min_length=1)
+    handle_keys: tuple[FileOrDirectoryFromHere, ...] = Field(min_length=1)
     authority_index: int = Field(default=0, ge=0, le=65535)
+    others: tuple[OtherAuthoritySettings, ...] = ()
+    other_timeout: Duration = timedelta(seconds=5)
+    accepts_passed_on: bool = False
     resolver: ResolverSettings
     release_policies: tuple[PathFromHere, ...] = Field(min_length=1)
+    consent: ConsentSettings = ConsentSettings()
     answer_lifetime: Duration = timedelta(minutes=5)
+    allow_sha1_from_legacy_partners: tuple[str, ...] = ()
     trusted_proxies: int = Field(default=0, ge=0, le=10)
+
+    @field_validator("others")
+    @classmethod
+    def _one_of_each(
+        cls, value: tuple[OtherAuthoritySettings, ...], info: ValidationInfo
+    ) -> tuple[OtherAuthoritySettings, ...]:
+        indexes = [str(info.data.get("authority_index", 0)), *(str(other.index) for other in value)]
+        _each_once(indexes, "aa.duplicate_authority")
+        return value
 
     @property
     def query_location(self) -> str:
         """Where queries are posted to."""
         return self.public_url + QUERY_PATH
+
+
+def _source(settings: ConnectorSettings, issuer: str, open_vo: OpenVo) -> Source | FollowingSource | RequesterSource:
+    match settings:
+        case VoConnectorSettings():
+            return settings.source(issuer, open_vo)
+        case ComputedConnectorSettings():
+            return settings.source()
+        case _:
+            return Source(settings.name, settings.connector(), settings.required)
 
 
 def _each_once(names: list[str], code: str) -> None:

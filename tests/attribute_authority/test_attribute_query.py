@@ -166,7 +166,7 @@ class Home:
             self.settings,
             registry=lambda: REGISTRY,
             key_ring=lambda: KeyRing(HOME_SIGNER, ()),
-            handle_keys=[KEY],
+            handle_keys=lambda: [KEY],
             authority=authority,
             replays=MemoryReplayStore(),
             engine=engine,

@@ -1,0 +1,43 @@
+"""Computes identifiers: the same person and the same relying party give the same value for ever, and nobody without the salt can tell
+whose it is.
+
+HMAC-SHA-256 (RFC 2104) over length-prefixed inputs under a purpose, in base32 (RFC 4648 6), lower case, without padding: 52 characters.
+"""
+
+import base64
+import hashlib
+import hmac
+import struct
+from typing import Final
+
+from ostiary.identifiers.salt import Salt
+from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID, check_identifier
+
+_LENGTH: Final = struct.Struct(">I")
+
+
+def pairwise_id(salt: Salt, principal: str, relying_party: str, scope: str) -> str:
+    """``pairwise-id`` (SAML V2.0 Subject Identifier Attributes Profile 1.0): this person at this relying party, which is an entityID
+    or the name of a group of entities. Raises `Refusal` (``identifiers.syntax``) for a ``scope`` that is none."""
+    return _scoped(_computed(salt, PAIRWISE_ID, principal, relying_party), scope)
+
+
+def subject_id(salt: Salt, principal: str, scope: str) -> str:
+    """``subject-id`` (the same profile): this person everywhere. Raises as `pairwise_id`."""
+    return _scoped(_computed(salt, SUBJECT_ID, principal), scope)
+
+
+def persistent_value(salt: Salt, principal: str, relying_party: str, generation: int) -> str:
+    """The value of a persistent NameID (SAML core 8.3.7). ``generation`` counts those of this pair that were revoked before."""
+    return _computed(salt, "persistent", principal, relying_party, str(generation))
+
+
+def _scoped(unique: str, scope: str) -> str:
+    return check_identifier(f"{unique}@{scope.lower()}")
+
+
+def _computed(salt: Salt, purpose: str, *inputs: str) -> str:
+    # With their lengths, no two lists of inputs are the same message.
+    message = b"".join(_LENGTH.pack(len(part)) + part for part in (text.encode() for text in (purpose, *inputs)))
+    digest = hmac.digest(salt.secret, message, hashlib.sha256)
+    return base64.b32encode(digest).decode("ascii").rstrip("=").lower()
