@@ -10,7 +10,7 @@ from ostiary.federation.keys import load_key_ring
 from ostiary.federation.sources import load_registry
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.policy.access_document import load_access_policy
-from ostiary.storage.memory import MemoryReplayStore, MemorySessionStore
+from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
 from ostiary.web.log import Log, left_out, make_log
 from ostiary.web.pages import Pages
 from ostiary.web.texts import Catalogue
@@ -78,10 +78,12 @@ def make_pages() -> Pages:
 def make_stores(settings: ShireSettings) -> Stores:
     """In memory for one process, else the database that the settings name (whose libraries are loaded only then)."""
     if settings.store is None:
-        return Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
+        return Stores(
+            MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups()
+        )
     from ostiary.storage.engine import open_database
     from ostiary.storage.migrate import MIGRATIONS, upgrade
-    from ostiary.storage.sql import SqlReplayStore, SqlSessionStore
+    from ostiary.storage.sql import SqlGroups, SqlReplayStore, SqlSessionStore
 
     engine = open_database(settings.store)
     upgrade(engine, [MIGRATIONS])
@@ -91,4 +93,5 @@ def make_stores(settings: ShireSettings) -> Stores:
         SqlSessionStore(engine, namespace=f"{space} login"),
         SqlSessionStore(engine, namespace=f"{space} ticket"),
         SqlReplayStore(engine, namespace=space),
+        SqlGroups(engine, namespace=space),
     )

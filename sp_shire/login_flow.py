@@ -80,15 +80,28 @@ class LoginFlow:
         fitting = (target for target in (full, plain) if _fits(target))
         return self.checked_target(next(fitting, self._first_target))
 
+    def forces(self, request: Request) -> bool:
+        """Whether a handler's query asks that the person proves anew who she is (``forceAuthn``)."""
+        return optional(parse_query(request.query), "forceAuthn", max_length=10) in ("true", "1")
+
     def begin(
-        self, request: Request, target: str, chosen: str | None, registry: Registry, keys: KeyRing, now: datetime
+        self,
+        request: Request,
+        target: str,
+        chosen: str | None,
+        registry: Registry,
+        keys: KeyRing,
+        now: datetime,
+        *,
+        force: bool = False,
     ) -> Redirect:
-        """To the chosen or the only home organisation, else to discovery (IdP discovery 2.4.1)."""
+        """To the chosen or the only home organisation, else to discovery (IdP discovery 2.4.1). ``force``: with ForceAuthn."""
         identity_provider = chosen or self._settings.identity_provider
         if identity_provider is not None:
-            return self._ask(request, target, identity_provider, registry, keys, now)
+            return self._ask(request, target, identity_provider, registry, keys, now, force)
         # The target travels in our own return URL and is checked again when it comes back.
-        back = f"{self._handlers}/discovered?{urlencode({'target': target})}"
+        way_back = {"target": target, "forceAuthn": "true"} if force else {"target": target}
+        back = f"{self._handlers}/discovered?{urlencode(way_back)}"
         question = urlencode({"entityID": self._settings.entity_id, "return": back})
         # The browser is marked before it leaves, so that two windows that begin at once come back with the same mark.
         return f"{self._settings.discovery_url}?{question}", self._mark(request)[1]
@@ -98,10 +111,17 @@ class LoginFlow:
         chosen = optional(parse_query(request.query), "entityID", max_length=1024)
         if not chosen:
             raise Refusal("sp.nothing_chosen", expected="entityID", found="none")
-        return self._ask(request, self.target_of(request), chosen, registry, keys, now)
+        return self._ask(request, self.target_of(request), chosen, registry, keys, now, self.forces(request))
 
     def _ask(
-        self, request: Request, target: str, identity_provider: str, registry: Registry, keys: KeyRing, now: datetime
+        self,
+        request: Request,
+        target: str,
+        identity_provider: str,
+        registry: Registry,
+        keys: KeyRing,
+        now: datetime,
+        force: bool,
     ) -> Redirect:
         """An AuthnRequest by HTTP-Redirect, remembered for this browser."""
         role = registry.idp(identity_provider, now)
@@ -122,10 +142,11 @@ class LoginFlow:
             acs_url=f"{self._handlers}/acs",
             protocol_binding=names.HTTP_POST,
             nameid_format=names.TRANSIENT,
+            force_authn=force,
             target=self._origin + target,
         )
         browser, cookies = self._mark(request)
-        pending = PendingLogin(identity_provider, target, _hash(browser))
+        pending = PendingLogin(identity_provider, target, _hash(browser), now if force else None)
         self._logins.put(f"request {message.id}", dump_pending(pending), expires=now + LOGIN_TIME, now=now)
         signer = keys.signer if self._settings.sign_requests or role.want_authn_requests_signed else None
         url = encode_redirect(location, "SAMLRequest", message.to_xml(), signer=signer)
@@ -199,6 +220,11 @@ class LoginFlow:
             )
         if pending.identity_provider != login.issuer:
             raise Refusal("saml.issuer", expected=pending.identity_provider, found=login.issuer)
+        if pending.not_before is not None and login.authenticated_at < pending.not_before - self._timing.skew:
+            # Core 3.4.1: with ForceAuthn nobody may be let in by what she proved before.
+            raise Refusal(
+                "sp.not_anew", expected=f"a login since {pending.not_before}", found=str(login.authenticated_at)
+            )
         if self._logins.take(key, now) is None:
             raise _unknown_request(request_id)
         return pending.target

@@ -1,5 +1,6 @@
 """The metadata of a resource, made from its settings and keys."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from ostiary.federation.keys import KeyRing
@@ -13,9 +14,13 @@ from ostiary.federation.model import (
     RequestedAttribute,
     SpRole,
 )
+from ostiary.identifiers.requirement import REQUIREMENT
 from ostiary.saml import names
 from ostiary.saml.attribute_names import wire_name
 from sp_shire.settings import ShireSettings
+
+LOGOUT_ENDPOINTS: Final = {names.SOAP: "slo/soap", names.HTTP_REDIRECT: "slo/redirect", names.HTTP_POST: "slo/post"}
+"""Handlers of single logout by binding (SAML profiles 4.4)."""
 
 
 def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
@@ -34,15 +39,26 @@ def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
         assertion_consumers=(Endpoint(names.HTTP_POST, f"{handlers}/acs", index=0, is_default=True),),
         discovery_responses=(Endpoint(names.IDPDISC, f"{handlers}/discovered", index=0),),
         attribute_consuming=_consuming(settings),
+        single_logout=tuple(Endpoint(binding, f"{handlers}/{path}") for binding, path in LOGOUT_ENDPOINTS.items()),
         authn_requests_signed=settings.sign_requests,
         want_assertions_signed=True,
     )
-    return Entity(entity_id=settings.entity_id, sp=role, contacts=_contacts(shown.support_email))
+    return Entity(
+        entity_id=settings.entity_id,
+        sp=role,
+        entity_attributes=_requirement(settings),
+        contacts=_contacts(shown.support_email),
+    )
 
 
 def handler_url(settings: ShireSettings) -> str:
     """Where the handlers (login, acs, session, ...) live, without a slash at the end."""
     return settings.public_url + settings.handler_path
+
+
+def _requirement(settings: ShireSettings) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    wanted = settings.subject_identifier
+    return ((REQUIREMENT, (wanted,)),) if wanted is not None else ()
 
 
 def _consuming(settings: ShireSettings) -> tuple[AttributeConsumingService, ...]:

@@ -12,11 +12,13 @@ from ostiary.web.identity import Person
 
 @dataclass(frozen=True, slots=True)
 class PendingLogin:
-    """An AuthnRequest that was sent. ``browser`` is a hash of the cookie of the browser that it was sent with."""
+    """An AuthnRequest that was sent. ``browser`` is a hash of the cookie of the browser that it was sent with; ``not_before``: she has to
+    prove who she is anew, no earlier than this (None: whenever)."""
 
     identity_provider: str
     target: str
     browser: str
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,16 @@ class Session:
 
 def dump_pending(pending: PendingLogin) -> bytes:
     """JSON for a store."""
-    return _dump([pending.identity_provider, pending.target, pending.browser])
+    not_before = pending.not_before.isoformat() if pending.not_before else None
+    return _dump([pending.identity_provider, pending.target, pending.browser, not_before])
 
 
 def load_pending(data: bytes) -> PendingLogin:
     """The inverse of `dump_pending`."""
-    identity_provider, target, browser = json.loads(data)
-    return PendingLogin(identity_provider, target, browser)
+    identity_provider, target, browser, not_before = json.loads(data)
+    return PendingLogin(
+        identity_provider, target, browser, datetime.fromisoformat(not_before) if not_before is not None else None
+    )
 
 
 def dump_login(login: Login) -> bytes:
@@ -109,6 +114,11 @@ def load_session(data: bytes, knowledge: bytes) -> Session:
         started=datetime.fromisoformat(fields["started"]),
         ends=datetime.fromisoformat(fields["ends"]),
     )
+
+
+def load_login_of(data: bytes) -> Login:
+    """The login of what `dump_session` wrote, without its attributes."""
+    return _read_login(json.loads(data)["login"])
 
 
 def dump_knowledge(knowledge: Knowledge) -> bytes:

@@ -4,23 +4,26 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ostiary.attributes import texts_of
 from ostiary.errors import OstiaryError, TooMany
 from ostiary.federation.registry import Registry
 from ostiary.policy.access import Check, Decision
+from ostiary.saml.bindings import soap_fault
 from ostiary.web.assets import STATIC, load_asset
-from ostiary.web.headers import Headers, asset_headers, page_headers
+from ostiary.web.headers import Headers, asset_headers, auto_post_headers, page_headers
 from ostiary.web.log import Log, reference
 from ostiary.web.pages import Pages
+from sp_shire.logout_flow import Departure
 from sp_shire.messages import Reply, Request
 from sp_shire.metadata import handler_url
 from sp_shire.records import Session
 from sp_shire.settings import ShireSettings
 
 _JSON: Final = "application/json"
+_HTML: Final = "text/html; charset=utf-8"
 
 
 class Replies:
@@ -69,9 +72,16 @@ class Replies:
         return self._error(request, OstiaryError("internal"), number, now)
 
     def denied(
-        self, request: Request, session: Session, decision: Decision, registry: Registry, now: datetime
+        self,
+        request: Request,
+        session: Session,
+        decision: Decision,
+        registry: Registry,
+        target: str,
+        now: datetime,
     ) -> Reply:
-        """Logged in, and not allowed: which rule, what it asks for, what we know, whom to ask."""
+        """Logged in, and not allowed: which rule, what it asks for, what we know, whom to ask. ``target`` is the page at hand, for another
+        account."""
         number = reference()
         reason = decision.reasons[0]
         self._log.info(
@@ -98,6 +108,9 @@ class Replies:
             request,
             403,
             "sp_denied.html",
+            leads_away=True,
+            switch=f"{self._handlers}/switch",
+            target=target,
             because=reason.because,
             reason=reason.code.removeprefix("access."),
             rule=reason.rule,
@@ -154,30 +167,61 @@ class Replies:
 
     def session_page(self, request: Request, session: Session, registry: Registry, now: datetime) -> Reply:
         """The same for people."""
-        about = self._about(session, registry, now)
-        return self._page(request, 200, "sp_session.html", session=session, **about)
+        return self._page(request, 200, "sp_session.html", session=session, **self._about(session, registry, now))
 
-    def ask_logout(self, request: Request, logged_in: bool) -> Reply:
-        """The page with the button."""
-        return self._page(request, 200, "sp_logout.html", logout=f"{self._handlers}/logout", logged_in=logged_in)
+    def ask_logout(self, request: Request, home: str | None, *, everywhere: bool) -> Reply:
+        """The page with the buttons. ``home``: where the person logged in, None when nobody is; ``everywhere`` whether her home
+        organisation can be asked to end all sessions."""
+        action = f"{self._handlers}/logout"
+        return self._page(
+            request, 200, "sp_logout.html", leads_away=True, logout=action, home=home, everywhere=everywhere
+        )
 
-    def signed_out(self, request: Request, cookie: str) -> Reply:
-        """After the session here has ended."""
+    def signed_out(self, request: Request, outcome: str, home: str | None, cookies: tuple[str, ...] = ()) -> Reply:
+        """After the session here has ended. ``outcome``: ``here``, ``by_home``, or what ``home`` said of all others (`Outcome`)."""
         language = self._language(request)
         text = self._pages.catalogue.text
         reply = self._page(
             request,
             200,
             "notice.html",
-            title=text(language, "sp.signed_out"),
-            message=text(language, "sp.signed_out_lead"),
-            detail=text(language, "sp.signed_out_detail"),
+            title=text(language, "sp.signed_out_everywhere" if outcome == "everywhere" else "sp.signed_out"),
+            kind="good" if outcome in ("here", "by_home", "everywhere") else "warning",
+            message=text(language, f"sp.signed_out_lead.{outcome}", home=home or ""),
+            detail=text(language, f"sp.signed_out_detail.{outcome}", home=home or ""),
             way_on_url=self._settings.public_url + self._settings.protected[0],
             way_on=text(language, "sp.back"),
         )
-        return Reply(reply.status, (*reply.headers, ("Set-Cookie", cookie)), reply.body)
+        return Reply(reply.status, (*reply.headers, *(("Set-Cookie", cookie) for cookie in cookies)), reply.body)
 
-    def _about(self, session: Session, registry: Registry, now: datetime) -> dict[str, object]:
+    def departure(self, request: Request, way: Departure, destination: str, cookies: tuple[str, ...] = ()) -> Reply:
+        """Off to another site with a message, by redirect or by a form that submits itself; ``destination`` is its name."""
+        if not way.fields:
+            return self.redirect(way.url, cookies, status=303)
+        nonce = secrets.token_urlsafe(18)
+        values = {"action": way.url, "fields": way.fields, "destination": destination}
+        html = self._html(request, "auto_post.html", nonce, values)
+        headers = [("Content-Type", _HTML), *auto_post_headers(nonce, https=self._https)]
+        return Reply(200, (*headers, *(("Set-Cookie", cookie) for cookie in cookies)), html)
+
+    def soap(self, envelope: bytes, status: int = 200) -> Reply:
+        """A SOAP 1.1 envelope (SAML bindings 3.2.3.2: nothing on the way may keep it)."""
+        headers = (
+            ("Content-Type", "text/xml; charset=utf-8"),
+            ("Cache-Control", "no-cache, no-store, must-revalidate, private"),
+            ("Pragma", "no-cache"),
+            ("X-Content-Type-Options", "nosniff"),
+        )
+        return Reply(status, headers, envelope)
+
+    def soap_fault(self, request: Request, problem: OstiaryError) -> Reply:
+        """A SOAP Fault for an envelope that can't be read (DESIGN.md rule 8)."""
+        number = reference()
+        facts = {"expected": problem.expected, "found": problem.found, **_facts(request)}
+        self._log.info("soap_fault", reference=number, code=problem.code, **facts)
+        return self.soap(soap_fault(problem, number), 500)
+
+    def _about(self, session: Session, registry: Registry, now: datetime) -> dict[str, Any]:
         """Who she is here, what is known, and whom to ask."""
         home = registry.get(session.login.issuer, now)
         values = self._settings.show_attribute_values
@@ -223,19 +267,26 @@ class Replies:
         )
         return Reply(reply.status, (*reply.headers, *more), reply.body)
 
-    def _page(self, request: Request, status: int, template: str, **values: object) -> Reply:
+    def _page(
+        self, request: Request, status: int, template: str, *, leads_away: bool = False, **values: object
+    ) -> Reply:
+        """``leads_away``: the answer to one of its forms may redirect to another site."""
+        html = self._html(request, template, secrets.token_urlsafe(16), values)
+        headers = page_headers(https=self._https, form_action=not leads_away)
+        return Reply(status, (("Content-Type", _HTML), *headers), html)
+
+    def _html(self, request: Request, template: str, nonce: str, values: Mapping[str, object]) -> bytes:
         html = self._pages.render(
             template,
             self._language(request),
-            nonce=secrets.token_urlsafe(16),
+            nonce=nonce,
             # A path, so that a page under a wrong host name has its style, too.
             stylesheet=f"{urlsplit(self._handlers).path}/{self._stylesheet.file_name}",
             service_name=self._settings.display.name,
             home_url=self._settings.public_url + self._settings.protected[0],
             **values,
         )
-        headers = page_headers(https=self._https)
-        return Reply(status, (("Content-Type", "text/html; charset=utf-8"), *headers), html.encode())
+        return html.encode()
 
     def _json(self, content: object, status: int, more: Headers | None = None) -> Reply:
         headers = [

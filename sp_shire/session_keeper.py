@@ -1,12 +1,15 @@
 """Sessions at one resource: opened after a login, found by their cookie, their attributes renewed, ended. Decides nothing about access.
 
 A session's own entry is written once and taken out when it ends. What changes stands in entries beside it (``used``, ``knowledge``),
-which mean nothing without it, so a late write by another request can't bring an ended session back.
+which mean nothing without it, so a late write by another request can't bring an ended session back. All of them go by a digest of the
+cookie's token, which is also what the group of a person's sessions holds: who reads a store can take over none.
 """
 
 import secrets
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 from ostiary.attributes import Attributes
@@ -14,11 +17,13 @@ from ostiary.errors import Denied, OstiaryError, Refusal, Unavailable
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
 from ostiary.policy.acceptance import AcceptancePolicy, Issuer, Scope, accept
+from ostiary.saml import names
+from ostiary.saml.assertion import NameId
 from ostiary.saml.xml import write_instant
-from ostiary.storage.stores import SessionStore
+from ostiary.storage.stores import Groups, SessionStore
 from ostiary.web.log import Log
 from sp_shire.metadata import origin_of
-from sp_shire.records import Knowledge, Login, Session, dump_knowledge, dump_session, load_session
+from sp_shire.records import Knowledge, Login, Session, dump_knowledge, dump_session, load_login_of, load_session
 from sp_shire.settings import ShireSettings
 from sp_shire.shar import Shar
 
@@ -30,8 +35,9 @@ _RETRY: Final = timedelta(minutes=1)
 class SessionKeeper:
     """``shar`` is asked when a Response brought no attributes, and again when they have become old."""
 
-    def __init__(self, settings: ShireSettings, store: SessionStore, log: Log) -> None:
+    def __init__(self, settings: ShireSettings, store: SessionStore, groups: Groups, log: Log) -> None:
         self._settings = settings
+        self._groups = groups
         self._times = settings.sessions
         self._store = store
         self._log = log
@@ -61,48 +67,97 @@ class SessionKeeper:
             knowledge = self._accepted(login.issuer, found, True, registry, policy, now)
         session = Session(login, knowledge, now, ends)
         token = secrets.token_urlsafe(32)
-        self._write_knowledge(token, session, now)
-        self._store.put(_used(token), now.isoformat().encode(), expires=min(ends, now + self._times.idle), now=now)
-        self._store.put(token, dump_session(session), expires=ends, now=now)
+        key = session_key(token)
+        self._groups.add(_subject(login.issuer, login.name_id), key, expires=ends, now=now)
+        self._write_knowledge(key, session, now)
+        self._store.put(_used(key), now.isoformat().encode(), expires=min(ends, now + self._times.idle), now=now)
+        self._store.put(key, dump_session(session), expires=ends, now=now)
+        # Last, so that of a login and a logout that cross one sees the other.
+        if self._was_logged_out(login, now):
+            self._end(key, now)
+            raise Refusal("sp.logged_out_meanwhile", expected="an assertion that still counts", found="a LogoutRequest")
         return token, session
 
     def find(
         self, token: str, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
     ) -> Session | None:
         """The session of a cookie's token, its use noted, its attributes asked for again where they are old."""
-        stored = self._store.get(token, now)
+        key = session_key(token)
+        stored = self._store.get(key, now)
         if stored is None:
             return None
-        used = self._store.get(_used(token), now)
-        knowledge = self._store.get(_knowledge(token), now)
+        used = self._store.get(_used(key), now)
+        knowledge = self._store.get(_knowledge(key), now)
         if used is None or knowledge is None:
-            self.end(token, now)
+            self._end(key, now)
             return None
         session = load_session(stored, knowledge)
         if registry.idp(session.login.issuer, now) is None:
             # Trust in the home organisation has ended, and with it what it said.
-            self.end(token, now)
+            self._end(key, now)
             return None
         if now >= datetime.fromisoformat(used.decode()) + _GRAIN:
             expires = min(session.ends, now + self._times.idle)
-            self._store.put(_used(token), now.isoformat().encode(), expires=expires, now=now)
+            self._store.put(_used(key), now.isoformat().encode(), expires=expires, now=now)
         if session.knowledge.queried and now >= session.knowledge.ask_again:
-            return self._renewed(token, session, registry, policy, shar, now)
+            return self._renewed(key, session, registry, policy, shar, now)
         return self._fresh_enough(session, now)
 
-    def knows(self, token: str, now: datetime) -> bool:
-        """Whether there is a session to end. Asks no Attribute Authority, so signing out works without one."""
-        return self._store.get(token, now) is not None
+    def login_of(self, token: str, now: datetime) -> Login | None:
+        """The login of the session that there is to end. Asks no Attribute Authority, so signing out works without one."""
+        stored = self._store.get(session_key(token), now)
+        return load_login_of(stored) if stored is not None else None
 
-    def end(self, token: str, now: datetime) -> Session | None:
-        """Ends a session, whatever state it is in; returns what it was."""
-        stored = self._store.take(token, now)
-        knowledge = self._store.take(_knowledge(token), now)
-        self._store.take(_used(token), now)
-        return load_session(stored, knowledge) if stored is not None and knowledge is not None else None
+    def end(self, token: str, now: datetime) -> Login | None:
+        """Ends a session, whatever state it is in; returns the login that began it."""
+        return self._end(session_key(token), now)
+
+    def end_all_of(
+        self,
+        issuer: str,
+        name_id: NameId,
+        indexes: Collection[str],
+        *,
+        asked_at: datetime,
+        until: datetime,
+        now: datetime,
+    ) -> int:
+        """Ends the sessions of a subject (SAML core 3.7.3.1): those of these session indexes, or with none all of them. Returns how many.
+
+        An assertion that is still on its way begins no session either, until ``until``, if she logged in before ``asked_at``.
+        """
+        for index in indexes or (None,):
+            mark = _logged_out(issuer, name_id, index)
+            self._store.put(mark, asked_at.isoformat().encode(), expires=until, now=now)
+        ended = 0
+        for key in self._groups.members(_subject(issuer, name_id), now):
+            stored = self._store.get(key, now)
+            login = load_login_of(stored) if stored is not None else None
+            if login is None or login.issuer != issuer or not same_subject(login.name_id, name_id):
+                continue
+            if not indexes or login.session_index in indexes:
+                ended += self._end(key, now) is not None
+        return ended
+
+    def _was_logged_out(self, login: Login, now: datetime) -> bool:
+        indexes = (None,) if login.session_index is None else (None, login.session_index)
+        marks = (self._store.get(_logged_out(login.issuer, login.name_id, index), now) for index in indexes)
+        return any(
+            mark is not None and login.authenticated_at <= datetime.fromisoformat(mark.decode()) for mark in marks
+        )
+
+    def _end(self, key: str, now: datetime) -> Login | None:
+        stored = self._store.take(key, now)
+        self._store.take(_knowledge(key), now)
+        self._store.take(_used(key), now)
+        if stored is None:
+            return None
+        login = load_login_of(stored)
+        self._groups.remove(_subject(login.issuer, login.name_id), key)
+        return login
 
     def _renewed(
-        self, token: str, session: Session, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
+        self, key: str, session: Session, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
     ) -> Session | None:
         """An authority that refuses (the person was disabled, the handle has run out) ends the session; one that does not answer is
         borne for a while."""
@@ -112,14 +167,14 @@ class SessionKeeper:
             renewed = self._accepted(login.issuer, found, True, registry, policy, now)
         except Denied as error:
             self._log.info("session_ended_by_authority", idp=login.issuer, code=error.code, found=error.found)
-            self.end(token, now)
+            self._end(key, now)
             return None
         except OstiaryError as error:
             self._log.warning("attributes_not_renewed", idp=login.issuer, code=error.code, found=error.found)
             # Also when they are too old to serve: until the next try nobody waits for an authority that does not answer.
             renewed = replace(known, ask_again=now + _RETRY)
         changed = replace(session, knowledge=renewed)
-        self._write_knowledge(token, changed, now)
+        self._write_knowledge(key, changed, now)
         return self._fresh_enough(changed, now)
 
     def _fresh_enough(self, session: Session, now: datetime) -> Session:
@@ -148,8 +203,8 @@ class SessionKeeper:
             ask_again=now + self._times.attributes,
         )
 
-    def _write_knowledge(self, token: str, session: Session, now: datetime) -> None:
-        self._store.put(_knowledge(token), dump_knowledge(session.knowledge), expires=session.ends, now=now)
+    def _write_knowledge(self, key: str, session: Session, now: datetime) -> None:
+        self._store.put(_knowledge(key), dump_knowledge(session.knowledge), expires=session.ends, now=now)
 
 
 def _issuer(entity_id: str, entity: Entity | None) -> Issuer:
@@ -166,9 +221,36 @@ def _issuer(entity_id: str, entity: Entity | None) -> Issuer:
     )
 
 
-def _used(token: str) -> str:
-    return f"{token} used"
+def session_key(token: str) -> str:
+    """What a session goes by in the stores: it can't be turned back into the token that the browser holds."""
+    return sha256(token.encode()).hexdigest()
 
 
-def _knowledge(token: str) -> str:
-    return f"{token} knowledge"
+def same_subject(ours: NameId, theirs: NameId) -> bool:
+    """Whether two NameIDs name the same subject (SAML core 3.3.4); what one of them leaves out counts as said."""
+    if ours.value != theirs.value:
+        return False
+    if (ours.format or names.UNSPECIFIED_NAMEID) != (theirs.format or names.UNSPECIFIED_NAMEID):
+        return False
+    qualifiers = (
+        (ours.name_qualifier, theirs.name_qualifier),
+        (ours.sp_name_qualifier, theirs.sp_name_qualifier),
+    )
+    return all(one is None or other is None or one == other for one, other in qualifiers)
+
+
+def _subject(issuer: str, name_id: NameId) -> str:
+    return f"{len(issuer)} {issuer} {name_id.value}"
+
+
+def _logged_out(issuer: str, name_id: NameId, index: str | None) -> str:
+    subject = _subject(issuer, name_id)
+    return f"logged out {len(subject)} {subject} {'all' if index is None else f'index {index}'}"
+
+
+def _used(key: str) -> str:
+    return f"{key} used"
+
+
+def _knowledge(key: str) -> str:
+    return f"{key} knowledge"

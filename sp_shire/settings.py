@@ -17,6 +17,7 @@ from ostiary.config import (
     WrongSetting,
 )
 from ostiary.federation.settings import TrustSettings
+from ostiary.identifiers.requirement import Requirement
 from ostiary.policy.urltree import read_path
 
 _PATH = r"^/[A-Za-z0-9._~/-]*$"
@@ -74,8 +75,9 @@ class ShireSessionSettings(Settings):
 
 
 class ShireSettings(Settings):
-    """Everything about one resource. ``protected`` are path prefixes (whole segments); ``workers`` is how many processes serve the
-    application: with more than one, sessions need a ``store``."""
+    """Everything about one resource. ``subject_identifier`` says in its metadata which identifier of people it needs (``subject-id:req``):
+    ``pairwise-id``, ``subject-id``, ``any`` of the two, or ``none``. ``protected`` are path prefixes (whole segments); ``workers`` is how
+    many processes serve the application: with more than one, sessions need a ``store``."""
 
     entity_id: str = Field(min_length=1, max_length=1024)
     public_url: PublicUrl
@@ -90,6 +92,7 @@ class ShireSettings(Settings):
     access: tuple[PathFromHere, ...]
     application: str = ""
     requested_attributes: tuple[RequestedAttributeSettings, ...] = ()
+    subject_identifier: Requirement | None = None
     environ: dict[str, Annotated[str, Field(pattern=_ENVIRON_NAME)]] = Field(default_factory=dict)
     remote_user: tuple[str, ...] = ()
     sessions: ShireSessionSettings = ShireSessionSettings()

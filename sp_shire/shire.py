@@ -3,6 +3,7 @@
 Nothing reaches the application from a request that was refused or that made something fail.
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,13 +18,15 @@ from ostiary.federation.registry import Registry
 from ostiary.policy.acceptance import AcceptancePolicy
 from ostiary.policy.access import AccessDecider, Decision, Environment, Resource, Subject
 from ostiary.policy.urltree import Segments, begins_with, read_path
+from ostiary.saml.bindings import decode_soap
 from ostiary.saml.validate import Timing
-from ostiary.storage.stores import ReplayStore, SessionStore
+from ostiary.storage.stores import Groups, ReplayStore, SessionStore
 from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cookie
-from ostiary.web.forms import optional, parse_query
+from ostiary.web.forms import Fields, FormLimits, one, optional, parse_form, parse_query
 from ostiary.web.log import Log
 from sp_shire.exports import exports_of
-from sp_shire.login_flow import LoginFlow
+from sp_shire.login_flow import MAXIMUM_TARGET, TICKET_TIME, LoginFlow
+from sp_shire.logout_flow import Answered, Asked, LogoutFlow
 from sp_shire.messages import Passage, Reply, Request
 from sp_shire.metadata import origin_of, sp_entity
 from sp_shire.records import Session
@@ -33,7 +36,8 @@ from sp_shire.settings import ShireSettings
 from sp_shire.shar import Shar, SoapTransport
 
 METADATA_LIFETIME: Final = timedelta(days=7)
-_READING: Final = frozenset({"session", "logout", "metadata"})
+_READING: Final = frozenset({"session", "logout", "signed-out", "metadata"})
+_OWN_FORM: Final = FormLimits(total=8 * 1024, fields=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where the SHIRE keeps what it must remember: sessions, pending logins, answers on their way from the ACS, assertions used."""
+    """Where the SHIRE keeps what it must remember: sessions, pending logins and logouts, answers on their way from the ACS, messages used,
+    which sessions a NameID has."""
 
     sessions: SessionStore
     logins: SessionStore
     tickets: SessionStore
     replay: ReplayStore
+    groups: Groups
 
 
 class Shire:
@@ -73,7 +79,9 @@ class Shire:
         self.settings = settings
         self._snapshot = snapshot
         self._flow = LoginFlow(settings, stores.logins, stores.tickets, stores.replay)
-        self._keeper = SessionKeeper(settings, stores.sessions, log)
+        self._keeper = SessionKeeper(settings, stores.sessions, stores.groups, log)
+        self._logouts = LogoutFlow(settings, self._keeper, stores.logins, stores.replay)
+        self._tickets = stores.tickets
         self._transport = transport
         self._replies = replies
         self._clock = clock
@@ -92,6 +100,11 @@ class Shire:
             "finish": {"GET": self._finish},
             "session": {"GET": self._show_session},
             "logout": {"GET": self._ask_logout, "POST": self._logout},
+            "switch": {"POST": self._switch},
+            "slo/redirect": {"GET": self._logout_message},
+            "slo/post": {"POST": self._logout_message},
+            "slo/soap": {"POST": self._logout_over_soap},
+            "signed-out": {"GET": self._signed_out},
             "metadata": {"GET": self._metadata},
         }
 
@@ -128,7 +141,8 @@ class Shire:
             return self._start(request, snapshot, now)
         decision = self._decide(request, session, snapshot, now)
         if not decision.allow:
-            return self._replies.denied(request, session, decision, snapshot.registry, now)
+            target = self._flow.target_back_to(request.path, request.query)
+            return self._replies.denied(request, session, decision, snapshot.registry, target, now)
         return self._passage(session, decision)
 
     def _handler(self, request: Request) -> Callable[[Request, Snapshot, datetime], Reply]:
@@ -195,10 +209,11 @@ class Shire:
         return self._replies.redirect(*self._flow.begin(request, target, None, snapshot.registry, snapshot.keys, now))
 
     def _login(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
-        """The session initiator: ``target`` (a path of this site) and optionally ``entityID``."""
+        """The session initiator: ``target`` (a path of this site) and optionally ``entityID`` and ``forceAuthn``."""
         chosen = optional(parse_query(request.query), "entityID", max_length=1024)
-        target = self._flow.target_of(request)
-        return self._replies.redirect(*self._flow.begin(request, target, chosen, snapshot.registry, snapshot.keys, now))
+        target, force = self._flow.target_of(request), self._flow.forces(request)
+        begun = self._flow.begin(request, target, chosen, snapshot.registry, snapshot.keys, now, force=force)
+        return self._replies.redirect(*begun)
 
     def _discovered(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
         return self._replies.redirect(*self._flow.discovered(request, snapshot.registry, snapshot.keys, now))
@@ -235,16 +250,90 @@ class Shire:
 
     def _ask_logout(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
         token = self._token(request)
-        return self._replies.ask_logout(request, token is not None and self._keeper.knows(token, now))
+        login = self._keeper.login_of(token, now) if token is not None else None
+        everywhere = login is not None and self._logouts.can_ask(login.issuer, snapshot.registry, now)
+        home = self._name(login.issuer, snapshot, now) if login is not None else None
+        return self._replies.ask_logout(request, home, everywhere=everywhere)
 
     def _logout(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
-        """Ends the session here. A POST from another site carries no Lax cookie; one that says where it is from is checked, too."""
+        """Ends the session here; with ``scope=everywhere`` the home organisation is asked to end all others."""
+        form = self._own_form(request)
+        scope = optional(form, "scope", max_length=20) or "here"
+        if scope not in ("here", "everywhere"):
+            raise Refusal("sp.logout_scope", expected="here or everywhere", found=scope)
+        token = self._token(request)
+        login = self._keeper.end(token, now) if token is not None else None
+        cookie = clear_cookie(self._cookie, https=self._https)
+        if login is not None:
+            self._log.info("session_ended_by_person", scope=scope)
+            if scope == "everywhere":
+                way = self._logouts.ask(login, snapshot.registry, snapshot.keys, now)
+                if way is not None:
+                    return self._replies.departure(request, way, self._name(login.issuer, snapshot, now), (cookie,))
+        return self._replies.signed_out(request, "here", None, (cookie,))
+
+    def _switch(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
+        """Ends the session here and begins a login in which the person has to prove anew who she is: with another account, if she likes."""
+        target = self._flow.checked_target(one(self._own_form(request), "target", max_length=MAXIMUM_TARGET))
+        if (token := self._token(request)) is not None and self._keeper.end(token, now) is not None:
+            self._log.info("session_ended_by_person", scope="switch")
+        url, cookies = self._flow.begin(request, target, None, snapshot.registry, snapshot.keys, now, force=True)
+        return self._replies.redirect(url, (*cookies, clear_cookie(self._cookie, https=self._https)), status=303)
+
+    def _logout_message(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
+        """A LogoutRequest or LogoutResponse through the browser. It is signed, and what it ends it names itself: no cookie counts."""
+        receive = self._logouts.by_post if request.method == "POST" else self._logouts.by_redirect
+        done = receive(request, snapshot.registry, snapshot.keys, now)
+        home = self._name(done.issuer, snapshot, now)
+        if isinstance(done, Answered):
+            self._log.info("logout_answered", idp=done.issuer, outcome=done.outcome)
+            # The next page is one of this site, so that reloading it sends nothing again.
+            ticket = secrets.token_urlsafe(32)
+            content = f"{done.outcome} {home}".encode()
+            self._tickets.put(f"signed out {ticket}", content, expires=now + TICKET_TIME, now=now)
+            return self._replies.redirect(f"{self._origin}{self._handler_prefix}signed-out?ticket={ticket}", status=303)
+        self._note_ended(done)
+        if done.answer is None:
+            return self._replies.signed_out(request, "by_home", home)
+        return self._replies.departure(request, done.answer, home)
+
+    def _logout_over_soap(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
+        """The back channel of single logout: the home organisation itself asks."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "text/xml":
+            raise Refusal("sp.soap_content_type", expected="text/xml (SOAP 1.1)", found=media_type[:100] or "none")
+        try:
+            message = decode_soap(request.body)
+        except Refusal as problem:
+            return self._replies.soap_fault(request, problem)
+        done, answer = self._logouts.by_soap(message, snapshot.registry, snapshot.keys, now)
+        self._note_ended(done)
+        return self._replies.soap(answer)
+
+    def _note_ended(self, done: Asked) -> None:
+        self._log.info("sessions_ended_by_home", idp=done.issuer, sessions=done.ended)
+
+    def _signed_out(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
+        """What came of a logout everywhere."""
+        ticket = one(parse_query(request.query), "ticket", max_length=100)
+        stored = self._tickets.get(f"signed out {ticket}", now)
+        if stored is None:
+            raise Refusal("sp.signed_out_ticket", expected="a ticket that was just issued", found="an unknown one")
+        outcome, _, home = stored.decode().partition(" ")
+        return self._replies.signed_out(request, outcome, home)
+
+    def _own_form(self, request: Request) -> Fields:
+        """A POST from another site carries no Lax cookie; one that says where it is from is checked, too."""
         origin = request.headers.get("origin")
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin" or origin not in (None, self._origin):
             raise Refusal("sp.logout_elsewhere", expected="a form of this site", found=origin or "another site")
-        if (token := self._token(request)) is not None and self._keeper.end(token, now) is not None:
-            self._log.info("session_ended_by_person")
-        return self._replies.signed_out(request, clear_cookie(self._cookie, https=self._https))
+        if not request.body:
+            return parse_query(b"")
+        return parse_form(request.headers.get("content-type"), request.body, _OWN_FORM)
+
+    def _name(self, entity_id: str, snapshot: Snapshot, now: datetime) -> str:
+        home = snapshot.registry.get(entity_id, now)
+        return home.name() if home is not None else entity_id
 
     def _metadata(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
         entity = sp_entity(self.settings, snapshot.keys)

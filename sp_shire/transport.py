@@ -1,144 +1,18 @@
-"""The back channel: one POST over HTTP(S) with limits on time and size, no redirects, certificates checked."""
+"""The SHAR's back channel: the ground floor's, whose failures are told as those of an Attribute Authority."""
 
-import http.client
-import io
-import socket
-import time
-from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
-
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-from ostiary.config import is_loopback
 from ostiary.errors import Unavailable
-from ostiary.saml.xml import MESSAGE
+from ostiary.saml.soap_transport import POOLS_WITH_DEADLINE
+from ostiary.saml.soap_transport import HttpSoapTransport as _HttpSoapTransport
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+__all__ = ["POOLS_WITH_DEADLINE", "HttpSoapTransport"]
 
 
-class HttpSoapTransport:
-    """Keeps connections open between queries. Plain http is spoken to loopback addresses only.
-
-    ``timeout`` bounds connecting, and reading the whole answer; ``authorities`` is a PEM file of certificate authorities, the
-    system's when None.
-    """
-
-    def __init__(self, timeout: timedelta, authorities: Path | None = None) -> None:
-        self._timeout = timeout.total_seconds()
-        self._pool = urllib3.PoolManager(
-            num_pools=50,
-            maxsize=10,
-            block=False,
-            retries=False,
-            timeout=urllib3.Timeout(connect=self._timeout, read=self._timeout),
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=str(authorities) if authorities is not None else None,
-        )
-        self._pool.pool_classes_by_scheme = dict(POOLS_WITH_DEADLINE)
+class HttpSoapTransport(_HttpSoapTransport):
+    """As `ostiary.saml.soap_transport.HttpSoapTransport`."""
 
     def post(self, url: str, envelope: bytes) -> bytes:
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-            raise Unavailable("shar.unreachable", expected="an https address", found=url)
+        """The body of the answer. Raises `Unavailable` (``shar.unreachable``)."""
         try:
-            response = self._pool.request(
-                "POST",
-                url,
-                body=envelope,
-                headers=_HEADERS,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-            body = _read(response)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(
-                "shar.unreachable", expected=f"an answer from {url} within {self._timeout} s", found=error
-            ) from None
-        # A SOAP fault comes with 500 (SOAP 1.1 6.2) and is for the reader of the envelope to complain about.
-        if response.status not in (200, 500):
-            raise Unavailable("shar.unreachable", expected="HTTP 200", found=f"HTTP {response.status} from {url}")
-        return body
-
-    def close(self) -> None:
-        """Closes the connections that are kept open."""
-        for key in self._pool.pools.keys():  # noqa: SIM118 - not a dict: iterating over it is refused
-            self._pool.pools[key].close()
-        self._pool.clear()
-
-
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The whole body, bounded in size."""
-    body = b""
-    while chunk := response.read1(65_536):
-        body += chunk
-        if len(body) > MESSAGE.max_bytes:
-            response.close()
-            raise Unavailable("shar.unreachable", expected=f"at most {MESSAGE.max_bytes} bytes", found="more")
-    response.release_conn()
-    # The connection is kept; what was opened to read this answer is not.
-    response.close()
-    return body
-
-
-class _UntilDeadline(io.RawIOBase):
-    """A socket's octets until a deadline. A timeout of the socket alone would begin anew with each octet of a peer that drips."""
-
-    def __init__(self, connection: socket.socket, source: socket.SocketIO) -> None:
-        super().__init__()
-        self._connection = connection
-        self._source = source
-        self._deadline = time.monotonic() + (connection.gettimeout() or 0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the time for the whole answer is over")
-        self._connection.settimeout(left)
-        return self._source.readinto(buffer)
-
-    def close(self) -> None:
-        self._source.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    """Status line, headers and body, all before one deadline."""
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(sock, *arguments, **options)
-        self.fp.close()
-        self.fp = io.BufferedReader(_UntilDeadline(sock, sock.makefile("rb", buffering=0)))
-
-
-class _Http(HTTPConnection):
-    response_class = _Response
-
-
-class _Https(HTTPSConnection):
-    response_class = _Response
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-# For urllib3's ``pool_classes_by_scheme``: the read timeout bounds the whole answer, status line and headers included.
-POOLS_WITH_DEADLINE: Final = {"http": _HttpPool, "https": _HttpsPool}
-_HEADERS: Final = {
-    "Content-Type": "text/xml; charset=utf-8",
-    "SOAPAction": '"http://www.oasis-open.org/committees/security"',
-    "Accept-Encoding": "identity",
-}
+            return super().post(url, envelope)
+        except Unavailable as problem:
+            raise Unavailable("shar.unreachable", expected=problem.expected, found=problem.found) from None

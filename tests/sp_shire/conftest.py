@@ -11,7 +11,7 @@ import pytest
 
 from ostiary.attributes import Attributes
 from ostiary.config import load_settings
-from ostiary.storage.memory import MemoryReplayStore, MemorySessionStore
+from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
 from ostiary.web.log import make_log
 from sp_shire.assembly import make_shire
 from sp_shire.messages import Passage, Reply, Request
@@ -24,7 +24,7 @@ BROWSER = {"host": "127.0.0.1:20005", "accept": "text/html"}
 
 
 def memory_stores() -> Stores:
-    return Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
+    return Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups())
 
 
 @dataclass

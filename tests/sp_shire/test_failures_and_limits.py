@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from ostiary.errors import Unavailable
-from ostiary.storage.memory import MemoryReplayStore, MemorySessionStore
+from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
 from sp_shire.assembly import make_stores
 from sp_shire.messages import Passage, Reply
+from sp_shire.session_keeper import session_key
 from sp_shire.settings import ShireSettings
 from sp_shire.shire import Stores
 from sp_shire.wsgi import ShireMiddleware
@@ -51,13 +52,17 @@ def unavailable() -> Down:
 
 @pytest.mark.parametrize("path", ["/library/", "/ostiary/session"])
 def test_while_the_session_store_is_away_nobody_gets_in(make_core: Callable[..., Core], path: str) -> None:
-    core = make_core(Stores(unavailable(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore()))
+    core = make_core(
+        Stores(unavailable(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups())
+    )
     assert core.refused(path, cookie=COOKIE) == (503, "storage.unavailable")
     assert core.refused("/ostiary/logout", method="POST", cookie=COOKIE) == (503, "storage.unavailable")
 
 
 def test_while_the_session_store_is_away_pages_that_need_nobody_are_shown(make_core: Callable[..., Core]) -> None:
-    core = make_core(Stores(unavailable(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore()))
+    core = make_core(
+        Stores(unavailable(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups())
+    )
     assert isinstance(core.ask("/open"), Passage)
     # Who has a session is nobody there for the time being.
     assert core.ask("/open", cookie=COOKIE) == Passage()
@@ -67,16 +72,22 @@ def test_while_the_session_store_is_away_pages_that_need_nobody_are_shown(make_c
 def test_while_the_store_of_logins_is_away_no_login_begins_and_sessions_go_on(make_core: Callable[..., Core]) -> None:
     core = make_core()
     cookie = core.session()
-    broken = make_core(Stores(core.stores.sessions, unavailable(), MemorySessionStore(), MemoryReplayStore()))
+    broken = make_core(
+        Stores(core.stores.sessions, unavailable(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups())
+    )
     assert isinstance(broken.ask("/library/", cookie=cookie), Passage)
     query = b"entityID=https://northgate.example/idp"
     assert broken.refused("/ostiary/login", query=query) == (503, "storage.unavailable")
-    untaken = make_core(Stores(core.stores.sessions, core.stores.logins, unavailable(), MemoryReplayStore()))
+    untaken = make_core(
+        Stores(core.stores.sessions, core.stores.logins, unavailable(), MemoryReplayStore(), MemoryGroups())
+    )
     assert untaken.refused("/ostiary/finish", query=b"ticket=x") == (503, "storage.unavailable")
 
 
 def test_while_the_replay_store_is_away_no_response_is_taken(make_core: Callable[..., Core]) -> None:
-    core = make_core(Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), unavailable()))
+    core = make_core(
+        Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), unavailable(), MemoryGroups())
+    )
     with pytest.raises(AssertionError):
         core.session()
     assert core.log_lines()[-1]["code"] == "storage.unavailable"
@@ -86,7 +97,13 @@ def test_while_the_replay_store_is_away_no_response_is_taken(make_core: Callable
 def test_a_full_replay_store_takes_no_response(make_core: Callable[..., Core]) -> None:
     """Forgetting one would let its message in again."""
     core = make_core(
-        Stores(MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(max_entries=1))
+        Stores(
+            MemorySessionStore(),
+            MemorySessionStore(),
+            MemorySessionStore(),
+            MemoryReplayStore(max_entries=1),
+            MemoryGroups(),
+        )
     )
     cookie = core.session()
     with pytest.raises(AssertionError):
@@ -100,7 +117,13 @@ def test_a_full_replay_store_takes_no_response(make_core: Callable[..., Core]) -
 
 def test_a_defect_shows_a_page_and_opens_no_door(make_core: Callable[..., Core]) -> None:
     core = make_core(
-        Stores(Down(RuntimeError("a secret detail")), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore())
+        Stores(
+            Down(RuntimeError("a secret detail")),
+            MemorySessionStore(),
+            MemorySessionStore(),
+            MemoryReplayStore(),
+            MemoryGroups(),
+        )
     )
     for path in ("/library/", "/open", "/ostiary/session"):
         reply = core.ask(path, cookie=COOKIE)
@@ -114,7 +137,9 @@ def test_a_defect_shows_a_page_and_opens_no_door(make_core: Callable[..., Core])
 
 
 def test_a_defect_reaches_no_application(make_core: Callable[..., Core]) -> None:
-    core = make_core(Stores(Down(KeyError("x")), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore()))
+    core = make_core(
+        Stores(Down(KeyError("x")), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups())
+    )
     reached: list[str] = []
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -134,7 +159,7 @@ def test_a_defect_reaches_no_application(make_core: Callable[..., Core]) -> None
 def test_a_record_that_can_not_be_read_is_a_defect_and_no_session(make_core: Callable[..., Core]) -> None:
     core = make_core()
     token = core.session().partition("=")[2]
-    core.stores.sessions.put(token, b"{}", expires=START.replace(hour=12), now=START)
+    core.stores.sessions.put(session_key(token), b"{}", expires=START.replace(hour=12), now=START)
     reply = core.ask("/library/", cookie=f"ost-session-b43dc9a7={token}")
     assert isinstance(reply, Reply)
     assert reply.status == 500
@@ -145,9 +170,9 @@ def test_a_session_half_of_which_is_lost_ends(make_core: Callable[..., Core]) ->
         core = make_core()
         cookie = core.session()
         token = cookie.partition("=")[2]
-        assert core.stores.sessions.take(f"{token} {part}", START) is not None
+        assert core.stores.sessions.take(f"{session_key(token)} {part}", START) is not None
         assert target_of(core.ask("/library/", cookie=cookie)) == "/library/"
-        assert core.stores.sessions.get(token, START) is None
+        assert core.stores.sessions.get(session_key(token), START) is None
 
 
 # -- what stays behind -------------------------------------------------------------------------------------------------
@@ -164,7 +189,11 @@ def test_a_thousand_logins_never_finished_leave_bounded_state_that_goes_by_itsel
     make_core: Callable[..., Core],
 ) -> None:
     stores = Stores(
-        MemorySessionStore(), logins := MemorySessionStore(max_entries=200), MemorySessionStore(), MemoryReplayStore()
+        MemorySessionStore(),
+        logins := MemorySessionStore(max_entries=200),
+        MemorySessionStore(),
+        MemoryReplayStore(),
+        MemoryGroups(),
     )
     core = make_core(stores)
     query = b"entityID=https://northgate.example/idp&target=/library/"

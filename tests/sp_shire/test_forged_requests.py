@@ -8,6 +8,7 @@ import pytest
 
 from ostiary.web.identity import PERSON_KEY
 from sp_shire.messages import Passage, Reply
+from sp_shire.session_keeper import session_key
 from sp_shire.settings import ShireSettings
 from sp_shire.wsgi import ShireMiddleware
 from tests.browser import WsgiTransport
@@ -426,7 +427,7 @@ def test_a_real_cookie_is_somebody_and_anything_near_it_nobody(core: Core) -> No
 def test_the_keys_beside_a_session_are_no_sessions(core: Core) -> None:
     """What is kept beside it (when it was used, what is known) stands under other keys of the same store."""
     token = core.session().partition("=")[2]
-    for key in (f"{token} used", f"{token} knowledge"):
+    for key in (session_key(token), f"{session_key(token)} used", f"{session_key(token)} knowledge"):
         assert core.stores.sessions.get(key, core.clock.now()) is not None
         assert target_of(core.ask("/library/", cookie=f"{COOKIE}={key}")) == "/library/"
 

@@ -43,7 +43,7 @@ def test_it_says_what_is_missing_who_has_to_say_it_and_whom_to_write_to(denied: 
         "Ask its help desk to let Collaboratory Microscope know, if it holds for you. Write to help@northgate.example .",
         "Who may be let in is decided by the people who run Collaboratory Microscope.",
         "Write to help@instrument.example .",
-        "Sign out, or try another account",
+        "Sign in with another account",
         "What Northgate University told this service about you Nothing else counts here.",
         "Name displayName Bob Brewer",
         "Rule that refused operators Needed eduPersonEntitlement urn:x-ostiary:demo:instrument:operate",

@@ -1,0 +1,1 @@
+"""Logging out: here, and at every SP that took part in the session."""
