@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Accessibility rules for the pages, from the npm registry.
+AXE := 4.14.1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-optimized e2e interop bench check format generated locks screenshots clean ready-run ready-dev ready-browser
+.PHONY: help demo test test-optimized e2e interop bench check format generated locks screenshots clean ready-run ready-dev ready-browser ready-axe
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,12 +22,16 @@ test: ready-dev ## everything that needs Python packages only; ARGS='-k login'
 test-optimized: ready-dev ## the same once more under python -O, with coverage
 	@$(BIN)/python -m tests.run --optimized $(ARGS)
 
-e2e: ready-dev ready-browser ## Chromium, a real slapd, PostgreSQL and MariaDB; what compose.yaml starts (installs from Debian)
-	@tools/install-debian-packages slapd ldap-utils postgresql mariadb-server
+e2e: ready-dev ready-browser ready-axe ## Chromium, a real slapd, Samba, KDC, PostgreSQL and MariaDB; what compose.yaml starts (installs from Debian)
+	@tools/install-debian-packages slapd ldap-utils postgresql mariadb-server curl \
+		samba samba-dsdb-modules samba-vfs-modules samba-ad-provision \
+		krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc python3-dev
+	@$(PIP) install --require-hashes --no-deps -r requirements/kerberos-build.lock
+	@$(PIP) install --require-hashes --no-deps --no-build-isolation -r requirements/kerberos.lock
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(ARGS)
 
 interop: ready-dev ## real peers against this code (installs Debian's packages)
-	@tools/install-debian-packages xmlsec1 openssl slapd libapache2-mod-shib voms-clients voms-clients-java
+	@tools/install-debian-packages xmlsec1 openssl slapd libapache2-mod-shib python3-lasso voms-clients voms-clients-java
 	@$(BIN)/python -m pytest -q -m interop tests/interop $(ARGS)
 
 bench: ready-dev ## every benchmark beside its limit and its peers; ARGS=--quick for a short run
@@ -62,6 +68,11 @@ ready-run: $(VENV)/.ready-run
 ready-dev: $(VENV)/.ready-dev
 ready-browser:
 	@tools/install-debian-packages chromium chromium-driver
+ready-axe: $(VENV)/axe/.ready-$(AXE)
+
+$(VENV)/axe/.ready-$(AXE): | $(VENV)/.made
+	@tools/install-npm-package $(VENV)/axe axe-core $(AXE)
+	@touch $@
 
 # The stamp of the developer's set also serves for running: it holds everything that running needs.
 $(VENV)/.ready-run: requirements/run.lock pyproject.toml | $(VENV)/.made

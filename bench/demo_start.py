@@ -37,7 +37,7 @@ def _start(directory: Path) -> float:
         str(ready),
     ]
     begin = time.monotonic()
-    process = subprocess.Popen([*command, "--base-port", str(_free_ports())], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "--base-port", str(free_ports())], stdout=subprocess.DEVNULL)
     while not ready.exists():
         if process.poll() is not None:
             raise RuntimeError("the demo did not start")
@@ -48,7 +48,7 @@ def _start(directory: Path) -> float:
     return seconds
 
 
-def _free_ports() -> int:
+def free_ports() -> int:
     for base in range(31_000, 60_000, 20):
         try:
             for port in range(base, base + 8):

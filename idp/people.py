@@ -5,18 +5,22 @@ Knows no page. The embedded directory is `idp.accounts.directory`; one that is r
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 from sqlalchemy import Engine
 
+from idp.accounts.certificates import CertificateNames
 from idp.accounts.directory import Directory
 from idp.accounts.passwords import Passwords
 from idp.login.ldap import LOGIN, LdapLogin, LdapNames
-from idp.login.methods import LoginMethod, PasswordLogin
+from idp.login.methods import AmbientMethod, EmbeddedNames, LoginNames, PasswordLogin, PasswordMethod
 from ostiary.config import FileFromHere, Settings, WrongSetting, load_settings
 from ostiary.ldap.filters import equalities, read_filter
 from ostiary.ldap.settings import Dn, LdapSettings, Report
+
+if TYPE_CHECKING:
+    from idp.login.certificate import ByCertificate
 
 MakePasswords = Callable[[], Passwords]
 
@@ -37,12 +41,36 @@ class PeopleOfIdp(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedPeople:
+    """The embedded directory itself, whose people look after their own accounts here, and what checks their passwords."""
+
+    directory: Directory
+    passwords: Passwords
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class OpenedPeople:
-    """One directory: who is in it, and how they log in."""
+    """One directory, or several as one: who is in it, and how they log in. ``login`` is by password, ``ambient`` by what requests bring;
+    ``names`` says whose a login name is, ``registered`` whose a certificate is; ``embedded`` is there where some are in that directory."""
 
     people: PeopleOfIdp
-    login: LoginMethod
+    login: PasswordMethod | None
+    names: LoginNames | None = None
+    registered: "ByCertificate | None" = None
+    ambient: tuple[AmbientMethod, ...] = ()
+    embedded: EmbeddedPeople | None = None
+
+
+class RegisteredCertificates:
+    """`idp.login.certificate.ByCertificate` of the embedded directory."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def principal_with(self, names: CertificateNames) -> str | None:
+        person = self._directory.by_certificate(names.subject, names.issuer)
+        return person.principal if person is not None else None
 
 
 def _login_filter(value: str) -> str:
@@ -59,8 +87,14 @@ class EmbeddedPeopleSettings(Settings):
 
     def open(self, engine: Engine, make_passwords: MakePasswords, _report: Report) -> OpenedPeople:
         """``engine`` is the service's database."""
-        directory = Directory(engine)
-        return OpenedPeople(directory, PasswordLogin(directory, make_passwords()))
+        directory, passwords = Directory(engine), make_passwords()
+        return OpenedPeople(
+            directory,
+            PasswordLogin(directory, passwords),
+            EmbeddedNames(directory),
+            RegisteredCertificates(directory),
+            embedded=EmbeddedPeople(directory, passwords),
+        )
 
 
 class LdapPeopleSettings(Settings):
@@ -68,23 +102,27 @@ class LdapPeopleSettings(Settings):
 
     ``directory`` is the file that describes it. ``login_filter`` finds an entry by what was typed in, which takes the place of
     ``{login}``. ``decoy_dn`` is an entry with a password that nobody knows: where nobody has the name, the password is tried against it, so
-    that the time of the answer does not tell; it must not be one that wrong passwords lock.
+    that the time of the answer does not tell; it must not be one that wrong passwords lock. ``domains`` may stand before a name, as in
+    ``DOMAIN\\name``.
     """
 
     type: Literal["ldap"]
     directory: FileFromHere
     login_filter: Annotated[str, AfterValidator(_login_filter)] = f"(uid={LOGIN})"
     decoy_dn: Dn | None = None
+    domains: tuple[Annotated[str, Field(pattern=r"^[^\\/@\s]{1,64}$")], ...] = ()
 
     def open(self, _engine: Engine, _make_passwords: MakePasswords, report: Report) -> OpenedPeople:
         """Raises `ConfigurationError` where a file can't be used; connects when somebody is asked for."""
         people = load_settings(self.directory, LdapSettings).open(report)
         wanted = read_filter(self.login_filter)
-        return OpenedPeople(LdapNames(people, wanted), LdapLogin(people, wanted, decoy_dn=self.decoy_dn))
+        names = LdapNames(people, wanted, domains=self.domains)
+        return OpenedPeople(names, LdapLogin(people, wanted, decoy_dn=self.decoy_dn, domains=self.domains), names)
 
     def names(self, report: Report) -> LdapNames:
         """The login names alone, for who wants to know whose one is. Raises as `open`."""
-        return LdapNames(load_settings(self.directory, LdapSettings).open(report), read_filter(self.login_filter))
+        people = load_settings(self.directory, LdapSettings).open(report)
+        return LdapNames(people, read_filter(self.login_filter), domains=self.domains)
 
 
 PeopleSettings = Annotated[EmbeddedPeopleSettings | LdapPeopleSettings, Field(discriminator="type")]

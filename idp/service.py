@@ -1,32 +1,66 @@
 """The identity provider as a Flask application: the Handle Service, the page of the person's session, and signing out."""
 
-import hashlib
-import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from flask import Flask, Response
+from flask import Flask
 from sqlalchemy import Engine
 
+from idp.accounts.opening import add_account_pages, open_accounts, open_letters
+from idp.authorities import Authorities
+from idp.consent.account import ConsentList, add_consent_list
+from idp.consent.step import ConsentStep, add_consent_page
+from idp.factors.account import add_account
+from idp.factors.enrolment import add_enrolment
+from idp.factors.letters import FactorLetters
+from idp.factors.passkeys import RelyingParty
+from idp.factors.passwordless import add_passwordless, passkey_login_values
+from idp.factors.rules import PersonAttributes
+from idp.factors.second_factors import load_script, open_second_factors
+from idp.factors.step import SecondFactorStep, add_second_factor
+from idp.identifiers.name_ids import NameIds
+from idp.identifiers.stored import PersistentIds
+from idp.login.device import DeviceMarks
 from idp.login.page import LoginPage, add_login_page
-from idp.login.throttle import Throttle
-from idp.people import OpenedPeople, PeopleOfIdp
-from idp.sessions.session import Sessions
+from idp.login.throttle import Limits, Throttle
+from idp.logout.endpoints import LogoutEndpoints, add_logout_endpoints
+from idp.logout.pages import LogoutPages, add_logout_pages
+from idp.logout.runs import Runs
+from idp.logout.settings import logout_rules
+from idp.logout.telling import Telling
+from idp.operate.endpoints import Operation, add_operation
+from idp.own_pages import add_own_pages
+from idp.people import OpenedPeople
+from idp.portal.page import add_portal, make_portal
+from idp.sessions.session import Lifetimes, Sessions
 from idp.settings import IdpSettings
+from idp.sign_on.answering import Answering
+from idp.sign_on.artifacts import Artifacts
+from idp.sign_on.back_channel import BackChannel, add_back_channel
 from idp.sign_on.browser import BrowserCookies
 from idp.sign_on.endpoints import add_sso
+from idp.sign_on.outgoing import Outgoing
 from idp.sign_on.sign_on import SignOn
+from idp.sign_on.steps import Step
 from idp.sign_on.tickets import Tickets
+from idp.terms.step import TermsStep, add_terms_pages
+from idp.terms.store import Acceptances
 from ostiary.clock import Clock
+from ostiary.consent.store import Choices
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
-from ostiary.handle import HandleKey
+from ostiary.handle import HandleKey, derived_secrets
 from ostiary.ports import AttributeSource
+from ostiary.saml.soap_transport import SoapTransport
+from ostiary.storage.sql import SqlReplayStore
 from ostiary.storage.stores import Counters, SessionStore
+from ostiary.web.branding import PLAIN, Branding
+from ostiary.web.cookies import cookie_name
+from ostiary.web.errands import Errands, ErrandsAfterwards
 from ostiary.web.log import Log
 from ostiary.web.pages import Pages
-from ostiary.web.service import make_service, page, public_url_for
+from ostiary.web.service import make_service
 from ostiary.web.texts import Catalogue
 
 HERE: Final = Path(__file__).parent
@@ -41,76 +75,186 @@ def make_idp(
     *,
     registry: Callable[[], Registry],
     key_ring: Callable[[], KeyRing],
-    handle_keys: Sequence[HandleKey],
+    handle_keys: Callable[[], Sequence[HandleKey]],
     opened: OpenedPeople,
     sessions: SessionStore,
     counters: Counters,
     attribute_source: AttributeSource,
+    own_attributes: Callable[[str], PersonAttributes],
     engine: Engine,
     log: Log,
     clock: Clock,
     writer: str = "idp",
+    errands: Errands | None = None,
+    transport: SoapTransport | None = None,
+    live: Callable[[], IdpSettings] | None = None,
+    branding: Callable[[], Branding] = lambda: PLAIN,
+    operation: Operation | None = None,
 ) -> Flask:
-    """The application. ``registry`` and ``key_ring`` give the snapshots of the moment; ``engine`` is the database of the audit,
-    ``writer`` the name of this service or node in it; ``opened`` are the people whom it authenticates.
+    """The application. ``registry``, ``key_ring``, ``handle_keys`` and ``branding`` give the snapshots of the moment, and so does
+    ``live`` the settings, of which some may change while it runs (`idp.operate.live`); ``operation`` is what operators see, if
+    anything. ``engine`` is the database of the audit, ``writer`` the name of this service or node in it; ``opened`` are the people
+    whom it authenticates; ``own_attributes`` says what is known about one of them, whoever may learn it (it raises `Unavailable`).
+    ``transport`` takes the place of HTTP on the way to SPs.
 
-    Routes below the public URL: ``/`` (who is signed in), ``/logout``, ``/signed-out``, and those of `add_sso`. Its metadata is
-    the roof's to publish. Nodes that share ``handle_keys``, ``sessions`` and ``counters`` are interchangeable at every request.
+    Routes below the public URL: ``/`` (who is signed in), and those of the parts that are put together here. Its metadata is the
+    roof's to publish. Nodes that share ``handle_keys``, ``sessions`` and ``counters`` are interchangeable at every request.
     """
+    script, catalogue = load_script(), Catalogue.load(TEXTS)
     app = make_service(
         __name__,
         service_name=settings.organisation.name["en"],
-        pages=Pages(Catalogue.load(TEXTS), [TEMPLATES]),
+        pages=Pages(catalogue, [TEMPLATES]),
         public_url=settings.public_url,
         log=log,
         clock=clock,
         # Derived, so that every node checks the forms of every other.
-        secret=hmac.digest(handle_keys[0].secret, b"ostiary idp forms", hashlib.sha256),
+        secret=lambda: derived_secrets(handle_keys(), b"idp forms"),
         entity_id=settings.entity_id,
         max_body=MAXIMUM_BODY,
         trusted_proxies=settings.trusted_proxies,
+        assets=(script,),
         check_health=opened.people.check,
+        branding=branding,
+    )
+    if operation is not None:
+        add_operation(app, operation, trusted_proxies=settings.trusted_proxies)
+    current = live or (lambda: settings)
+
+    def lifetimes() -> Lifetimes:
+        return current().sessions.lifetimes()
+
+    own_sessions = Sessions(engine, opened.people, lifetimes)
+    artifacts = Artifacts(sessions, settings.entity_id)
+    name_ids = NameIds(
+        settings.identifiers,
+        entity_id=settings.entity_id,
+        handle_keys=handle_keys,
+        stored=PersistentIds(engine, writer=writer),
+        source=attribute_source,
     )
     sign_on = SignOn(
-        rules=settings.rules(),
+        settings=current,
         registry=registry,
         key_ring=key_ring,
-        handle_keys=tuple(handle_keys),
-        sessions=Sessions(sessions, opened.people, settings.sessions.lifetimes()),
+        handle_keys=handle_keys,
+        sessions=own_sessions,
         tickets=Tickets(sessions),
         attribute_source=attribute_source,
-        attributes_in_response=settings.attributes_in_response,
+        answering=Answering(current, key_ring, name_ids, own_sessions, Outgoing(artifacts), engine, writer),
+        authority_of=Authorities(
+            settings.authorities, login_name=opened.people.login_name, own_attributes=own_attributes
+        ).of,
         cookies=BrowserCookies.of(settings.entity_id, https=settings.https),
         engine=engine,
         writer=writer,
         now=clock.now,
     )
-    login_page = LoginPage(sign_on, opened.login, Throttle(counters, settings.throttle.limits()))
-    sign_on.steps = (login_page,)
+    errands = errands or ErrandsAfterwards(log)
+    second = None
+    if settings.second_factor is not None:
+        name, letters = settings.organisation.name["en"], open_letters(settings, catalogue, clock.now)
+        second = open_second_factors(
+            settings.second_factor,
+            sign_on,
+            party=RelyingParty.of(settings.public_url, entity_id=settings.entity_id, name=name),
+            engine=engine,
+            kept=sessions,
+            counters=counters,
+            people=opened.people,
+            own_attributes=own_attributes,
+            tell=FactorLetters(letters, errands, own_attributes, log).tell,
+            script=script,
+            https=settings.https,
+        )
+    login_page = _login_page(settings, sign_on, opened, counters, lambda: passkey_login_values(second))
+    factor_step = (SecondFactorStep(second),) if second is not None else ()
+    accounts: tuple[Step, ...] = ()
+    if opened.embedded is not None:
+        own = open_accounts(
+            settings,
+            opened.embedded,
+            catalogue=catalogue,
+            counters=counters,
+            errands=errands,
+            now=clock.now,
+        )
+        accounts = add_account_pages(app, own, sign_on, login_page.throttle, opened.ambient)
+    sign_on.steps = (login_page, *factor_step, *accounts, *_add_own_say(app, sign_on, settings, engine, writer))
     add_sso(app, sign_on)
+    add_back_channel(app, BackChannel(sign_on, artifacts, opened.login, login_page.throttle))
     add_login_page(app, login_page)
-    _add_own_pages(app, sign_on, opened.people)
+    for step in factor_step:
+        _add_second_factors(app, step)
+    add_own_pages(app, sign_on, opened.people)
+    _add_logout(app, sign_on, settings, sessions, transport, log)
     return app
 
 
-def _add_own_pages(app: Flask, sign_on: SignOn, people: PeopleOfIdp) -> None:
-    @app.get("/")
-    def home() -> Response:
-        session = sign_on.session()
-        login_name = people.login_name(session.principal) if session is not None else None
-        return page(
-            "home.html",
-            home_url=public_url_for("home"),
-            logout_url=public_url_for("logout"),
-            session=session,
-            login_name=login_name,
-        )
+def _add_own_say(app: Flask, sign_on: SignOn, settings: IdpSettings, engine: Engine, writer: str) -> tuple[Step, ...]:
+    """Terms of use, consent, and the portal; the steps among them, in their order."""
+    steps: list[Step] = []
+    if settings.terms_of_use is not None:
+        terms = TermsStep(sign_on, Acceptances(engine, writer=writer), settings.terms_of_use.read())
+        add_terms_pages(app, terms)
+        steps.append(terms)
+    choices = Choices(engine, writer=writer)
+    consent = ConsentStep(sign_on, choices, settings.consent)
+    add_consent_page(app, consent)
+    add_consent_list(app, ConsentList(sign_on, choices, settings.consent))
+    if settings.portal is not None:
+        add_portal(app, make_portal(sign_on, settings.portal))
+    return (*steps, consent)
 
-    @app.post("/logout")
-    def logout() -> Response:
-        sign_on.end_session()
-        return Response(status=303, headers={"Location": public_url_for("signed_out")})
 
-    @app.get("/signed-out")
-    def signed_out() -> Response:
-        return page("signed_out.html", home_url=public_url_for("home"))
+def _login_page(
+    settings: IdpSettings,
+    sign_on: SignOn,
+    opened: OpenedPeople,
+    counters: Counters,
+    passkey: Callable[[], Mapping[str, str] | None],
+) -> LoginPage:
+    login, certificates = settings.login, settings.login.certificates()
+
+    def limits() -> Limits:
+        return sign_on.settings().throttle.limits()
+
+    return LoginPage(
+        sign_on,
+        opened.login,
+        Throttle(counters, limits),
+        ambient=opened.ambient,
+        marks=DeviceMarks(lambda: derived_secrets(sign_on.handle_keys(), b"known browsers"))
+        if login.known_browsers
+        else None,
+        known_cookie=cookie_name("known", settings.entity_id, https=settings.https),
+        certificate_origin=certificates.port.public_url if certificates is not None and certificates.port else "",
+        password_change_url=login.password_change_url,
+        passkey=passkey,
+    )
+
+
+def _add_second_factors(app: Flask, step: SecondFactorStep) -> None:
+    add_second_factor(app, step)
+    add_enrolment(app, step)
+    add_account(app, step.second)
+    add_passwordless(app, step.second)
+
+
+def _add_logout(
+    app: Flask, sign_on: SignOn, settings: IdpSettings, tickets: SessionStore, transport: SoapTransport | None, log: Log
+) -> None:
+    telling = Telling(
+        rules=logout_rules(settings.entity_id, settings.public_url),
+        runs=Runs(sign_on.engine),
+        registry=sign_on.registry,
+        key_ring=sign_on.key_ring,
+        soap=transport or settings.logout.transport(),
+        patience=settings.logout.patience,
+        engine=sign_on.engine,
+        writer=sign_on.writer,
+        log=log,
+    )
+    add_logout_pages(app, LogoutPages(sign_on, telling))
+    replay = SqlReplayStore(sign_on.engine, namespace=settings.entity_id)
+    add_logout_endpoints(app, LogoutEndpoints(sign_on, telling, tickets, replay))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, false
 
 from ostiary.storage.types import UtcDateTime, exact_text, make_metadata, serial_number
 
@@ -19,6 +19,7 @@ person = Table(
     Column("login_name", exact_text(128), nullable=False),
     Column("login_key", exact_text(256), nullable=False, unique=True),
     Column("password_hash", exact_text(512), nullable=True),
+    Column("must_change_password", Boolean, nullable=False, server_default=false()),
     Column("active", Boolean, nullable=False),
     Column("created_serial", BigInteger, nullable=False),
     Column("deleted_serial", BigInteger, nullable=True),

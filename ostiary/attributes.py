@@ -15,6 +15,8 @@ SCOPED = frozenset(
         "pairwise-id",
     }
 )
+# Of these case does not count (SAML Subject Identifier Attributes 1.0): they are kept in lower case, so that every comparison is right.
+CASE_INSENSITIVE = frozenset({"subject-id", "pairwise-id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def make_attribute(name: str, texts: Iterable[str], *, issuer: str | None = None
 def make_value(name: str, text: str) -> Value:
     """One value of the attribute ``name``, its scope split off where the attribute is scoped."""
     if name in SCOPED and "@" in text:
-        left, _, scope = text.rpartition("@")
+        left, _, scope = (text.lower() if name in CASE_INSENSITIVE else text).rpartition("@")
         return Value(left, scope)
     return Value(text)
 

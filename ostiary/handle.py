@@ -8,8 +8,10 @@ active is the opener's question to the directory, at each use.
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 import struct
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +27,8 @@ from ostiary.errors import ConfigurationError, Refusal
 VERSION: Final = 1
 KEY_BYTES: Final = 32
 MAXIMUM_PRINCIPAL: Final = 64
+_ATTEMPTS: Final = 10
+_PAUSE: Final = 0.02
 _NONCE: Final = 12
 _PREFIX: Final = struct.Struct(">B4s")  # version, key id: in the clear, authenticated
 _CONTENT: Final = struct.Struct(f">16sHQB{MAXIMUM_PRINCIPAL}s")  # requester, AA index, expiry, length, principal padded
@@ -119,14 +123,51 @@ def _requester_hash(requester: str) -> bytes:
     return hashlib.sha256(requester.encode()).digest()[:16]
 
 
+def derived_secrets(keys: Sequence[HandleKey], purpose: bytes) -> tuple[bytes, ...]:
+    """A secret of 32 bytes from each key, for another purpose of the same nodes: that of the minting key first."""
+    return tuple(hmac.digest(key.secret, b"ostiary " + purpose, hashlib.sha256) for key in keys)
+
+
 def load_handle_keys(paths: Sequence[Path], sources: Sources | None = None) -> tuple[HandleKey, ...]:
-    """The handle keys in their order. Raises `ConfigurationError` (``handle.key_file``, ``config.private_file_*``)."""
-    keys = []
-    for path in paths:
-        if sources is not None:
-            sources.note(path)
-        keys.append(HandleKey(_secret(path, read_private_file(path, max_bytes=1024))))
-    return tuple(keys)
+    """The handle keys in their order. A path is a file with one key, or a directory with ``current.key`` and perhaps ``next.key`` and
+    ``retired-*.key``, in this order (`ostiary.handle_rotation` moves them on). Raises `ConfigurationError` (``handle.key_file``,
+    ``config.private_file_*``)."""
+    if sources is not None:
+        for path in paths:
+            _note(path, sources)
+    for attempt in range(_ATTEMPTS):
+        before = Sources()
+        for path in paths:
+            _note(path, before)
+        files = [file for path in paths for file in handle_key_files(path)]
+        try:
+            keys = [HandleKey(_secret(file, read_private_file(file, max_bytes=1024))) for file in files]
+        except ConfigurationError:
+            # One that was renamed while we read has a new name by now.
+            if not before.changed() or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            if not before.changed() or attempt == _ATTEMPTS - 1:
+                break
+        time.sleep(_PAUSE)
+    return tuple(dict.fromkeys(keys))
+
+
+def handle_key_files(path: Path) -> tuple[Path, ...]:
+    """The files of a path that the configuration names: itself, or those of a directory."""
+    if not path.is_dir():
+        return (path,)
+    following = path / "next.key"
+    retired = sorted(path.glob("retired-*.key"), reverse=True)
+    return (path / "current.key", *((following,) if following.exists() else ()), *retired)
+
+
+def _note(path: Path, sources: Sources) -> None:
+    sources.note(path)
+    if path.is_dir():
+        sources.note(path / "next.key")
+        for file in handle_key_files(path):
+            sources.note(file)
 
 
 def _secret(path: Path, content: bytes) -> bytes:

@@ -1,11 +1,12 @@
 """The Protocols through which rooms reach each other; the roof fills them in. Nothing else stands here."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ostiary.attributes import Attribute, Attributes
-from ostiary.policy.release import ReleaseDecision
+from ostiary.attributes import Attribute, Attributes, Value
+from ostiary.policy.release import PersonalReason, ReleaseDecision
 
 
 class People(Protocol):
@@ -22,7 +23,8 @@ class ReleaseRequest:
 
     ``requester`` is the entityID of the SHAR (proven, never merely claimed); ``target`` the URL whose application domain the
     attributes are for, None when the requester did not say; ``wanted`` the attributes asked for (an empty ``values`` asks for
-    all values; SAML core 3.3.2.3), None asks for everything that may be released.
+    all values; SAML core 3.3.2.3), None asks for everything that may be released. ``authority`` is the index of the Attribute Authority
+    that knows this person, where an organisation has several.
     """
 
     principal: str
@@ -30,6 +32,7 @@ class ReleaseRequest:
     at: datetime
     target: str | None = None
     wanted: Attributes | None = None
+    authority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,42 @@ class Release:
     notes: tuple[ReleaseNote, ...] = ()
 
 
+Objection = Callable[[str, Value], PersonalReason | None]
+"""What a person's choice says to one value of the attribute of that name: why it stays, or None."""
+
+
+class PersonalChoices(Protocol):
+    """What people have said about what may be told about them. A choice narrows what policies permit, and never widens it."""
+
+    def objection(self, principal: str, entity_id: str, categories: Collection[str], at: datetime) -> Objection | None:
+        """Her choice about the resource of this entityID, which is in these entity categories; None where policies alone decide.
+
+        Raises `Unavailable` when it can't be found out.
+        """
+        ...
+
+
 class AttributeSource(Protocol):
     """An Attribute Authority, in this process or behind SOAP."""
 
     def release(self, request: ReleaseRequest) -> Release:
         """Resolve, apply the release policies and answer. Raises `Unavailable` when a required connector does not answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPerson:
+    """Whom a lasting identifier names: her ``principal``, and the index of the Attribute Authority that knows her."""
+
+    principal: str
+    authority: int = 0
+
+
+class PersistentNames(Protocol):
+    """The lasting identifiers that a home organisation has given to resources."""
+
+    def person_named(self, value: str, requester: str) -> NamedPerson | None:
+        """Whom ``requester`` (entityID, proven) knows by this value; None when it names nobody to this requester. Raises `Unavailable`."""
         ...
 
 

@@ -1,5 +1,6 @@
 """Writes the locks: every package by version and hash, for all platforms and Python 3.11 and up. run.lock and dev.lock are for a
-checkout; build.lock makes a wheel of it, and image.lock is what the container image holds beside.
+checkout; build.lock makes a wheel of it, and image.lock is what the container image holds beside. kerberos.lock is the extra that needs
+a compiler, kerberos-build.lock what builds it.
 
 No address of a package index is written, so the locks serve behind any mirror. Run by ``make locks``.
 """
@@ -40,3 +41,5 @@ drivers = ("--extra", "postgresql", "--extra", "mariadb")
 compile_lock("dev.lock", PROJECT, "--extra", "all", *drivers, *groups, "--constraint", "run.lock")
 compile_lock("image.lock", PROJECT, "--extra", "all", *drivers, "--constraint", "dev.lock")
 compile_lock("build.lock", "--group", f"{PROJECT}:build-only", "--constraint", "run.lock")
+compile_lock("kerberos.lock", "--group", f"{PROJECT}:kerberos", "--constraint", "dev.lock")
+compile_lock("kerberos-build.lock", "--group", f"{PROJECT}:build-kerberos", "--constraint", "dev.lock")

@@ -102,6 +102,7 @@ class Form:
     method: str
     fields: list[tuple[str, str]]
     buttons: list[tuple[str, str]] = field(default_factory=list)
+    ticked: list[tuple[str, str]] = field(default_factory=list)
 
     def has(self, name: str) -> bool:
         return any(name == key for key, _ in (*self.fields, *self.buttons))
@@ -120,6 +121,10 @@ class _Forms(html.parser.HTMLParser):
             self.forms.append(self._open)
         elif self._open is not None and tag == "button" and values.get("name"):
             self._open.buttons.append((values["name"], values.get("value", "")))
+        elif self._open is not None and tag == "input" and values.get("type") == "checkbox" and "checked" in values:
+            self._open.ticked.append((values.get("name", ""), values.get("value", "on")))
+        elif self._open is not None and tag == "input" and values.get("type") == "radio" and "checked" not in values:
+            return
         elif self._open is not None and tag == "input" and values.get("type") not in ("submit", "checkbox"):
             self._open.fields.append((values.get("name", ""), values.get("value", "")))
 

@@ -13,12 +13,14 @@ BASE = "ou=people,dc=example,dc=org"
 
 @dataclass
 class StoredEntry:
-    """``attributes`` by name; ``unreadable`` ones can be searched by, but not read."""
+    """``attributes`` by name; ``unreadable`` ones can be searched by, but not read. ``state`` is what a bind with the right password
+    comes to."""
 
     dn: str
     password: bytes
     attributes: dict[str, tuple[bytes, ...]]
     locked: bool = False
+    state: BindOutcome = "accepted"
     unreadable: frozenset[str] = frozenset()
 
     def values(self, attribute: str) -> tuple[bytes, ...]:
@@ -77,7 +79,7 @@ class MemoryDirectory:
         entry = next((entry for entry in self.entries if entry.dn == dn), None)
         if entry is not None and entry.locked:
             return "disabled"
-        return "accepted" if entry is not None and entry.password == password else "wrong_password"
+        return entry.state if entry is not None and entry.password == password else "wrong_password"
 
 
 def matches(entry: StoredEntry, wanted: Filter) -> bool:

@@ -15,6 +15,7 @@ SUCCESS, SIZE_LIMIT, NO_SUCH_OBJECT, INVALID_CREDENTIALS, UNWILLING = 0, 4, 32, 
 
 Element = tuple[int, bytes]
 Talk = Callable[[socket.socket], None]
+BindState = tuple[int, bytes, bytes | None]
 
 
 class Listener:
@@ -118,13 +119,16 @@ class LdapServer:
         tls: ssl.SSLContext | None = None,
         at_once: bool = False,
         results: dict[str, int] | None = None,
+        states: dict[str, BindState] | None = None,
     ) -> None:
-        """``tls`` with ``at_once`` is ldaps, without it StartTLS. ``results`` gives an operation another result code."""
+        """``tls`` with ``at_once`` is ldaps, without it StartTLS. ``results`` gives an operation another result code. ``states`` says how
+        this kind of server tells the state of an account: code, message, and the value of the password policy's control."""
         self.directory = directory
         self.base = base
         self.tls = tls
         self.at_once = at_once
         self.results = results or {}
+        self.states = states or {}
         self.bound: list[str] = []
         self.searched: list[tuple[bool, Filter]] = []
         self.passwords_in_the_open: list[bytes] = []
@@ -160,13 +164,17 @@ class LdapServer:
         if not protected:
             self.passwords_in_the_open.append(password)
         self.directory.binds.append((dn, password))
-        code = {"accepted": SUCCESS, "wrong_password": INVALID_CREDENTIALS, "disabled": UNWILLING}[
-            self.directory.outcome(dn, password)
-        ]
+        outcome = self.directory.outcome(dn, password)
+        code, told, policy = {
+            "accepted": (SUCCESS, b"", None),
+            "wrong_password": (INVALID_CREDENTIALS, b"as the test wants it", None),
+            "disabled": (UNWILLING, b"as the test wants it", None),
+        }.get(outcome) or self.states[outcome]
         code = self.results.get("bind", code)
         if code == SUCCESS:
             self.bound.append(dn)
-        connection.sendall(_message(number, _result(0x61, code)))
+        controls = () if policy is None else (_controls(policy),)
+        connection.sendall(_message(number, _result(0x61, code, told), *controls))
 
     def _search(self, connection: socket.socket, number: bytes, parts: list[Element], protected: bool) -> None:
         base, limit, wanted = parts[0][1].decode(), int.from_bytes(parts[3][1], "big"), read(parts[6])
@@ -230,12 +238,17 @@ def element(tag: int, *parts: bytes) -> bytes:
     return bytes((tag, 0x84)) + len(content).to_bytes(4, "big") + content
 
 
-def _message(number: bytes, operation: bytes) -> bytes:
-    return element(0x30, element(0x02, number), operation)
+def _message(number: bytes, operation: bytes, *controls: bytes) -> bytes:
+    return element(0x30, element(0x02, number), operation, *controls)
 
 
-def _result(tag: int, code: int) -> bytes:
-    return element(tag, element(0x0A, bytes([code])), element(0x04), element(0x04, b"as the test wants it"))
+def _result(tag: int, code: int, told: bytes = b"as the test wants it") -> bytes:
+    return element(tag, element(0x0A, bytes([code])), element(0x04), element(0x04, told))
+
+
+def _controls(policy: bytes) -> bytes:
+    """The answer of draft-behera-ldap-password-policy."""
+    return element(0xA0, element(0x30, element(0x04, b"1.3.6.1.4.1.42.2.27.8.5.1"), element(0x04, policy)))
 
 
 def _receive(connection: socket.socket) -> bytes | None:

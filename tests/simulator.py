@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import yaml
@@ -58,7 +59,7 @@ class MovableClock:
 
 @dataclass
 class SimulatedSoap:
-    """The SHAR's back channel. ``down`` makes it fail; ``sent`` keeps every envelope."""
+    """The SHAR's back channel, or a home's. ``down`` makes it fail; ``sent`` keeps every envelope."""
 
     transport: WsgiTransport
     down: bool = False
@@ -80,6 +81,7 @@ class Simulation:
         self.log_stream = io.StringIO()
         self.transport = WsgiTransport()
         self.soap = SimulatedSoap(self.transport)
+        self.idp_soap = SimulatedSoap(self.transport)
         self.shires: dict[str, Shire] = {}
         self.stores: dict[str, Stores] = {}
         self._engines: list[Engine] = []
@@ -112,13 +114,20 @@ class Simulation:
         """A node of an IdP; nodes share their database."""
         directory = self.layout.directory(home.key)
         return make_home_idp(
-            directory / "idp.yaml", directory / "aa.yaml", clock=self.clock, log=self.log(f"{home.key}-idp")
+            directory / "idp.yaml",
+            directory / "aa.yaml",
+            clock=self.clock,
+            log=self.log(f"{home.key}-idp"),
+            transport=self.idp_soap,
         )
 
     def authority_node(self, home: DemoHome) -> Flask:
         """A node of an Attribute Authority."""
         return make_home_authority(
-            self.layout.directory(home.key) / "aa.yaml", clock=self.clock, log=self.log(f"{home.key}-aa")
+            self.layout.directory(home.key) / "aa.yaml",
+            clock=self.clock,
+            log=self.log(f"{home.key}-aa"),
+            transport=self.idp_soap,
         )
 
     def resource_node(self, resource: str, *, stores: Stores | None = None) -> Shire:
@@ -202,6 +211,14 @@ class Simulation:
         return browser.submit(self.to_response(browser, resource, username), having="SAMLResponse")
 
 
+def agree(browser: Browser, page: Answer, *, leaving_out: tuple[str, ...] = (), mode: str | None = None) -> Answer:
+    """Past the page on which a home organisation asks before something leaves; ``leaving_out`` are the attributes not ticked."""
+    form = next(form for form in forms_of(page) if form.has("shown"))
+    ticked = [(name, value) for name, value in form.ticked if value not in leaving_out]
+    fields = [(name, mode if name == "mode" and mode is not None else value) for name, value in form.fields]
+    return browser.post(urljoin(page.url, form.action), [*fields, *ticked, ("answer", "accept")])
+
+
 def home_of(username: str) -> tuple[DemoHome, str]:
     """The home organisation and the password of somebody."""
     for home in (NORTHGATE, SOUTHBANK):
@@ -217,6 +234,13 @@ def configure(path: Path, **changes: object) -> None:
     path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
 
 
+def ask_people(layout: Layout, home: DemoHome, mode: str, **more: object) -> None:
+    """Whether a home organisation asks its people before something about them leaves. The demo's own pages and `agree` are tested with it;
+    all other tests see what policies alone decide."""
+    for name in ("idp.yaml", "aa.yaml"):
+        configure(layout.directory(home.key) / name, consent={"mode": mode, **more})
+
+
 def make_template(directory: Path) -> Path:
     """A state directory to copy. One home keeps RSA keys, all others EC keys, which load and sign faster."""
     layout = Layout(directory, BASE_PORT)
@@ -226,6 +250,7 @@ def make_template(directory: Path) -> Path:
     for home in HOMES:
         # Everybody comes from one address, and the clock may stand still.
         configure(layout.directory(home.key) / "idp.yaml", throttle={"per_name": 100_000, "per_address": 1_000_000})
+        ask_people(layout, home, "off")
     return directory
 
 

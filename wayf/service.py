@@ -17,11 +17,12 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
 from ostiary.web import incoming
 from ostiary.web.assets import load_asset
+from ostiary.web.branding import make_branding
 from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cookie
 from ostiary.web.forms import Fields, one, optional
 from ostiary.web.log import Log
 from ostiary.web.pages import Pages
-from ostiary.web.service import asset_url, make_service, page
+from ostiary.web.service import asset_url, make_service, page, shell
 from ostiary.web.texts import Catalogue
 from wayf.directory import Directory
 from wayf.discovery import DiscoveryRequest, answer_url, read_request
@@ -84,6 +85,7 @@ def make_wayf(
     """
     pages = Pages(Catalogue.load(TEXTS), [TEMPLATES])
     script = load_asset(HERE / "static" / "discovery.js")
+    look = make_branding(settings.branding, pages, file=Path("wayf.yaml"))
     app = make_service(
         __name__,
         service_name=settings.service_name,
@@ -95,6 +97,7 @@ def make_wayf(
         secret=secrets.token_bytes(32),
         trusted_proxies=settings.trusted_proxies,
         assets=[script],
+        branding=lambda: look,
     )
     https = settings.public_url.startswith("https:")
     memory = cookie_name("home", settings.public_url, https=https)
@@ -124,7 +127,7 @@ def make_wayf(
         if asked.is_passive:
             return _back(asked, homes[0].entity_id if homes else None)
         text = optional(fields, "q", max_length=200) or ""
-        language = incoming.language(pages.catalogue)
+        language = incoming.language(shell().pages.catalogue)
         return page(
             "discovery.html",
             # Choosing ends in redirects to other sites, and browsers hold form-action against each of them.

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ostiary.config import Duration, ListenSettings, PublicUrl, Settings
 from ostiary.federation.settings import TrustSettings
+from ostiary.web.branding import BrandingSettings
 
 
 class WayfSettings(Settings):
@@ -25,4 +26,5 @@ class WayfSettings(Settings):
     trust: TrustSettings
     validity: Duration = timedelta(days=7)
     remember: Duration = timedelta(days=365)
+    branding: BrandingSettings = BrandingSettings()
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0

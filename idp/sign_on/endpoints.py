@@ -9,24 +9,34 @@ from typing import Final
 
 from flask import Flask, Response, request
 
-from idp.settings import POST_PATH, REDIRECT_PATH
-from idp.sign_on.requests import AcceptedRequest, accept_request, obstacle, waiting
+from idp.settings import POST_PATH, REDIRECT_PATH, SIMPLE_SIGN_PATH
+from idp.sign_on.requests import AcceptedRequest, accept_request, obstacle, start_at_home, waiting
 from idp.sign_on.sign_on import SignOn, see_other
 from ostiary.errors import Refusal, WrongMethod
-from ostiary.saml.bindings import ReceivedMessage, decode_post, decode_redirect
+from ostiary.saml.bindings import (
+    MAXIMUM_RELAY_STATE,
+    ReceivedMessage,
+    decode_post,
+    decode_redirect,
+    decode_simple_sign,
+)
 from ostiary.web import incoming
 from ostiary.web.csrf import cross_site
-from ostiary.web.forms import one, optional
+from ostiary.web.forms import Fields, one, optional
 
 MAXIMUM_MESSAGE: Final = 400_000
+MAXIMUM_ENTITY_ID: Final = 1_024
+MAXIMUM_URL: Final = 2_048
 
 
 def add_sso(app: Flask, sign_on: SignOn) -> None:
-    """The routes: one for each binding, and the one that a posted request goes on to."""
+    """The routes: one for each binding, the one that a posted request goes on to, and the start at home."""
     add = app.add_url_rule
     add(REDIRECT_PATH, "sso_redirect", partial(_redirect, sign_on), methods=["GET"])
     add(POST_PATH, "sso_post", cross_site(partial(_post, sign_on)), methods=["POST"])
+    add(SIMPLE_SIGN_PATH, "sso_simple_sign", cross_site(partial(_simple_sign, sign_on)), methods=["POST"])
     add("/saml/sso/continue", "sso_continue", partial(_continue, sign_on), methods=["GET"])
+    add("/saml/sso/unsolicited", "sso_unsolicited", partial(_unsolicited, sign_on), methods=["GET"])
 
 
 def _redirect(sign_on: SignOn) -> Response:
@@ -45,11 +55,55 @@ def _post(sign_on: SignOn) -> Response:
         raise Refusal("sso.no_request", expected="SAMLRequest", found="a form without it")
     relay_state = optional(form, "RelayState", max_length=MAXIMUM_MESSAGE)
     message = one(form, "SAMLRequest", max_length=MAXIMUM_MESSAGE)
-    accepted, refused = _accept(sign_on, decode_post(message, relay_state))
+    return _posted(sign_on, decode_post(message, relay_state))
+
+
+def _simple_sign(sign_on: SignOn) -> Response:
+    """HTTP-POST-SimpleSign: as `_post`, the signature stands beside the message."""
+    form = incoming.form()
+    if "SAMLRequest" not in form:
+        raise Refusal("sso.no_request", expected="SAMLRequest", found="a form without it")
+    received = decode_simple_sign(
+        "SAMLRequest",
+        one(form, "SAMLRequest", max_length=MAXIMUM_MESSAGE),
+        relay_state=optional(form, "RelayState", max_length=MAXIMUM_MESSAGE),
+        signature=optional(form, "Signature", max_length=MAXIMUM_MESSAGE),
+        algorithm=optional(form, "SigAlg", max_length=MAXIMUM_MESSAGE),
+    )
+    return _posted(sign_on, received)
+
+
+def _posted(sign_on: SignOn, received: ReceivedMessage) -> Response:
+    accepted, refused = _accept(sign_on, received)
     if refused is not None:
         return refused
     now = sign_on.now()
     return see_other("sso_continue", ticket=sign_on.tickets.issue(waiting(accepted), now))
+
+
+def _unsolicited(sign_on: SignOn) -> Response:
+    """A start at home. The parameters have the names of the original Shibboleth (``providerId``, ``shire``, ``target``, ``time``), or those
+    of SAML 2.0 (``entityID``, ``AssertionConsumerServiceURL``, ``RelayState``)."""
+    refuse_head()
+    query = incoming.query()
+    sp = _either(query, "providerId", "entityID", MAXIMUM_ENTITY_ID)
+    if not sp:
+        raise Refusal("http.parameter_missing", expected="providerId or entityID", found="neither", name="providerId")
+    shire = _either(query, "shire", "AssertionConsumerServiceURL", MAXIMUM_URL)
+    target = _either(query, "target", "RelayState", MAXIMUM_RELAY_STATE)
+    # Asked for by old software, which wants no answer to a link that lay around; ours is as new as the click.
+    optional(query, "time", max_length=20)
+    now = sign_on.now()
+    asked, entity = start_at_home(sp, sign_on.registry(), now, acs_url=shire or None, relay_state=target)
+    return sign_on.begin(asked, entity, now)
+
+
+def _either(query: Fields, original: str, saml2: str, longest: int) -> str | None:
+    """A parameter by one of its two names. Raises `Refusal` (``http.parameter_repeated``) for both."""
+    first, second = optional(query, original, max_length=longest), optional(query, saml2, max_length=longest)
+    if first is not None and second is not None:
+        raise Refusal("http.parameter_repeated", expected=f"{original} or {saml2}", found="both", name=original)
+    return first if first is not None else second
 
 
 def _continue(sign_on: SignOn) -> Response:

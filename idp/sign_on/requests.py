@@ -11,33 +11,36 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from idp.identifiers.rules import NameIdPolicy, choose_name_id, read_name_id_policy
 from idp.login.contexts import DEFAULT_ASSURANCE, Assurance, achievable, choose
 from ostiary.errors import Refusal
 from ostiary.federation.model import Endpoint, Entity, SpRole, default_endpoint
 from ostiary.federation.registry import Registry
 from ostiary.saml import names
-from ostiary.saml.bindings import ReceivedMessage, verify_query
+from ostiary.saml.bindings import ReceivedMessage, verify_form, verify_query
+from ostiary.saml.keys import allow_sha1_from_legacy_partner as allow_sha1
 from ostiary.saml.protocol import AuthnRequest, RequestedAuthnContext, Status, claimed_issuer
 from ostiary.saml.signature import Proof, UnsignedAllowedByMetadata, has_signature, verify_element
 from ostiary.saml.validate import DEFAULT_TIMING, Timing, check_authn_request
 from ostiary.saml.xml import child, qname
 
 # The bindings by which a Response can go out.
-RESPONSE_BINDINGS: Final = (names.HTTP_POST,)
+RESPONSE_BINDINGS: Final = (names.HTTP_POST, names.HTTP_POST_SIMPLE_SIGN, names.HTTP_ARTIFACT)
 
 MAXIMUM_ID: Final = 256
 MAXIMUM_TARGET: Final = 2_048
 MAXIMUM_CLASSES: Final = 20
 MAXIMUM_CLASS: Final = 256
 
-_NAMEID_FORMATS: Final = (None, names.TRANSIENT, names.UNSPECIFIED_NAMEID)
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What one Handle Service goes by. ``redirect_url`` and ``post_url`` are its endpoints as its metadata names them, ``assurance`` says
     what a login here amounts to, ``methods`` by what people may log in, second factors among them, ``assertion_lifetime`` how long an SP
-    may take to pick up an assertion, ``handle_lifetime`` how long a handle opens."""
+    may take to pick up an assertion, ``handle_lifetime`` how long a handle opens, ``allow_sha1_from`` which SPs (entityIDs) may sign with
+    SHA-1, ``name_id_formats`` which forms of names there are, ``mail_names_for`` which SPs may get a mail address for one.
+
+    Endpoints that are empty are not there."""
 
     entity_id: str
     redirect_url: str
@@ -47,7 +50,21 @@ class Rules:
     want_authn_requests_signed: bool = False
     assertion_lifetime: timedelta = timedelta(minutes=5)
     handle_lifetime: timedelta = timedelta(hours=4)
+    allow_sha1_from: frozenset[str] = frozenset()
+    name_id_formats: tuple[str, ...] = (names.TRANSIENT,)
+    mail_names_for: frozenset[str] = frozenset()
     timing: Timing = DEFAULT_TIMING
+    simple_sign_url: str = ""
+    ecp_url: str = ""
+
+    def location(self, binding: str) -> str:
+        """The endpoint for requests by this binding."""
+        return {
+            names.HTTP_REDIRECT: self.redirect_url,
+            names.HTTP_POST: self.post_url,
+            names.HTTP_POST_SIMPLE_SIGN: self.simple_sign_url,
+            names.SOAP: self.ecp_url,
+        }[binding]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +83,11 @@ class WaitingRequest:
     """What is kept of an accepted request while a person logs in.
 
     ``request_id`` is None where nobody asked (a start at home); ``acs_url`` is where metadata registered it then, ``binding`` how the
-    answer goes there; ``target`` is None where nobody signed it. ``then`` is, for a login to a page of this service, the name of its
-    endpoint (``sp`` and ``acs_url`` are empty), and ``fresh_since`` what no proof of who she is may be older than. ``browser`` is the
-    SHA-256 (hex) of the token of the browser that it belongs to, None until that is known, and ``turn`` what no other waiting has:
-    where ``force_authn``, only a proof made during this turn counts; ``answered``: whether a Response has gone out.
+    answer goes there; ``is_proven``: whether the SP signed the request, and ``target`` None where it did not. ``then`` is, for a login to
+    a page of this service, the name of its endpoint (``sp`` and ``acs_url`` are empty), and ``fresh_since`` what no proof of who she is
+    may be older than. ``browser`` is the SHA-256 (hex) of the token of the browser that it belongs to, None until that is known, and
+    ``turn`` what no other waiting has: where ``force_authn``, only a proof made during this turn counts; ``answered``: whether a Response
+    has gone out.
     """
 
     request_id: str | None
@@ -81,7 +99,8 @@ class WaitingRequest:
     requested_context: RequestedAuthnContext | None
     target: str | None
     binding: str = names.HTTP_POST
-    nameid_format: str | None = None
+    name_id_policy: NameIdPolicy | None = None
+    is_proven: bool = False
     attribute_index: int | None = None
     then: str | None = None
     fresh_since: datetime | None = None
@@ -99,13 +118,25 @@ def accept_request(received: ReceivedMessage, registry: Registry, rules: Rules, 
     ``sso.acs_unregistered``.
     """
     issuer = _claimed_requester(received)
-    sp, role = _known_sp(issuer, registry, now)
-    proof = prove_request(received, issuer, role, want_signed=rules.want_authn_requests_signed)
+    sp, role = known_sp(issuer, registry, now)
+    proof = prove_request(
+        received,
+        issuer,
+        role,
+        want_signed=rules.want_authn_requests_signed,
+        allow_sha1_from_legacy_partner=issuer in rules.allow_sha1_from,
+    )
     request = AuthnRequest.from_proof(proof)
-    location = rules.redirect_url if received.binding == names.HTTP_REDIRECT else rules.post_url
+    location = rules.location(received.binding)
     _check_bounds(request)
     check_authn_request(request, location=location, signed=_is_signed(proof), now=now, timing=rules.timing)
-    return AcceptedRequest(request, sp, registered_consumer(request, role), received.relay_state, proof)
+    return AcceptedRequest(
+        request,
+        sp,
+        registered_consumer(request, role, for_program=received.binding == names.SOAP),
+        received.relay_state,
+        proof,
+    )
 
 
 def obstacle(accepted: AcceptedRequest, rules: Rules, now: datetime) -> Status | None:
@@ -114,10 +145,12 @@ def obstacle(accepted: AcceptedRequest, rules: Rules, now: datetime) -> Status |
     if child(element, names.SAML, "Subject") is not None:
         # Core 3.4.1.4: the assertion would have to be about that subject; we name nobody by an identifier that is known beforehand.
         return Status(names.RESPONDER, names.UNKNOWN_PRINCIPAL)
-    policy = child(element, names.SAMLP, "NameIDPolicy")
-    qualifier = policy.get("SPNameQualifier") if policy is not None else None
-    if request.nameid_format not in _NAMEID_FORMATS or qualifier not in (None, request.issuer):
-        return Status(names.REQUESTER, names.INVALID_NAMEID_POLICY)
+    formats = {*rules.name_id_formats, *((names.EMAIL_ADDRESS,) if request.issuer in rules.mail_names_for else ())}
+    named = choose_name_id(
+        read_name_id_policy(element), requester=request.issuer, metadata_formats=(), override=None, available=formats
+    )
+    if isinstance(named, Status):
+        return named
     wanted = request.requested_context
     if wanted is not None and choose(wanted, achievable(rules.methods, rules.assurance, now)) is None:
         return Status(names.RESPONDER, names.NO_AUTHN_CONTEXT)
@@ -139,9 +172,39 @@ def waiting(accepted: AcceptedRequest) -> WaitingRequest:
         # Anybody can write an unsigned request in the SP's name, and the target decides what is released.
         target=request.target if _is_signed(accepted.proof) else None,
         binding=accepted.acs.binding,
-        nameid_format=request.nameid_format,
+        name_id_policy=read_name_id_policy(accepted.proof.element),
+        is_proven=_is_signed(accepted.proof),
         attribute_index=int(index) if index is not None else None,
     )
+
+
+def start_at_home(
+    sp_id: str, registry: Registry, now: datetime, *, acs_url: str | None, relay_state: str | None
+) -> tuple[WaitingRequest, Entity]:
+    """A sign-on that nobody asked for by a message: the original Shibboleth's start at home, or a link of a portal (SAML profiles 4.1.5).
+
+    Only what metadata registers is an answer's way; ``relay_state`` means something to the SP only. Raises `Refusal`
+    (``sso.unknown_sp``, ``sso.acs_unregistered``).
+    """
+    sp, role = known_sp(sp_id, registry, now)
+    endpoints = _consumers(role, RESPONSE_BINDINGS)
+    if acs_url is not None:
+        endpoints = tuple(endpoint for endpoint in endpoints if endpoint.location == acs_url)
+    chosen = default_endpoint(endpoints)
+    if chosen is None:
+        raise _unregistered(role, acs_url if acs_url is not None else "no endpoint")
+    asked = WaitingRequest(
+        request_id=None,
+        sp=sp_id,
+        acs_url=chosen.location,
+        relay_state=relay_state,
+        force_authn=False,
+        is_passive=False,
+        requested_context=None,
+        target=None,
+        binding=chosen.binding,
+    )
+    return asked, sp
 
 
 def own_login(endpoint: str, *, fresh_since: datetime | None) -> WaitingRequest:
@@ -168,7 +231,7 @@ def resume(request: WaitingRequest, registry: Registry, now: datetime) -> Entity
     """
     if request.then is not None:
         return None
-    sp, role = _known_sp(request.sp, registry, now)
+    sp, role = known_sp(request.sp, registry, now)
     if (request.binding, request.acs_url) not in ((one.binding, one.location) for one in _consumers(role)):
         raise _unregistered(role, request.acs_url)
     return sp
@@ -184,25 +247,38 @@ def _claimed_requester(received: ReceivedMessage) -> str:
     return issuer
 
 
-def _known_sp(entity_id: str, registry: Registry, now: datetime) -> tuple[Entity, SpRole]:
+def known_sp(entity_id: str, registry: Registry, now: datetime) -> tuple[Entity, SpRole]:
+    """The SP that metadata knows now. Raises `Refusal` (``sso.unknown_sp``)."""
     entity, role = registry.get(entity_id, now), registry.sp(entity_id, now)
     if entity is None or role is None:
         raise Refusal("sso.unknown_sp", expected="a resource whose metadata is known and valid", found=entity_id[:300])
     return entity, role
 
 
-def prove_request(received: ReceivedMessage, issuer: str, role: SpRole, *, want_signed: bool) -> Proof:
+def prove_request(
+    received: ReceivedMessage,
+    issuer: str,
+    role: SpRole,
+    *,
+    want_signed: bool,
+    allow_sha1_from_legacy_partner: bool = False,
+) -> Proof:
     """A signature that is there must verify; one may be absent only if neither side's metadata asks for it (``want_signed``: whether
     the IdP's does). Raises `Refusal` (``sso.signature_in_redirect``, ``signature.*``)."""
     enveloped = has_signature(received.element)
+    keys = role.signing_keys()
+    if allow_sha1_from_legacy_partner:
+        keys = allow_sha1(keys)
     if received.binding == names.HTTP_REDIRECT:
         if enveloped:
             # Bindings 3.4.4.1: it must not be there, and one that nobody looks at would pass for a proof.
             raise Refusal("sso.signature_in_redirect", expected="a signed query string", found="a ds:Signature inside")
         if received.signature is not None:
-            return verify_query(received, role.signing_keys())
+            return verify_query(received, keys)
+    elif received.signature is not None:
+        return verify_form(received, keys)
     elif enveloped:
-        return verify_element(received.element, role.signing_keys())
+        return verify_element(received.element, keys)
     if role.authn_requests_signed or want_signed:
         raise Refusal("signature.missing", expected="a signed AuthnRequest, as metadata says", found="no signature")
     return UnsignedAllowedByMetadata(received.element, issuer)
@@ -226,17 +302,18 @@ def _check_bounds(request: AuthnRequest) -> None:
             raise Refusal("sso.too_long", expected=f"at most {longest} characters", found=len(value), name=name)
 
 
-def registered_consumer(request: AuthnRequest, role: SpRole) -> Endpoint:
-    """Where the answer goes (SAML core 3.4.1, profiles 4.1.4.1): only what metadata registers, by a binding that we speak.
+def registered_consumer(request: AuthnRequest, role: SpRole, *, for_program: bool = False) -> Endpoint:
+    """Where the answer goes (SAML core 3.4.1, profiles 4.1.4.1, 4.2.4.1): only what metadata registers, by a binding that we speak;
+    ``for_program``: by PAOS.
 
     Raises `Refusal` (``sso.binding``, ``sso.acs_ambiguous``, ``sso.acs_unregistered``).
     """
-    wanted = request.protocol_binding
-    if wanted not in (None, *RESPONSE_BINDINGS):
-        raise Refusal("sso.binding", expected=", ".join(RESPONSE_BINDINGS), found=wanted[:200])
+    wanted, spoken = request.protocol_binding, (names.PAOS,) if for_program else RESPONSE_BINDINGS
+    if wanted is not None and wanted not in spoken:
+        raise Refusal("sso.binding", expected=", ".join(spoken), found=wanted[:200])
     if request.acs_url is not None and request.acs_index is not None:
         raise Refusal("sso.acs_ambiguous", expected="a URL or an index", found=f"both, index {request.acs_index}")
-    endpoints = tuple(endpoint for endpoint in _consumers(role) if wanted in (None, endpoint.binding))
+    endpoints = tuple(endpoint for endpoint in _consumers(role, spoken) if wanted in (None, endpoint.binding))
     if request.acs_url is not None:
         chosen = next((endpoint for endpoint in endpoints if endpoint.location == request.acs_url), None)
     elif request.acs_index is not None:
@@ -248,8 +325,8 @@ def registered_consumer(request: AuthnRequest, role: SpRole) -> Endpoint:
     return chosen
 
 
-def _consumers(role: SpRole) -> tuple[Endpoint, ...]:
-    return tuple(endpoint for endpoint in role.assertion_consumers if endpoint.binding in RESPONSE_BINDINGS)
+def _consumers(role: SpRole, bindings: tuple[str, ...] = (*RESPONSE_BINDINGS, names.PAOS)) -> tuple[Endpoint, ...]:
+    return tuple(endpoint for endpoint in role.assertion_consumers if endpoint.binding in bindings)
 
 
 def _unregistered(role: SpRole, found: str) -> Refusal:

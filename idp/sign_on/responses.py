@@ -7,6 +7,7 @@ from idp.sign_on.requests import Rules, WaitingRequest
 from ostiary.attributes import Attributes
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confirmation, NameId
+from ostiary.saml.encryption import Recipient, encrypt_assertion
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import Response, Status, new_id
 from ostiary.saml.signature import sign, sign_nested
@@ -15,27 +16,37 @@ from ostiary.saml.xml import Element
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an assertion says: ``handle`` names the person for this SP, who proved who she is by ``context_class`` at ``authn_instant``;
-    ``session_ends`` (exclusive) is when the SP's session must end."""
+    """What an assertion says: ``name_id`` names the person for this SP, and ``session_index`` her session, who proved who she is by
+    ``context_class`` at ``authn_instant``; ``session_ends`` (exclusive) is when the SP's session must end."""
 
-    handle: str
+    name_id: NameId
+    session_index: str
     context_class: str
     authn_instant: datetime
     session_ends: datetime
     attributes: Attributes
 
 
-def login_response(request: WaitingRequest, answer: Answer, *, rules: Rules, signer: Signer, now: datetime) -> Element:
-    """Signed Response with a signed assertion in answer to this request.
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What of a Response is signed, and for whom its assertion is encrypted, None for nobody."""
 
-    SessionIndex is random, so two SPs can't find out from it that they know the same person.
-    """
+    signer: Signer
+    response: bool = True
+    assertion: bool = True
+    recipient: Recipient | None = None
+
+
+def login_response(
+    request: WaitingRequest, answer: Answer, protection: Protection, *, rules: Rules, now: datetime
+) -> Element:
+    """Response with an assertion in answer to this request. Raises `Refusal` (``key.unusable``) when it can't be encrypted."""
     expires = now + rules.assertion_lifetime
     assertion = Assertion(
         id=new_id(),
         issuer=rules.entity_id,
         issue_instant=now,
-        name_id=NameId(answer.handle, names.TRANSIENT, name_qualifier=rules.entity_id, sp_name_qualifier=request.sp),
+        name_id=answer.name_id,
         confirmations=(
             Confirmation(
                 names.BEARER, recipient=request.acs_url, not_on_or_after=expires, in_response_to=request.request_id
@@ -45,7 +56,7 @@ def login_response(request: WaitingRequest, answer: Answer, *, rules: Rules, sig
         authn_statements=(
             AuthnStatement(
                 authn_instant=answer.authn_instant,
-                session_index=new_id(),
+                session_index=answer.session_index,
                 session_not_on_or_after=answer.session_ends,
                 context_class=answer.context_class,
             ),
@@ -53,14 +64,30 @@ def login_response(request: WaitingRequest, answer: Answer, *, rules: Rules, sig
         attributes=answer.attributes,
     ).to_xml()
     response = _response(request, Status(), rules, now)
-    sign_nested(response, assertion, signer)
+    _protect(response, assertion, protection)
     return response
 
 
-def status_response(request: WaitingRequest, status: Status, *, rules: Rules, signer: Signer, now: datetime) -> Element:
-    """Signed Response that says why there is no assertion (SAML core 3.2.2.2)."""
+def _protect(response: Element, assertion: Element, protection: Protection) -> None:
+    """Signs inside out, and encrypts what was signed."""
+    signer, recipient = protection.signer, protection.recipient
+    if protection.response and protection.assertion and recipient is None:
+        sign_nested(response, assertion, signer)
+        return
+    if protection.assertion:
+        sign(assertion, signer)
+    response.append(encrypt_assertion(assertion, recipient) if recipient is not None else assertion)
+    if protection.response:
+        sign(response, signer)
+
+
+def status_response(
+    request: WaitingRequest, status: Status, *, rules: Rules, signer: Signer | None, now: datetime
+) -> Element:
+    """Response that says why there is no assertion (SAML core 3.2.2.2), signed if there is a ``signer``."""
     response = _response(request, status, rules, now)
-    sign(response, signer)
+    if signer is not None:
+        sign(response, signer)
     return response
 
 

@@ -10,61 +10,65 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
-from flask import Response
+from flask import Response, request
 from sqlalchemy import Engine
 
 from idp.login.contexts import Achieved, achieved, choose, counted
 from idp.sessions.session import LoginProof, Sessions, SsoSession
-from idp.settings import AttributesInResponseSettings
+from idp.sessions.whereabouts import whereabouts
+from idp.settings import IdpSettings
+from idp.sign_on.answering import Answering
 from idp.sign_on.browser import BrowserCookies
 from idp.sign_on.requests import Rules, WaitingRequest, own_login, resume
-from idp.sign_on.responses import Answer, login_response, status_response
 from idp.sign_on.steps import Step, Visit
 from idp.sign_on.tickets import Tickets
 from ostiary import audit
-from ostiary.attributes import Attributes
 from ostiary.errors import Refusal
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
-from ostiary.handle import HandleKey, mint
+from ostiary.handle import HandleKey
 from ostiary.ports import AttributeSource, Release, ReleaseRequest
 from ostiary.saml import names
-from ostiary.saml.bindings import encode_post
 from ostiary.saml.protocol import Status
-from ostiary.saml.xml import Element
 from ostiary.storage.engine import writing
-from ostiary.web import incoming
 from ostiary.web.forms import Fields, one
-from ostiary.web.service import auto_post, public_url_for, shell
+from ostiary.web.service import public_url_for
 
 MAXIMUM_TICKET: Final = 64
-
-# What of the attributes' names fits into an audit row.
-_AUDITED_NAMES: Final = 40
-_AUDITED_LENGTH: Final = 50
 
 
 @dataclass(slots=True, eq=False)
 class SignOn:
-    """Everything that a sign-on works with; one for each application. ``writer`` names it in the audit, ``now`` tells the time.
+    """Everything that a sign-on works with; one for each application. ``authority_of`` gives the index of the Attribute Authority that
+    knows a person, ``writer`` names the service in the audit, ``now`` tells the time.
 
     ``steps`` are set once, before the first request (they know the sign-on, too).
     """
 
-    rules: Rules
+    settings: Callable[[], IdpSettings]
     registry: Callable[[], Registry]
     key_ring: Callable[[], KeyRing]
-    handle_keys: Sequence[HandleKey]
+    handle_keys: Callable[[], Sequence[HandleKey]]
     sessions: Sessions
     tickets: Tickets
     attribute_source: AttributeSource
-    attributes_in_response: AttributesInResponseSettings
+    answering: Answering
+    authority_of: Callable[[str], int]
     cookies: BrowserCookies
     engine: Engine
     writer: str
     now: Callable[[], datetime]
     steps: tuple[Step, ...] = field(default=())
+    _known_rules: tuple[IdpSettings, Rules] | None = field(default=None, init=False)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the moment."""
+        settings, known = self.settings(), self._known_rules
+        if known is None or known[0] is not settings:
+            known = self._known_rules = (settings, settings.rules())
+        return known[1]
 
     # --- the visit
 
@@ -89,8 +93,9 @@ class SignOn:
                 return self._stop(step, visit)
         return self._answer(visit)
 
-    def logged_in(self, visit: Visit, principal: str, method: str) -> Response:
-        """She proved who she is by this method: the session begins, or a proof is added to it; then onward.
+    def logged_in(self, visit: Visit, principal: str, method: str, *, shared: bool = False) -> Response:
+        """She proved who she is by this method: the session begins, or a proof is added to it; then onward. ``shared``: others use this
+        computer.
 
         A session of somebody else in this browser ends. Raises as the steps and the answer do.
         """
@@ -102,9 +107,16 @@ class SignOn:
         if token is not None and before is not None and before.principal == principal:
             new, session = self.sessions.add_proof(token, before, proof, now=visit.now)
         else:
-            if token is not None:
-                self.sessions.end(token, visit.now)
-            new, session = self.sessions.start(principal, proof, now=visit.now)
+            where = whereabouts(request.headers.get("User-Agent", ""), request.remote_addr or "")
+            new, session = self.sessions.start(
+                principal,
+                proof,
+                now=visit.now,
+                authority=self.authority_of(principal),
+                shared=shared,
+                where=where,
+                instead_of=token,
+            )
         self.cookies.send_session(new)
         self.record("login.succeeded", visit.now, principal, {"for": visit.asked.sp or visit.asked.then, "by": method})
         return self.onward(self._visit(visit.ticket, visit.asked, visit.sp, session, visit.now))
@@ -120,9 +132,7 @@ class SignOn:
 
     def send_status(self, asked: WaitingRequest, sp: Entity, status: Status, now: datetime) -> Response:
         """A Response without an assertion; needs no session."""
-        shell().log.info("refused_in_response", requester=asked.sp, request=asked.request_id, status=status.detail)
-        signer = self.key_ring().signer
-        return _send(asked, sp, status_response(asked, status, rules=self.rules, signer=signer, now=now))
+        return self.answering.refuse(asked, sp, status, now)
 
     def achieved(self, visit: Visit) -> Achieved | None:
         """The authentication context by which the session answers this request; None when it can't."""
@@ -130,6 +140,16 @@ class SignOn:
             return None
         proofs = counted(visit.session, visit.asked)
         return choose(visit.asked.requested_context, achieved(proofs, self.rules.assurance))
+
+    def answer_program(self, asked: WaitingRequest, sp: Entity, session: SsoSession, now: datetime) -> Response:
+        """The Response for a program, whose ``session`` is for this answer alone; what a step would ask of a person makes it a refusal."""
+        visit = self._visit(None, asked, sp, session, now)
+        context = self.achieved(visit)
+        if context is None:
+            return self.send_status(asked, sp, Status(names.RESPONDER, names.NO_AUTHN_CONTEXT), now)
+        if any(step.is_due(visit) for step in self.steps):
+            return self.send_status(asked, sp, Status(names.RESPONDER, names.REQUEST_DENIED), now)
+        return self.answering.answer(visit, sp, session, context, before=lambda: None)
 
     # --- the person at the browser
 
@@ -190,8 +210,15 @@ class SignOn:
         def release() -> Release:
             if session is None or sp is None:
                 raise Refusal("sso.ended", expected="somebody who logged in to a resource", found="nobody")
-            wanted = ReleaseRequest(principal=session.principal, requester=asked.sp, at=now, target=asked.target)
-            return self.attribute_source.release(wanted)
+            return self.attribute_source.release(
+                ReleaseRequest(
+                    principal=session.principal,
+                    requester=asked.sp,
+                    at=now,
+                    target=asked.target,
+                    authority=session.authority,
+                )
+            )
 
         return Visit(ticket, asked, sp, session, now, release)
 
@@ -217,40 +244,14 @@ class SignOn:
             if visit.ticket is not None:
                 self.tickets.use_up(visit.ticket, asked, now)
             return Response(status=303, headers={"Location": public_url_for(asked.then or "home")})
-        attributes = self._attributes(visit)
-        if visit.ticket is not None:
-            self.tickets.use_up(visit.ticket, asked, now)
-        expires = min(now + self.rules.handle_lifetime, session.ends)
-        handle = mint(
-            self.handle_keys[0],
-            principal=session.principal,
-            requester=asked.sp,
-            expires=expires,
-            authority=session.authority,
-        )
-        sent = [attribute.name[:_AUDITED_LENGTH] for attribute in attributes[:_AUDITED_NAMES]]
-        facts = {
-            "for": asked.sp,
-            "request": asked.request_id,
-            "context": context.context_class,
-            "attributes": sent,
-        }
-        self.record("handle.minted", now, session.principal, facts)
-        answer = Answer(handle, context.context_class, context.authn_instant, session.ends, attributes)
-        message = login_response(asked, answer, rules=self.rules, signer=self.key_ring().signer, now=now)
-        return _send(asked, sp, message)
 
-    def _attributes(self, visit: Visit) -> Attributes:
-        return visit.release().attributes if self.attributes_in_response.sends_to(visit.asked.sp) else ()
+        def use_up() -> None:
+            if visit.ticket is not None:
+                self.tickets.use_up(visit.ticket, asked, now)
+
+        return self.answering.answer(visit, sp, session, context, before=use_up)
 
 
 def see_other(endpoint: str, *, ticket: str) -> Response:
     """303 to a page of this service that goes on with a ticket."""
     return Response(status=303, headers={"Location": public_url_for(endpoint, ticket=ticket)})
-
-
-def _send(asked: WaitingRequest, sp: Entity, message: Element) -> Response:
-    fields = [("SAMLResponse", encode_post(message))]
-    if asked.relay_state is not None:
-        fields.append(("RelayState", asked.relay_state))
-    return auto_post(asked.acs_url, fields, destination=sp.name(incoming.language(shell().pages.catalogue)))

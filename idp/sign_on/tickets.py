@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from idp.identifiers.rules import NameIdPolicy
 from idp.sign_on.requests import WaitingRequest
 from ostiary.errors import Refusal
 from ostiary.saml.protocol import RequestedAuthnContext
@@ -101,6 +102,8 @@ def _used_up() -> Refusal:
 def _to_bytes(request: WaitingRequest) -> bytes:
     context = request.requested_context
     kept = {field.name: getattr(request, field.name) for field in fields(request)}
+    policy = request.name_id_policy
+    kept["name_id_policy"] = [getattr(policy, field.name) for field in fields(policy)] if policy is not None else None
     kept["requested_context"] = [context.comparison, *context.classes] if context is not None else None
     kept["fresh_since"] = request.fresh_since.isoformat() if request.fresh_since is not None else None
     return json.dumps(kept).encode()
@@ -110,6 +113,8 @@ def _from_bytes(stored: bytes) -> WaitingRequest:
     read = json.loads(stored)
     context = read.pop("requested_context")
     requested = RequestedAuthnContext(tuple(context[1:]), context[0]) if context is not None else None
+    policy = read.pop("name_id_policy")
+    named = NameIdPolicy(*policy) if policy is not None else None
     since = read.pop("fresh_since")
     fresh_since = datetime.fromisoformat(since) if since is not None else None
-    return WaitingRequest(requested_context=requested, fresh_since=fresh_since, **read)
+    return WaitingRequest(requested_context=requested, name_id_policy=named, fresh_since=fresh_since, **read)

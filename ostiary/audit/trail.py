@@ -10,13 +10,20 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ostiary.audit.tables import audit_event, audit_person, audit_waiting
+from ostiary.storage.prepared import PreparedInsert, PreparedSelect
 
 MAX_FACTS = 16_000
 """Characters of JSON that the facts of one row may take."""
+
+# Made once: making a statement costs more than carrying it out.
+_INSERT_EVENT = PreparedInsert(insert(audit_event))
+_INSERT_WAITING = PreparedInsert(insert(audit_waiting))
+_INSERT_PERSON = insert(audit_person)
+_COMMITMENT = PreparedSelect(select(audit_person.c.commitment).where(audit_person.c.lookup == bindparam("whose")))
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\Z")
 _NO_FACTS: Mapping[str, object] = MappingProxyType({})
@@ -77,11 +84,8 @@ def record(
         "facts": text,
         "reference": reference,
     }
-    key = connection.execute(insert(audit_event).values(row)).inserted_primary_key
-    if key is None:
-        raise RuntimeError("the database told no serial number")
-    serial = int(key[0])
-    connection.execute(insert(audit_waiting).values(writer=writer, serial=serial))
+    serial = _INSERT_EVENT.serial(connection, row)
+    _INSERT_WAITING.run(connection, {"writer": writer, "serial": serial})
     return serial
 
 
@@ -160,19 +164,19 @@ def _event(row: Row[Any]) -> Event:
 
 def _commitment(connection: Connection, subject: str) -> str:
     """SHA-256(salt || person), with the person's own salt, made when the person first appears."""
-    known = select(audit_person.c.commitment).where(audit_person.c.lookup == _lookup(subject))
-    commitment: str | None = connection.execute(known).scalar_one_or_none()
-    if commitment is not None:
-        return commitment
+    lookup = _lookup(subject)
+    known = _COMMITMENT.one_in(connection, {"whose": lookup})
+    if known is not None:
+        return str(known.commitment)
     salt = secrets.token_bytes(32)
     commitment = hashlib.sha256(salt + subject.encode()).hexdigest()
-    row = {"lookup": _lookup(subject), "name": subject, "salt": salt, "commitment": commitment}
+    row = {"lookup": lookup, "name": subject, "salt": salt, "commitment": commitment}
     try:
         # A savepoint: the caller's transaction survives when another one was first.
         with connection.begin_nested():
-            connection.execute(insert(audit_person).values(row))
+            connection.execute(_INSERT_PERSON, row)
     except IntegrityError:
-        commitment = str(connection.execute(known).scalar_one())
+        commitment = str(_COMMITMENT.one_in(connection, {"whose": lookup}).commitment)
     return commitment
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from ostiary.command.explain_commands import explain
+from ostiary.command.keys_commands import keys
+from ostiary.command.maintenance_commands import maintenance
 from ostiary.command.plain_errors import plain_errors
 from ostiary.command.trace.commands import trace
-from ostiary.errors import ConfigurationError
 
 _CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -102,6 +103,26 @@ def serve_idp(config: Path, authority: Path) -> None:
     serve_checked("idp", partial(make_home_idp, config, authority, clock=SystemClock()), listen)
 
 
+@serve.command("idp-certificates")
+@click.option("--config", type=_CONFIG, required=True, help="idp.yaml")
+@click.option(
+    "--authority", type=_CONFIG, required=True, help="aa.yaml of the Attribute Authority of the same organisation"
+)
+def serve_idp_certificates(config: Path, authority: Path) -> None:
+    """The port of the identity provider that asks browsers for their certificates; it speaks TLS itself."""
+    from idp.settings import IdpSettings
+    from ostiary.clock import SystemClock
+    from ostiary.command.certificate_port import required_port, serve_certificate_port
+    from ostiary.command.serving import refuse_taken_port
+    from ostiary.config import load_settings
+    from ostiary.web.log import make_log
+
+    clock = SystemClock()
+    _, port = required_port(load_settings(config, IdpSettings), config)
+    refuse_taken_port(port.listen)
+    serve_certificate_port(config, authority, clock=clock, log=make_log(clock, service="idp-certificates"))
+
+
 @serve.command("aa")
 @click.option("--config", type=_CONFIG, required=True, help="aa.yaml")
 def serve_aa(config: Path) -> None:
@@ -178,38 +199,6 @@ def healthy(url: str, ca: Path | None, certificate: Path | None, key: Path | Non
     from ostiary.command.healthy import ask
 
     ask(url, ca=ca, certificate=certificate, key=key)
-
-
-@ostiary.group()
-def keys() -> None:
-    """Signing keys and handle keys."""
-
-
-@keys.command("create")
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--name", required=True, help="Who uses the key; stands in its certificate.")
-def keys_create(directory: Path, name: str) -> None:
-    """A fresh signing key with its certificate, as DIRECTORY/current.key and current.crt."""
-    from ostiary.clock import SystemClock
-    from ostiary.federation.keys import create_key_ring
-
-    create_key_ring(directory, name, now=SystemClock().now())
-    click.echo(f"{directory / 'current.key'} and {directory / 'current.crt'} are written.")
-
-
-@keys.command("create-handle-key")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def keys_create_handle_key(file: Path) -> None:
-    """A fresh key for handles. The Handle Service and the Attribute Authority of one organisation share it."""
-    import secrets
-
-    from ostiary.config import write_private_file
-    from ostiary.handle import KEY_BYTES
-
-    if file.exists():
-        raise ConfigurationError("key.exists", file=file, expected="no file here yet", found="a file")
-    write_private_file(file, secrets.token_bytes(KEY_BYTES))
-    click.echo(f"{file} is written.")
 
 
 @ostiary.group()
@@ -309,11 +298,20 @@ def errors(write: Path | None) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def people(arguments: tuple[str, ...]) -> None:
     """The embedded directory: add, disable, change people (see `ostiary people --help`)."""
-    from idp.accounts.commands import people_commands
-    from ostiary.clock import SystemClock
-    from ostiary.command.home import upgrade_home
+    from functools import partial
 
-    commands = people_commands(prepare=upgrade_home, clock=SystemClock())
+    from idp.accounts.commands import people_commands
+    from idp.factors.commands import factor_commands
+    from idp.identifiers.commands import persistent_id_commands
+    from ostiary.clock import SystemClock
+    from ostiary.command.home import login_names, upgrade_home
+    from ostiary.web.log import make_log
+
+    clock = SystemClock()
+    names = partial(login_names, log=make_log(clock, service="people", style="console", level="warning"))
+    commands = people_commands(prepare=upgrade_home, clock=clock)
+    commands.add_command(persistent_id_commands(prepare=upgrade_home, login_names=names, clock=clock))
+    commands.add_command(factor_commands(prepare=upgrade_home, login_names=names, clock=clock))
     commands.main(list(arguments), prog_name="ostiary people", standalone_mode=False)
 
 
@@ -343,3 +341,5 @@ def vo(arguments: tuple[str, ...]) -> None:
 
 ostiary.add_command(explain)
 ostiary.add_command(trace)
+ostiary.add_command(keys)
+ostiary.add_command(maintenance)

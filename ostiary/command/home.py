@@ -1,106 +1,227 @@
 """Composition of a home organisation: which directory, stores and keys its IdP and its Attribute Authority get."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from flask import Flask
 from sqlalchemy import Engine
 
 import idp.tables
 import ostiary.audit.tables
+import ostiary.consent.tables
 from attribute_authority.authority import Authority
 from attribute_authority.metadata import aa_role
 from attribute_authority.requesters import find_requester_in
 from attribute_authority.service import make_attribute_authority
 from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
 from idp.accounts.directory import Directory
+from idp.identifiers.stored import PersistentIds
+from idp.login.opening import Means, open_login
 from idp.metadata import idp_role
 from idp.people import LdapPeopleSettings as LdapLogins
 from idp.service import make_idp
 from idp.settings import IdpSettings
 from ostiary.clock import Clock
-from ostiary.command.watched import LOOK_EVERY, watched_keys, watched_registry
-from ostiary.config import DatabaseSettings, Holder, load_settings
-from ostiary.errors import OstiaryError, Refusal
+from ostiary.command.authorities import all_authorities, other_authorities
+from ostiary.command.operation import Parts, make_operation, watched_settings
+from ostiary.command.several_people import SeveralPeople
+from ostiary.command.watched import (
+    LOOK_EVERY,
+    LOOK_NOW,
+    Watching,
+    watched,
+)
+from ostiary.config import DatabaseSettings, Holder, Sources, load_settings
+from ostiary.consent.settings import ConsentSettings
+from ostiary.consent.store import Choices, EnforcedChoices
+from ostiary.errors import ConfigurationError, OstiaryError, Refusal
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Contact, Entity, LocalizedText
 from ostiary.federation.registry import Registry
-from ostiary.handle import load_handle_keys
 from ostiary.policy.release_document import load_release_policies
-from ostiary.ports import People, VoMemberships
+from ostiary.ports import People, PersonalChoices, VoMemberships
+from ostiary.saml.soap_transport import SoapTransport
 from ostiary.storage import migrate
 from ostiary.storage.engine import open_database
 from ostiary.storage.sql import SqlCounters, SqlReplayStore, SqlSessionStore
 from ostiary.web.log import Log
 from voms.memberships import Memberships
 
+T = TypeVar("T")
+
 # Every branch of tables that stands in a home organisation's database.
 MIGRATIONS: Final = (
     migrate.MIGRATIONS,
     ostiary.audit.tables.MIGRATIONS,
+    ostiary.consent.tables.MIGRATIONS,
     idp.tables.MIGRATIONS,
 )
 
 
-def make_home_idp(config: Path, authority_config: Path, *, clock: Clock, log: Log) -> Flask:
-    """The IdP of ``idp.yaml``, with the Attribute Authority of ``aa.yaml`` in the same process for what it pushes."""
-    settings = load_settings(config, IdpSettings)
+def make_home_idp(
+    config: Path, authority_config: Path, *, clock: Clock, log: Log, transport: SoapTransport | None = None
+) -> Flask:
+    """The IdP of ``idp.yaml``, with the Attribute Authority of ``aa.yaml`` in the same process for what it pushes. ``transport`` takes the
+    place of HTTP on the way to the organisation's other authorities, and to SPs at logout."""
+    watching = Watching(clock, log)
+    live = watched_settings(config, watching, log)
+    settings = live().settings
+    authority_settings = load_settings(authority_config, AttributeAuthoritySettings)
+    _refuse_disagreement(config, settings, authority_settings)
+    _refuse_unknown_authorities(config, settings, authority_settings)
     engine = prepared(open_database(settings.database))
-    registry = watched_registry(settings.trust, clock, log)
+    registry = watching.registry(settings.trust)
     space = settings.entity_id
-    return make_idp(
+    others = other_authorities(
+        authority_settings,
+        _choices(engine, authority_settings),
+        registry=registry,
+        clock=clock,
+        log=log,
+        transport=transport,
+    )
+    authority = make_authority(authority_settings, registry, log)
+    opened = open_login(settings.people, settings.login, _means_of_login(settings, engine, clock, log))
+    app = make_idp(
         settings,
         registry=registry,
-        key_ring=watched_keys(settings.trust, clock, log),
-        handle_keys=load_handle_keys(settings.handle_keys),
-        opened=settings.people.open(engine, settings.password_hashing.passwords, ldap_trouble(log)),
+        key_ring=watching.keys(settings.trust),
+        handle_keys=watching.handle_keys(settings.handle_keys),
+        opened=opened,
         sessions=SqlSessionStore(engine, namespace=space),
         counters=SqlCounters(engine, namespace=space),
-        attribute_source=make_authority(load_settings(authority_config, AttributeAuthoritySettings), registry, log),
+        attribute_source=all_authorities(authority_settings, authority, others),
+        own_attributes=lambda principal: authority.about(principal, clock.now()),
         engine=engine,
         log=log,
         clock=clock,
+        transport=transport,
+        live=lambda: live().settings,
+        branding=lambda: live().derived.branding,
+        operation=make_operation(
+            config, live, watching, Parts(registry, engine, [("people", opened.people.check)]), clock=clock
+        ),
+    )
+    app.extensions[LOOK_NOW] = watching.look_now
+    return app
+
+
+def _means_of_login(settings: IdpSettings, engine: Engine, clock: Clock, log: Log) -> Means:
+    def watch(load: Callable[[Sources], T]) -> Callable[[], T]:
+        return watched(Holder(load, every=LOOK_EVERY), clock, log)
+
+    return Means(
+        engine=engine,
+        make_passwords=settings.password_hashing.passwords,
+        report=ldap_trouble(log),
+        watch=watch,
+        replays=SqlReplayStore(engine, namespace=settings.entity_id),
+        log=log,
     )
 
 
-def make_home_authority(config: Path, *, clock: Clock, log: Log) -> Flask:
-    """The Attribute Authority of ``aa.yaml`` behind SOAP."""
+def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: SoapTransport | None = None) -> Flask:
+    """The Attribute Authority of ``aa.yaml`` behind SOAP. ``transport`` as for the IdP."""
     settings = load_settings(config, AttributeAuthoritySettings)
     engine = prepared(open_database(settings.database))
-    registry = watched_registry(settings.trust, clock, log)
-    return make_attribute_authority(
+    watching = Watching(clock, log)
+    registry = watching.registry(settings.trust)
+    app = make_attribute_authority(
         settings,
         authority=make_authority(settings, registry, log),
         registry=registry,
-        key_ring=watched_keys(settings.trust, clock, log),
-        handle_keys=load_handle_keys(settings.handle_keys),
+        key_ring=watching.keys(settings.trust),
+        handle_keys=watching.handle_keys(settings.handle_keys),
         replays=SqlReplayStore(engine, namespace=settings.entity_id),
+        others=other_authorities(
+            settings, _choices(engine, settings), registry=registry, clock=clock, log=log, transport=transport
+        ),
+        persistent=PersistentIds(engine),
         engine=engine,
         log=log,
         clock=clock,
     )
+    app.extensions[LOOK_NOW] = watching.look_now
+    return app
+
+
+def _refuse_disagreement(config: Path, settings: IdpSettings, authority: AttributeAuthoritySettings) -> None:
+    """One of them asks people, the other keeps to the answers: they have to mean the same."""
+    asks = ConsentSettings.model_validate(settings.consent.model_dump(include=set(ConsentSettings.model_fields)))
+    if asks != authority.consent:
+        raise ConfigurationError(
+            "consent.disagree",
+            file=config,
+            key="consent",
+            expected=f"the same as in aa.yaml: mode {authority.consent.mode}",
+            found=f"mode {asks.mode}" + ("" if asks.mode != authority.consent.mode else ", and other exceptions"),
+        )
+
+
+def _refuse_unknown_authorities(config: Path, settings: IdpSettings, authority: AttributeAuthoritySettings) -> None:
+    """A person whom a rule sends to an authority that is nowhere would be nobody to every resource."""
+    known = {authority.authority_index, *(other.index for other in authority.others)}
+    unknown = settings.authorities.indexes() - known
+    if unknown:
+        raise ConfigurationError(
+            "idp.authority_unknown",
+            file=config,
+            key="authorities",
+            expected=", ".join(str(index) for index in sorted(known)),
+            found=", ".join(str(index) for index in sorted(unknown)),
+        )
+
+
+def _choices(engine: Engine, settings: AttributeAuthoritySettings) -> PersonalChoices:
+    return EnforcedChoices(Choices(engine, writer="aa"), settings.consent)
 
 
 def make_authority(settings: AttributeAuthoritySettings, registry: Callable[[], Registry], log: Log) -> Authority:
     """The Attribute Authority without a wire, over the people that its settings name."""
-    people: People
-    if isinstance(settings.people, LdapPeopleSettings):
-        people = settings.people.open(ldap_trouble(log))
-        close_people = people.close
-    else:
-        engine = open_database(settings.database)
-        people, close_people = Directory(engine), engine.dispose
+    engine = open_database(settings.database)
+    closing = ExitStack()
+    closing.callback(engine.dispose)
+    directories: list[People] = []
+    for kept in (settings.people, *settings.further_people):
+        if isinstance(kept, LdapPeopleSettings):
+            in_ldap = kept.open(ldap_trouble(log))
+            closing.callback(in_ldap.close)
+            directories.append(in_ldap)
+        else:
+            directories.append(Directory(engine))
     return Authority(
-        people=people,
+        people=directories[0] if len(directories) == 1 else SeveralPeople(directories),
         resolver=settings.resolver.resolver(settings.entity_id, open_vo),
         policies=Holder(
             lambda sources: load_release_policies(settings.release_policies, sources=sources), every=LOOK_EVERY
         ),
         find_requester=find_requester_in(registry),
         log=log,
-        close_people=close_people,
+        personal_choices=_choices(engine, settings),
+        close_people=closing.close,
     )
+
+
+@contextmanager
+def login_names(settings: IdpSettings, log: Log) -> Iterator[Callable[[str], str | None]]:
+    """Finds whose login name something is, active or not, in the directory that ``people`` names."""
+    with ExitStack() as closing:
+        if isinstance(settings.people, LdapLogins):
+            names = settings.people.names(ldap_trouble(log))
+            closing.callback(names.close)
+            yield names.principal_of
+            return
+        engine = open_database(settings.database)
+        closing.callback(engine.dispose)
+        directory = Directory(engine)
+
+        def find(login_name: str) -> str | None:
+            person = directory.find(login_name)
+            return person.principal if person is not None else None
+
+        yield find
 
 
 def principal_of(
@@ -108,16 +229,12 @@ def principal_of(
 ) -> str | None:
     """Whose login name this is at a home organisation; None when it is nobody's. ``idp_settings`` may be left out where people are in the
     embedded directory. Raises `Unavailable`, `Refusal` (``explain.idp_needed``)."""
-    if idp_settings is not None and isinstance(idp_settings.people, LdapLogins):
-        names = idp_settings.people.names(ldap_trouble(log))
-        try:
-            return names.principal_of(username)
-        finally:
-            names.close()
-    if idp_settings is None and isinstance(authority.people, LdapPeopleSettings):
+    if idp_settings is not None:
+        with login_names(idp_settings, log) as principal_named:
+            return principal_named(username)
+    if isinstance(authority.people, LdapPeopleSettings):
         raise Refusal("explain.idp_needed", expected="--idp, which says how login names are found", found="none")
-    database = idp_settings.database if idp_settings is not None else authority.database
-    engine = open_database(database)
+    engine = open_database(authority.database)
     try:
         person = Directory(engine).find(username)
     finally:
@@ -146,7 +263,7 @@ def home_entity(
     return Entity(
         entity_id=settings.entity_id,
         idp=idp_role(settings, key_ring),
-        aa=aa_role(authority, key_ring, settings.scopes),
+        aa=aa_role(authority, key_ring, settings.scopes, settings.identifiers.formats()),
         organization_names=tuple(LocalizedText(text, lang) for lang, text in settings.organisation.name.items()),
         organization_urls=tuple(LocalizedText(settings.public_url, lang) for lang in settings.organisation.name),
         contacts=(Contact("support", emails=(support_email,)),) if support_email else (),

@@ -1,19 +1,23 @@
 """Runs one service: makes its application and hands it to granian. Every worker makes its own."""
 
+import contextlib
 import importlib
 import multiprocessing
+import os
+import signal
 import socket
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+from granian.server.mp import MPServer
 
 from ostiary.clock import SystemClock
 from ostiary.command.plain_errors import plain_errors
+from ostiary.command.watched import LOOK_NOW
 from ostiary.config import ListenSettings
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.web.log import Log, make_log
@@ -39,7 +43,7 @@ def serve_made(name: str, make: MakeApplication, listen: ListenSettings, *, styl
 
     Plain HTTP: TLS and the name that the world sees belong to the reverse proxy in front.
     """
-    server = Granian(
+    server = _Server(
         name,
         address=listen.host,
         port=listen.port,
@@ -53,6 +57,16 @@ def serve_made(name: str, make: MakeApplication, listen: ListenSettings, *, styl
         respawn_failed_workers=True,
     )
     server.serve(target_loader=partial(_load, name, make, style), wrap_loader=False)
+
+
+class _Server(MPServer):
+    """SIGHUP tells the workers to look at their files. Their default, to start anew, would fail with a broken file."""
+
+    def signal_handler_reload(self, *_args: object, **_kwargs: object) -> None:
+        """Passes the signal on."""
+        for worker in self.wrks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, signal.SIGHUP)
 
 
 def serve_checked(name: str, make: MakeApplication, listen: ListenSettings) -> None:
@@ -86,7 +100,10 @@ def _try(name: str, make: MakeApplication) -> None:
 
 
 def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication":
-    return make(log=make_log(SystemClock(), service=name, style=style))
+    application = make(log=make_log(SystemClock(), service=name, style=style))
+    look_now = getattr(application, "extensions", {}).get(LOOK_NOW)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if look_now is None else lambda _signal, _frame: look_now())
+    return application
 
 
 def load_application(name: str) -> "WSGIApplication":

@@ -71,6 +71,10 @@ class Holder(Generic[T]):
         finally:
             self._lock.release()
 
+    def look_now(self) -> None:
+        """The next `poll` looks, however short the last one ago. May be called by a signal handler: it waits for nothing."""
+        self._next_look = None
+
     def _reload(self) -> T:
         sources = Sources()
         # The old files too: a load that stops at the first broken file has not noted those after it.

@@ -178,6 +178,12 @@ def _existing_directory(value: Path) -> Path:
     return value
 
 
+def _existing(value: Path) -> Path:
+    if not value.exists():
+        raise WrongSetting("config.path_file", expected="an existing file or directory", found=value)
+    return value
+
+
 PathFromHere = Annotated[Path, AfterValidator(_from_here)]
 """A path; a relative one starts from the directory of the file that it is written in. It need not exist."""
 
@@ -186,6 +192,9 @@ FileFromHere = Annotated[PathFromHere, AfterValidator(_existing_file)]
 
 DirectoryFromHere = Annotated[PathFromHere, AfterValidator(_existing_directory)]
 """The same for a directory that must exist."""
+
+FileOrDirectoryFromHere = Annotated[PathFromHere, AfterValidator(_existing)]
+"""The same for a file or directory that must exist."""
 
 
 def _database_url(value: str, info: ValidationInfo) -> str:

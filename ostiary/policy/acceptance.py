@@ -12,6 +12,7 @@ from typing import Literal
 
 from ostiary.attributes import SCOPED, Attribute, Attributes, Value
 from ostiary.errors import Refusal
+from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS, is_identifier
 from ostiary.policy.patterns import Pattern, compile_pattern
 from ostiary.policy.values import EVERY_VALUE, ValueTest
 
@@ -164,8 +165,8 @@ def accept(policy: AcceptancePolicy, issuer: Issuer, attributes: Attributes, *, 
 
     The first rule about an attribute whose tests all hold accepts a value, under the rule's name for it. A value of a
     scoped attribute (`ostiary.attributes.SCOPED`) without a scope is refused, as is a scope on any other, and a scoped value
-    whose left part is empty or holds blanks or another ``@``. What claims
-    to come from another issuer than the proven one is refused.
+    whose left part is empty or holds blanks or another ``@``, and a subject-id or pairwise-id of another form than its
+    profile's. What claims to come from another issuer than the proven one is refused.
     """
     verdicts: list[AcceptanceVerdict] = []
     accepted: list[Attribute] = []
@@ -201,6 +202,8 @@ def _verdict(
         return refused("scope_unexpected")
     if name in SCOPED and not _PLAIN_LEFT.fullmatch(value.text):
         # "alice@victim.example@home.example" is home's to say, but an application that splits at the first @ reads another scope.
+        return refused("value")
+    if name in SUBJECT_IDENTIFIERS and not is_identifier(str(value)):
         return refused("value")
     nearest = refused("no_rule")
     for rule in policy.about(name):

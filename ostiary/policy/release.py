@@ -3,12 +3,14 @@
 Deny wins over permit and the default is nothing. Never resolves attributes, never reads a file or the clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from ostiary.attributes import Attribute, Attributes, Value
+from ostiary.identifiers.requirement import Requirement, identifiers_withheld
+from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS
 from ostiary.policy.patterns import Pattern
 from ostiary.policy.urltree import Location, UrlTree, read_url
 from ostiary.policy.values import EVERY_VALUE, ValueTest
@@ -18,7 +20,21 @@ NO_RULE = "no rule"
 Origin = tuple[str, str, int]
 """Scheme, host and port, as `ostiary.policy.urltree.Location` has them."""
 
-ReleaseReason = Literal["permit", "deny", "no_rule", "not_wanted", "expired", "target_unreadable", "target_foreign"]
+ReleaseReason = Literal[
+    "permit",
+    "deny",
+    "no_rule",
+    "not_wanted",
+    "expired",
+    "target_unreadable",
+    "target_foreign",
+    "identifier_not_needed",
+    "withheld",
+    "not_asked",
+]
+
+PersonalReason = Literal["withheld", "not_asked"]
+"""Why the person's own choice keeps a value here that policies would let go: she withheld it, or was never asked about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +50,8 @@ class Requester:
     """Who asks, as far as metadata proves it.
 
     ``known`` is False for an entity without valid metadata: only policies for ``anyone`` permit it something, every
-    deny still holds. ``origins`` are those of its registered endpoints: the only ones for whose URLs it may ask.
+    deny still holds. ``origins`` are those of its registered endpoints: the only ones for whose URLs it may ask. ``identifier`` says which
+    subject identifier it needs, and is counted in ``requested`` too; None where its metadata does not say.
     """
 
     entity_id: str
@@ -43,6 +60,7 @@ class Requester:
     requested: tuple[RequestedAttribute, ...] = ()
     known: bool = True
     origins: frozenset[Origin] = frozenset()
+    identifier: Requirement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +219,8 @@ def release(
     It is the requester's own word, so one whose origin is not among the requester's gets nothing, like one that hides
     where it leads (see `ostiary.policy.urltree.read_url`). ``wanted`` narrows and never widens: None asks for
     everything, an attribute without values for all its values, one with values for these only (SAML core 3.3.2.3).
-    Deny wins over permit; what no rule permits stays. Attributes left without a value are left out.
+    Deny wins over permit; what no rule permits stays. Of the subject identifiers that are permitted, those stay that the requester's
+    metadata does not need. Attributes left without a value are left out.
     """
     location = read_url(target) if target is not None else None
     unfit = _unfit_target(target, location, requester)
@@ -227,7 +246,51 @@ def release(
                 kept.append(value)
         if kept:
             released.append(attribute.keeping(kept))
-    return ReleaseDecision(tuple(released), tuple(verdicts))
+    return _only_needed_identifiers(requester, ReleaseDecision(tuple(released), tuple(verdicts)))
+
+
+def narrowed(decision: ReleaseDecision, objection: Callable[[str, Value], PersonalReason | None]) -> ReleaseDecision:
+    """The decision after the person's own choice: what it objects to stays; it never lets anything go that policies keep."""
+    objections = {
+        (attribute.name, value): reason
+        for attribute in decision.attributes
+        for value in attribute.values
+        if (reason := objection(attribute.name, value)) is not None
+    }
+    if not objections:
+        return decision
+    kept = (
+        attribute.keeping(value for value in attribute.values if (attribute.name, value) not in objections)
+        for attribute in decision.attributes
+    )
+    return ReleaseDecision(
+        tuple(attribute for attribute in kept if attribute.values),
+        tuple(
+            replace(verdict, released=False, policy="", rule=NO_RULE, reason=reason)
+            if verdict.released and (reason := objections.get((verdict.attribute, verdict.value))) is not None
+            else verdict
+            for verdict in decision.verdicts
+        ),
+    )
+
+
+def _only_needed_identifiers(requester: Requester, decision: ReleaseDecision) -> ReleaseDecision:
+    """Data minimisation: a relying party that needs no identifier, or another one, is not sent this one."""
+    if requester.identifier is None:
+        return decision
+    permitted = SUBJECT_IDENTIFIERS.intersection(attribute.name for attribute in decision.attributes)
+    withheld = identifiers_withheld(requester.identifier, permitted)
+    if not withheld:
+        return decision
+    return ReleaseDecision(
+        tuple(attribute for attribute in decision.attributes if attribute.name not in withheld),
+        tuple(
+            replace(verdict, released=False, reason="identifier_not_needed")
+            if verdict.released and verdict.attribute in withheld
+            else verdict
+            for verdict in decision.verdicts
+        ),
+    )
 
 
 _Rules = list[tuple[ReleasePolicy, ReleaseRule]]

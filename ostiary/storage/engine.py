@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ostiary.config.private_files import read_private_file
@@ -161,5 +161,18 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 def _begin(connection: Connection) -> None:
     only_reads = bool(connection.get_execution_options().get(_READING))
-    connection.exec_driver_sql(f"PRAGMA query_only={int(only_reads)}")
-    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+    # The setting stays with the connection, which serves one transaction after another.
+    if connection.info.get(_READING) is not only_reads:
+        connection.info.pop(_READING, None)
+        _tell(connection, f"PRAGMA query_only={int(only_reads)}")
+        connection.info[_READING] = only_reads
+    _tell(connection, "BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+def _tell(connection: Connection, statement: str) -> None:
+    """Straight to the driver: every transaction begins here. Its errors are those of SQLAlchemy all the same."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute(statement)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from error

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from ostiary.errors import Unavailable
-from ostiary.storage.stores import stored_key
+from ostiary.storage.stores import MAXIMUM_MEMBERS, stored_key
 
 V = TypeVar("V")
 
@@ -94,6 +94,62 @@ class MemorySessionStore:
 
     def __len__(self) -> int:
         """How many entries are held, expired ones that were not yet cleared away included."""
+        return len(self._entries)
+
+
+class MemoryGroups:
+    """`Groups` for one process. When full, the oldest membership gives way."""
+
+    def __init__(self, *, max_entries: int = MAX_ENTRIES, namespace: str = "") -> None:
+        self._namespace = namespace
+        self._max_entries = max_entries
+        self._lock = threading.Lock()
+        # (group, member) in the order of arrival, and the same by group.
+        self._entries: OrderedDict[tuple[str, str], datetime] = OrderedDict()
+        self._groups: dict[str, set[str]] = {}
+        self._expiries: list[tuple[datetime, str, str]] = []
+
+    def add(self, group: str, member: str, *, expires: datetime, now: datetime) -> None:
+        name = stored_key(self._namespace, group)
+        with self._lock:
+            until = self._entries.get((name, member))
+            if expires <= now or (until is not None and until >= expires):
+                return
+            self._drop_expired(now)
+            if until is None and len(self._entries) >= self._max_entries:
+                self._drop(*next(iter(self._entries)))
+            self._entries[name, member] = expires
+            self._groups.setdefault(name, set()).add(member)
+            heapq.heappush(self._expiries, (expires, name, member))
+            if len(self._expiries) > 2 * len(self._entries) + 64:
+                self._expiries = [(at, *known) for known, at in self._entries.items()]
+                heapq.heapify(self._expiries)
+
+    def members(self, group: str, now: datetime) -> tuple[str, ...]:
+        name = stored_key(self._namespace, group)
+        with self._lock:
+            found = sorted(member for member in self._groups.get(name, ()) if now < self._entries[name, member])
+            return tuple(found[:MAXIMUM_MEMBERS])
+
+    def remove(self, group: str, member: str) -> None:
+        with self._lock:
+            self._drop(stored_key(self._namespace, group), member)
+
+    def _drop_expired(self, now: datetime) -> None:
+        while self._expiries and self._expiries[0][0] <= now:
+            expires, name, member = heapq.heappop(self._expiries)
+            if self._entries.get((name, member)) == expires:
+                self._drop(name, member)
+
+    def _drop(self, name: str, member: str) -> None:
+        if self._entries.pop((name, member), None) is None:
+            return
+        self._groups[name].discard(member)
+        if not self._groups[name]:
+            del self._groups[name]
+
+    def __len__(self) -> int:
+        """How many memberships are held, expired ones that were not yet cleared away included."""
         return len(self._entries)
 
 

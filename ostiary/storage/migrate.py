@@ -48,6 +48,12 @@ def upgrade(engine: Engine, locations: Sequence[Path]) -> None:
         _check_foreign_keys(connection)
 
 
+def heads(engine: Engine) -> tuple[str, ...]:
+    """The newest revision of each branch in the database, in order. Raises `Unavailable`."""
+    with reading(engine) as connection:
+        return tuple(sorted(MigrationContext.configure(connection).get_current_heads()))
+
+
 def pending(engine: Engine, locations: Sequence[Path]) -> list[str]:
     """The revisions that `upgrade` would apply, in that order; empty when the database is up to date.
 

@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary.errors import Unavailable
 from ostiary.storage.engine import reading, writing
-from ostiary.storage.stores import stored_key
-from ostiary.storage.tables import counter, replay_entry, session_entry
+from ostiary.storage.stores import MAXIMUM_MEMBERS, stored_key
+from ostiary.storage.tables import counter, group_member, replay_entry, session_entry
 
 CLEARING_EVERY = timedelta(minutes=10)
 """How often a store looks for expired rows, and how long a row stays after it has expired: the clocks of two nodes differ."""
@@ -110,6 +110,52 @@ class SqlSessionStore:
             removed = connection.execute(delete(session_entry).where(session_entry.c.key == name)).rowcount == 1
             value: bytes = row.value
             return value if removed and now < row.expires else None
+
+
+class SqlGroups:
+    """`Groups` in the table ``group_member``."""
+
+    def __init__(self, engine: Engine, *, namespace: str = "") -> None:
+        self._engine = engine
+        self._namespace = namespace
+        self._clearing = _Clearing(engine, group_member)
+
+    def add(self, group: str, member: str, *, expires: datetime, now: datetime) -> None:
+        if expires > now:
+            self._add(self._key(group, member), stored_key(self._namespace, group), member, expires)
+        self._clearing.after_write(now)
+
+    def _add(self, key: str, group: str, member: str, expires: datetime) -> None:
+        known = group_member.c.key == key
+        for _ in range(_ATTEMPTS):
+            try:
+                with writing(self._engine) as connection:
+                    values = {"key": key, "group_key": group, "member": member, "expires": expires}
+                    connection.execute(insert(group_member).values(values))
+            except IntegrityError:
+                longer = update(group_member).where(known, group_member.c.expires < expires)
+                with writing(self._engine) as connection:
+                    connection.execute(longer.values(expires=expires))
+                    if connection.execute(select(group_member.c.key).where(known)).one_or_none() is not None:
+                        return
+            else:
+                return
+        raise _contended()
+
+    def members(self, group: str, now: datetime) -> tuple[str, ...]:
+        of_group = group_member.c.group_key == stored_key(self._namespace, group)
+        wanted = select(group_member.c.member).where(of_group, group_member.c.expires > now)
+        with reading(self._engine) as connection:
+            ordered = wanted.order_by(group_member.c.member).limit(MAXIMUM_MEMBERS)
+            return tuple(connection.execute(ordered).scalars())
+
+    def remove(self, group: str, member: str) -> None:
+        with writing(self._engine) as connection:
+            connection.execute(delete(group_member).where(group_member.c.key == self._key(group, member)))
+
+    def _key(self, group: str, member: str) -> str:
+        # The length keeps apart what would read the same.
+        return stored_key(self._namespace, f"{len(group)} {group} {member}")
 
 
 class SqlReplayStore:

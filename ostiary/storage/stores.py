@@ -1,11 +1,14 @@
-"""What a store of sessions, of used messages and of counted attempts can do; says nothing about where it keeps them.
+"""What a store of sessions, of their groups, of used messages and of counted attempts can do; says nothing about where it keeps them.
 
 Each is a small Protocol with one conformance suite (tests/storage). Times are aware UTC datetimes, passed in.
 """
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+MAXIMUM_MEMBER: Final = 64
+MAXIMUM_MEMBERS: Final = 1_000
 
 
 class SessionStore(Protocol):
@@ -36,6 +39,23 @@ class ReplayStore(Protocol):
         False also when ``expires`` is not after ``now``: what can't be remembered can't be accepted. Raises
         `Unavailable` when the store does not answer, or would have to forget another key too early.
         """
+        ...
+
+
+class Groups(Protocol):
+    """Which members a group has, each until it expires: the sessions of one NameID, for instance. Members are no secrets."""
+
+    def add(self, group: str, member: str, *, expires: datetime, now: datetime) -> None:
+        """``member`` (at most `MAXIMUM_MEMBER` characters) belongs to ``group`` until ``expires`` (exclusive); added again, until the
+        later time. Members that are added at the same time are all kept. Raises `Unavailable` when the store does not answer."""
+        ...
+
+    def members(self, group: str, now: datetime) -> tuple[str, ...]:
+        """Those that have not expired, in the order of their names, at most `MAXIMUM_MEMBERS`."""
+        ...
+
+    def remove(self, group: str, member: str) -> None:
+        """It belongs no more; nothing happens where it did not."""
         ...
 
 

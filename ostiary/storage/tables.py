@@ -15,6 +15,15 @@ session_entry = Table(
     Column("expires", UtcDateTime, nullable=False, index=True),
 )
 
+group_member = Table(
+    "group_member",
+    metadata,
+    Column("key", exact_text(64), primary_key=True),
+    Column("group_key", exact_text(64), nullable=False, index=True),
+    Column("member", exact_text(64), nullable=False),
+    Column("expires", UtcDateTime, nullable=False, index=True),
+)
+
 replay_entry = Table(
     "replay_entry",
     metadata,

@@ -12,6 +12,7 @@ STATIC: Final = Path(__file__).parent / "static"
 _MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
 }
 
@@ -31,13 +32,18 @@ class Asset:
         return f"{self.stem}.{self.fingerprint}{self.suffix}"
 
     @property
+    def is_image(self) -> bool:
+        """Whether it is shown, never run."""
+        return self.media_type.startswith("image/")
+
+    @property
     def media_type(self) -> str:
         """For the Content-Type header."""
         return _MEDIA_TYPES[self.suffix]
 
 
 def load_asset(path: Path) -> Asset:
-    """Read a ``.css``, ``.js`` or ``.svg`` file. Raises `ConfigurationError` (``web.asset``) when there is none."""
+    """Read a ``.css``, ``.js``, ``.png`` or ``.svg`` file. Raises `ConfigurationError` (``web.asset``) when there is none."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -46,7 +52,12 @@ def load_asset(path: Path) -> Asset:
         raise ConfigurationError(
             "web.asset", file=path, expected="one of " + ", ".join(_MEDIA_TYPES), found=path.suffix
         )
-    return Asset(path.stem, path.suffix, content, sha256(content).hexdigest()[:16])
+    return asset_of(path.stem, path.suffix, content)
+
+
+def asset_of(stem: str, suffix: str, content: bytes) -> Asset:
+    """A file of the pages that was made, not read."""
+    return Asset(stem, suffix, content, sha256(content).hexdigest()[:16])
 
 
 def stylesheet() -> bytes:

@@ -7,7 +7,7 @@ cookie. SAML endpoints, which other sites do post to, are marked `cross_site` an
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from flask import Flask, Response, current_app, g, request
@@ -47,9 +47,10 @@ def comes_from_elsewhere(own_origin: str, *, origin: str | None, fetch_site: str
     return origin is not None and origin.lower() != own_origin
 
 
-def protect(app: Flask, *, secret: bytes, own_origin: str, entity_id: str) -> None:
+def protect(app: Flask, *, secrets_now: Callable[[], Sequence[bytes]], own_origin: str, entity_id: str) -> None:
     """Check every unsafe request to ``app`` that is not marked `cross_site`, and keep the cookie that the token belongs to.
 
+    ``secrets_now``: the first makes tokens, all of them are good for checking one, so that a form outlives a change of keys.
     ``own_origin`` is scheme, host and port in lower case, as browsers write it in ``Origin``.
     """
     https = own_origin.startswith("https:")
@@ -72,13 +73,14 @@ def protect(app: Flask, *, secret: bytes, own_origin: str, entity_id: str) -> No
             raise Denied(
                 "csrf.token", expected="cookie and token", found=f"cookie {held is not None}, token {given is not None}"
             )
-        if not hmac.compare_digest(given.encode(), token_for(held, secret).encode()):
+        good = [hmac.compare_digest(given.encode(), token_for(held, secret).encode()) for secret in secrets_now()]
+        if not any(good):
             raise Denied("csrf.token", expected="the token that belongs to the cookie", found="another token")
 
     def token() -> str:
         if "csrf_cookie" not in g:
             g.csrf_cookie = cookie() or secrets.token_urlsafe(32)
-        return token_for(g.csrf_cookie, secret)
+        return token_for(g.csrf_cookie, secrets_now()[0])
 
     def keep(response: Response) -> Response:
         if "csrf_cookie" in g and g.csrf_cookie != cookie():

@@ -46,4 +46,12 @@ def form() -> Fields:
 
 def language(catalogue: Catalogue) -> str:
     """The language of the answer: ``ui_locales`` in the query, else ``Accept-Language``, else English."""
-    return catalogue.choose(wanted=request.args.get(LANGUAGE_PARAMETER), accept=request.headers.get("Accept-Language"))
+    return catalogue.choose(wanted=_wanted_languages(), accept=request.headers.get("Accept-Language"))
+
+
+def _wanted_languages() -> str | None:
+    # Werkzeug decodes a whole query, a signed message too; most speak of no language.
+    names = [part.partition(b"=")[0] for part in request.query_string.split(b"&")]
+    if any(name == LANGUAGE_PARAMETER.encode() or b"%" in name for name in names):
+        return request.args.get(LANGUAGE_PARAMETER)
+    return None

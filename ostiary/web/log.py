@@ -7,6 +7,7 @@ import sys
 import traceback
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Final, Literal, TextIO, cast
 
@@ -86,6 +87,7 @@ def left_out(log: Log) -> Callable[[str, OstiaryError], None]:
     return tell
 
 
+@lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether a value under this name stays out of the log."""
     words = _WORD.findall(name)
@@ -94,6 +96,8 @@ def is_secret(name: str) -> bool:
 
 def one_line(text: str) -> str:
     """The text with everything that could break or reorder a line made visible, cut to a bounded length."""
+    if len(text) <= MAX_TEXT and text.isprintable():
+        return text
     shown = "".join(_visible(character) for character in text[:MAX_TEXT])
     return shown if len(text) <= MAX_TEXT else f"{shown}… ({len(text)} characters)"
 

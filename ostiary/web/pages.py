@@ -1,5 +1,6 @@
 """Turns a template and values into HTML. Escapes everything; knows no request, sets no header, never invents a value."""
 
+import copy
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ostiary.config import Sources
 from ostiary.web.assets import stylesheet
 from ostiary.web.texts import Catalogue
 
@@ -39,6 +41,12 @@ class Pages:
         )
         self._environment.filters["moment"] = _moment
         self._environment.tests["web_address"] = is_web_address
+
+    def with_texts(self, directory: Path, *, sources: Sources | None = None) -> "Pages":
+        """The same pages with the texts of a site in place of those with the same keys. Raises as `Catalogue.with_texts`."""
+        other = copy.copy(self)
+        other.catalogue = self.catalogue.with_texts(directory, sources=sources)
+        return other
 
     def render(self, name: str, lang: str, nonce: str | None = None, **values: object) -> str:
         """The page ``name`` in the language ``lang``. ``nonce`` is that of the Content Security Policy, for inline scripts.

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, jsonify, request, url_for
@@ -19,9 +19,11 @@ from ostiary.config import WrongSetting, parse_public_url
 from ostiary.errors import ConfigurationError, Missing, OstiaryError, Refusal, TooLarge, TooMany, WrongMethod
 from ostiary.web import csrf, incoming
 from ostiary.web.assets import STATIC, Asset, load_asset
+from ostiary.web.branding import PLAIN, Branding, in_language
 from ostiary.web.headers import Headers, asset_headers, auto_post_headers, page_headers
 from ostiary.web.log import Log, reference
-from ostiary.web.pages import Pages
+from ostiary.web.outlines import Outlines, outline_of
+from ostiary.web.pages import Pages, is_web_address
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,13 +33,18 @@ MINIMUM_SECRET: Final = 32
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SHELL: Final = "ostiary"
+_ANY_HOST: Final = "ostiary_any_host"
+
+ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """What the pages of one service share. ``public_url`` has no trailing slash; ``origin`` is as browsers write it."""
+    """What the pages of one service share. ``public_url`` has no trailing slash; ``origin`` is as browsers write it. ``branding`` gives
+    the site's own look of the moment; ``outlines`` are of pages that go out at every sign-on."""
 
-    pages: Pages
+    plain_pages: Pages
+    branding: Callable[[], Branding]
     service_name: str
     public_url: str
     origin: str
@@ -45,6 +52,12 @@ class Shell:
     clock: Clock
     stylesheet: Asset
     assets: tuple[Asset, ...]
+    outlines: Outlines
+
+    @property
+    def pages(self) -> Pages:
+        """The pages, with the site's own texts."""
+        return self.branding().pages or self.plain_pages
 
     @property
     def https(self) -> bool:
@@ -60,41 +73,46 @@ def make_service(
     public_url: str,
     log: Log,
     clock: Clock,
-    secret: bytes,
+    secret: bytes | Callable[[], Sequence[bytes]],
     entity_id: str | None = None,
     max_body: int = DEFAULT_MAX_BODY,
     trusted_proxies: int = 0,
     assets: Sequence[Asset] = (),
     check_health: Callable[[], None] | None = None,
+    branding: Callable[[], Branding] = lambda: PLAIN,
 ) -> Flask:
     """A Flask application with the shell around it.
 
     ``service_name`` stands in the header of each page. ``public_url`` is where browsers find the service: requests for another
-    host are refused, and a path in it is the prefix of every route. ``secret`` (at least 32 bytes) binds CSRF tokens. ``max_body``
-    in bytes. ``trusted_proxies`` is the number of reverse proxies whose ``X-Forwarded-For`` names the client; 0 trusts none, and the
-    log warns once when that header arrives all the same.
-    ``assets`` are further files for `asset_url`. ``check_health`` raises `OstiaryError` while the service can't work.
+    host are refused, and a path in it is the prefix of every route. ``secret`` (at least 32 bytes) binds CSRF tokens; where it changes
+    with time it is a function, whose first makes tokens while all are good for checking one. ``max_body`` in bytes.
+    ``trusted_proxies`` is the number of reverse proxies whose ``X-Forwarded-For`` names the client; 0 trusts none, and the log warns
+    once when that header arrives all the same. ``branding`` gives the site's own look of the moment. ``assets`` are further files for
+    `asset_url`. ``check_health`` raises `OstiaryError` while the service can't work.
 
     Raises `ConfigurationError` (``web.public_url``, ``web.secret``).
     """
     origin, prefix = _parts(public_url)
-    if len(secret) < MINIMUM_SECRET:
+    secrets_now = (lambda: (secret,)) if isinstance(secret, bytes) else secret
+    shortest = min(len(known) for known in secrets_now())
+    if shortest < MINIMUM_SECRET:
         raise ConfigurationError(
-            "web.secret", file=import_name, key="secret", expected=f"{MINIMUM_SECRET} bytes", found=len(secret)
+            "web.secret", file=import_name, key="secret", expected=f"{MINIMUM_SECRET} bytes", found=shortest
         )
     app = Flask(import_name, static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body
     stylesheet = load_asset(STATIC / "style.css")
-    shell = Shell(pages, service_name, origin + prefix, origin, log, clock, stylesheet, (stylesheet, *assets))
+    files = (stylesheet, *assets)
+    shell = Shell(pages, branding, service_name, origin + prefix, origin, log, clock, stylesheet, files, Outlines())
     app.extensions[_SHELL] = shell
 
     if not trusted_proxies:
         app.before_request(_UntrustedProxyWarning(log))
     app.before_request(_check_host)
     app.before_request(_check_size)
-    csrf.protect(app, secret=secret, own_origin=origin, entity_id=entity_id or shell.public_url)
-    app.after_request(_with_security_headers)
+    csrf.protect(app, secrets_now=secrets_now, own_origin=origin, entity_id=entity_id or shell.public_url)
+    app.after_request(_SecurityHeaders(https=shell.https))
     app.register_error_handler(OstiaryError, _refused)
     app.register_error_handler(HTTPException, _refused_by_http)
     app.register_error_handler(Exception, _crashed)
@@ -107,7 +125,7 @@ def make_service(
 
     @app.get("/assets/<name>")
     def asset(name: str) -> Response:
-        for candidate in shell.assets:
+        for candidate in (*shell.assets, *shell.branding().assets):
             if name in (candidate.file_name, candidate.stem + candidate.suffix):
                 return _asset_response(candidate, forever=name == candidate.file_name)
         raise Missing("http.not_found", expected="a file of the pages", found=name)
@@ -119,6 +137,12 @@ def make_service(
             app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
         )
     return app
+
+
+def any_host(view: ViewT) -> ViewT:
+    """Mark a view that is asked for by address as well: it must check by itself who asks."""
+    setattr(view, _ANY_HOST, True)
+    return view
 
 
 def shell() -> Shell:
@@ -133,14 +157,15 @@ def page(
     status: int = 200,
     form_action: bool = True,
     own_scripts: bool = False,
+    images: str = "",
     headers: Headers | None = None,
     **values: object,
 ) -> Response:
-    """An HTML page in the person's language. ``form_action`` and ``own_scripts`` as in `ostiary.web.headers.page_headers`."""
+    """An HTML page in the person's language. ``form_action``, ``own_scripts`` and ``images`` as in `ostiary.web.headers.page_headers`."""
     around = shell()
     response = _html(template, status, nonce=None, values={"csrf_field": csrf.csrf_field, **values})
     for name, value in (
-        *page_headers(https=around.https, form_action=form_action, own_scripts=own_scripts),
+        *page_headers(https=around.https, form_action=form_action, own_scripts=own_scripts, images=images),
         *(headers or ()),
     ):
         response.headers[name] = value
@@ -152,10 +177,21 @@ def auto_post(action: str, fields: Iterable[tuple[str, str]], *, destination: st
 
     ``destination`` is what to call the other side in front of a person.
     """
-    nonce = secrets.token_urlsafe(18)
-    values = {"action": action, "fields": tuple(fields), "destination": destination}
-    response = _html("auto_post.html", 200, nonce=nonce, values=values)
-    response.headers.extend(auto_post_headers(nonce, https=shell().https))
+    around, nonce, carried = shell(), secrets.token_urlsafe(18), [part for field in fields for part in field]
+    lang, goes_on = incoming.language(around.pages.catalogue), is_web_address(action)
+
+    def render(marks: Sequence[str]) -> str:
+        nonce, address, destination, *rest = marks
+        pairs = tuple(zip(rest[::2], rest[1::2], strict=True))
+        values = {"action": address if goes_on else "", "fields": pairs, "destination": destination}
+        return _rendered("auto_post.html", lang, nonce=nonce, values=values)
+
+    # It goes out with each answer to each SP: rendered once for each way it can look.
+    outline = around.outlines.get(
+        around.branding(), (lang, len(carried), goes_on), lambda: outline_of(render, 3 + len(carried))
+    )
+    response = _html_response(outline.filled((nonce, action, destination, *carried)), 200, lang)
+    response.headers.extend(auto_post_headers(nonce, https=around.https))
     return response
 
 
@@ -181,19 +217,40 @@ def _parts(public_url: str) -> tuple[str, str]:
 
 
 def _html(template: str, status: int, *, nonce: str | None, values: Mapping[str, object]) -> Response:
+    lang = incoming.language(shell().pages.catalogue)
+    return _html_response(_rendered(template, lang, nonce=nonce, values=values), status, lang)
+
+
+def _rendered(template: str, lang: str, *, nonce: str | None, values: Mapping[str, object]) -> str:
     around = shell()
-    lang = incoming.language(around.pages.catalogue)
-    shared = {"stylesheet": asset_url(around.stylesheet), "service_name": around.service_name}
-    html = around.pages.render(template, lang, nonce=nonce, **{**shared, **values})
+    shared = {
+        "stylesheet": asset_url(around.stylesheet),
+        "service_name": around.service_name,
+        "brand": _brand(around.branding(), lang),
+    }
+    return around.pages.render(template, lang, nonce=nonce, **{**shared, **values})
+
+
+def _html_response(html: str, status: int, lang: str) -> Response:
     response = Response(html, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = lang
     response.headers["Vary"] = "Accept-Language"
     return response
 
 
+def _brand(branding: Branding, lang: str) -> dict[str, object]:
+    return {
+        "stylesheet": asset_url(branding.stylesheet) if branding.stylesheet is not None else None,
+        "logo": asset_url(branding.logo) if branding.logo is not None else None,
+        "links": [(in_language(label, lang), url) for label, url in branding.links],
+    }
+
+
 def _asset_response(asset: Asset, *, forever: bool) -> Response:
     response = Response(asset.content, content_type=asset.media_type)
-    response.headers.extend(asset_headers(https=shell().https, fingerprint=asset.fingerprint, forever=forever))
+    response.headers.extend(
+        asset_headers(https=shell().https, fingerprint=asset.fingerprint, forever=forever, image=asset.is_image)
+    )
     response.make_conditional(request)
     return response
 
@@ -203,12 +260,13 @@ def _check_host() -> None:
 
     Health checks come by address; the files of the pages are the same for everybody, and the refusal itself needs its style.
     """
-    if request.endpoint in ("health", "asset"):
+    view = current_app.view_functions.get(request.endpoint or "")
+    if request.endpoint in ("health", "asset") or getattr(view, _ANY_HOST, False):
         return
-    own = urlsplit(shell().origin)
-    given = request.environ.get("HTTP_HOST", "").lower().removesuffix(f":{_DEFAULT_PORTS[own.scheme]}")
-    if given != own.netloc:
-        raise Refusal("http.host", expected=own.netloc, found=given or "no Host header")
+    scheme, _, own = shell().origin.partition("://")
+    given = request.environ.get("HTTP_HOST", "").lower().removesuffix(f":{_DEFAULT_PORTS[scheme]}")
+    if given != own:
+        raise Refusal("http.host", expected=own, found=given or "no Host header")
 
 
 def _check_size() -> None:
@@ -218,10 +276,18 @@ def _check_size() -> None:
         raise TooLarge("http.too_large", expected=f"at most {limit} bytes", found=length)
 
 
-def _with_security_headers(response: Response) -> Response:
-    for name, value in page_headers(https=shell().https):
-        response.headers.setdefault(name, value)
-    return response
+class _SecurityHeaders:
+    """With each answer that does not have its own."""
+
+    def __init__(self, *, https: bool) -> None:
+        self._headers = [(name, name.lower(), value) for name, value in page_headers(https=https)]
+
+    def __call__(self, response: Response) -> Response:
+        present = {name.lower() for name, _ in response.headers}
+        for name, lower, value in self._headers:
+            if lower not in present:
+                response.headers.add(name, value)
+        return response
 
 
 def _refused(error: OstiaryError) -> Response:
@@ -271,7 +337,7 @@ def _error_page(error: OstiaryError, number: str) -> Response:
     around = shell()
     shown = OstiaryError("internal") if error.status == 500 else error
     message, remedy = around.pages.catalogue.error(incoming.language(around.pages.catalogue), shown)
-    if _prefers_json():
+    if prefers_json():
         body = {"code": shown.code, "message": message, "remedy": remedy, "reference": number}
         response = jsonify({"error": body})
         response.status_code = error.status
@@ -281,7 +347,8 @@ def _error_page(error: OstiaryError, number: str) -> Response:
     )
 
 
-def _prefers_json() -> bool:
+def prefers_json() -> bool:
+    """Whether who asks is a program that wants JSON."""
     accepted = request.accept_mimetypes
     return accepted["application/json"] > accepted["text/html"]
 

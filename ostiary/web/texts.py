@@ -1,12 +1,13 @@
 """All sentences that people read, by language and key. Holds no logic of any page; a missing text is a defect, never a blank."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Formatter
 from typing import Final
 
-from ostiary.config import Document, load_document
+from ostiary.config import Document, Sources, load_document, nearest_key
 from ostiary.errors import ConfigurationError, OstiaryError, TooMany
 
 SOURCE_LANGUAGE: Final = "en"
@@ -21,39 +22,42 @@ class Catalogue:
     """A frozen set of texts. English is the source: it has every key, other languages may lack some."""
 
     def __init__(self, texts: Mapping[str, Mapping[str, str]]) -> None:
-        self._texts = {language: dict(table) for language, table in texts.items()}
+        self._texts = texts
+        self._by_lower = {language.lower(): language for language in texts}
 
     @classmethod
     def load(cls, *directories: Path) -> "Catalogue":
         """Merge ``<directory>/<language>/*.yaml`` of the ground floor and of these directories.
 
-        A file has ``errors`` (code -> message, remedy) and ``pages`` (key -> text; nested keys are joined by dots).
-        Raises `ConfigurationError` for a text given twice, a translation of a text that English does not have, and a translation
-        with another placeholder than English has.
+        A file has ``errors`` (code -> message, remedy) and ``pages`` (key -> text; nested keys are joined by dots). English is read at
+        once, any other language when somebody first wants it.
+        Raises `ConfigurationError` for a text given twice; so does whoever first wants a language, also for a text that English does not
+        have, and for one with another placeholder than English has.
         """
-        texts: dict[str, dict[str, str]] = {}
-        origin: dict[tuple[str, str], Path] = {}
+        files: dict[str, list[Path]] = {}
         for directory in dict.fromkeys(path.resolve() for path in (GROUND_FLOOR, *directories)):
             for path in sorted(directory.glob("*/*.yaml")):
-                table = texts.setdefault(path.parent.name, {})
-                for key, text in _read(load_document(path)):
-                    if key in table:
-                        first = origin[path.parent.name, key]
-                        raise ConfigurationError(
-                            "texts.duplicate", file=path, key=key, expected="a new key", found=first
-                        )
-                    table[key] = text
-                    origin[path.parent.name, key] = path
-        english = texts.get(SOURCE_LANGUAGE, {})
-        for (language, key), path in origin.items():
-            if key not in english:
-                raise ConfigurationError("texts.not_in_english", file=path, key=key, expected="a key that English has")
-            names, allowed = placeholders(texts[language][key]), placeholders(english[key])
-            if not names <= allowed:
-                expected = ", ".join(sorted(allowed)) or "no placeholder"
-                found = ", ".join(sorted(names))
-                raise ConfigurationError("texts.placeholder", file=path, key=key, expected=expected, found=found)
-        return cls(texts)
+                files.setdefault(path.parent.name, []).append(path)
+        return cls(_Tables(files))
+
+    def with_texts(self, directory: Path, *, sources: Sources | None = None) -> "Catalogue":
+        """These texts, with those of a site's ``<directory>/<language>/*.yaml`` in place of the ones with the same keys.
+
+        Raises `ConfigurationError`: ``texts.unknown`` for a key that there is not, ``texts.placeholder``, ``texts.shape``.
+        """
+        english = self._texts[SOURCE_LANGUAGE]
+        own: dict[str, dict[str, str]] = {}
+        for path in _files(directory, sources):
+            table = own.setdefault(path.parent.name, {})
+            for key, text in _read(load_document(path, sources=sources)):
+                if key not in english:
+                    near = nearest_key(key, english)
+                    raise ConfigurationError(
+                        "texts.unknown", file=path, key=key, expected=near or "a key that the texts have"
+                    )
+                _check_placeholders(path, key, text, english[key])
+                table[key] = text
+        return Catalogue(_Overlaid(self._texts, own))
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -111,12 +115,92 @@ class Catalogue:
         return SOURCE_LANGUAGE
 
     def _known(self, tag: str) -> str | None:
-        by_lower = {language.lower(): language for language in self._texts}
-        return by_lower.get(tag.lower()) or by_lower.get(tag.lower().split("-")[0])
+        lower = tag.lower()
+        return self._by_lower.get(lower) or self._by_lower.get(lower.partition("-")[0])
 
     def _find(self, lang: str, key: str) -> str:
         table = self._texts.get(self._known(lang) or SOURCE_LANGUAGE, {})
         return table[key] if key in table else self._texts[SOURCE_LANGUAGE][key]
+
+
+class _Tables(Mapping[str, Mapping[str, str]]):
+    """Texts by language, each read from its files when it is first looked at; two threads may both read it."""
+
+    def __init__(self, files: Mapping[str, Sequence[Path]]) -> None:
+        self._files = files
+        self._read = {SOURCE_LANGUAGE: _read_table(files.get(SOURCE_LANGUAGE, ()), None)}
+
+    def __getitem__(self, language: str) -> Mapping[str, str]:
+        table = self._read.get(language)
+        if table is None:
+            table = self._read[language] = _read_table(self._files[language], self._read[SOURCE_LANGUAGE])
+        return table
+
+    def __contains__(self, language: object) -> bool:
+        return language == SOURCE_LANGUAGE or language in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({SOURCE_LANGUAGE: None, **dict.fromkeys(self._files)})
+
+    def __len__(self) -> int:
+        return len({SOURCE_LANGUAGE, *self._files})
+
+
+class _Overlaid(Mapping[str, Mapping[str, str]]):
+    """Texts with some of them replaced, without reading a language before it is wanted."""
+
+    def __init__(self, below: Mapping[str, Mapping[str, str]], own: Mapping[str, Mapping[str, str]]) -> None:
+        self._below = below
+        self._own = own
+
+    def __getitem__(self, language: str) -> Mapping[str, str]:
+        if language not in self._own:
+            return self._below[language]
+        below = self._below.get(language, {})
+        return ChainMap(dict(self._own[language]), dict(below))
+
+    def __contains__(self, language: object) -> bool:
+        return language in self._own or language in self._below
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._below, *self._own)))
+
+    def __len__(self) -> int:
+        return len({*self._below, *self._own})
+
+
+def _read_table(paths: Sequence[Path], english: Mapping[str, str] | None) -> dict[str, str]:
+    """The texts of one language; ``english`` is None for English itself."""
+    table: dict[str, str] = {}
+    origin: dict[str, Path] = {}
+    for path in paths:
+        for key, text in _read(load_document(path)):
+            if key in table:
+                raise ConfigurationError("texts.duplicate", file=path, key=key, expected="a new key", found=origin[key])
+            if english is not None:
+                if key not in english:
+                    raise ConfigurationError(
+                        "texts.not_in_english", file=path, key=key, expected="a key that English has"
+                    )
+                _check_placeholders(path, key, text, english[key])
+            table[key] = text
+            origin[key] = path
+    return table
+
+
+def _check_placeholders(path: Path, key: str, text: str, english: str) -> None:
+    names, allowed = placeholders(text), placeholders(english)
+    if not names <= allowed:
+        expected = ", ".join(sorted(allowed)) or "no placeholder"
+        found = ", ".join(sorted(names))
+        raise ConfigurationError("texts.placeholder", file=path, key=key, expected=expected, found=found)
+
+
+def _files(directory: Path, sources: Sources | None) -> list[Path]:
+    if sources is not None:
+        for part in (directory, *sorted(directory.glob("*/"))):
+            sources.note(part)
+    return sorted(directory.glob("*/*.yaml"))
 
 
 def placeholders(text: str) -> frozenset[str]:

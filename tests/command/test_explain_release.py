@@ -8,9 +8,17 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from idp.accounts.directory import Directory
+from ostiary.attributes import make_attribute
 from ostiary.command.cli import ostiary
+from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import NORTHGATE
-from tests.simulator import MovableClock, Simulation, configure
+from ostiary.consent.choices import Answer, Mode, Offered, Purpose
+from ostiary.consent.store import Choices
+from ostiary.identifiers.computed import pairwise_id
+from ostiary.identifiers.salt import load_salt
+from ostiary.storage.engine import open_engine
+from tests.simulator import BASE_PORT, START, MovableClock, Simulation, ask_people, configure
 
 LIBRARY, INSTRUMENT = "https://library.example/shar", "https://instrument.example/shar"
 # Where the simulation's instrument is.
@@ -39,8 +47,21 @@ def values(
     }
 
 
+def pairwise_id_of(state: Path, user: str, sp: str) -> str:
+    """What northgate calls somebody at a resource."""
+    home = state / "northgate"
+    engine = open_engine(f"sqlite:///{home}/home.db")
+    try:
+        person = Directory(engine).find(user)
+    finally:
+        engine.dispose()
+    assert person is not None
+    return pairwise_id(load_salt(home / "identifiers.salt"), person.principal, sp, "northgate.example")
+
+
 def test_each_value_is_told_with_its_policy_and_rule(state: Path) -> None:
     assert values(state, "bob", INSTRUMENT) == {
+        ("pairwise-id", pairwise_id_of(state, "bob", INSTRUMENT)): (False, "no_rule", None, None),
         ("displayName", "Bob Brewer"): (True, "permit", "instrument", "person"),
         ("eduPersonEntitlement", "urn:mace:dir:entitlement:common-lib-terms"): (False, "no_rule", None, None),
         ("eduPersonPrincipalName", "bob@northgate.example"): (False, "no_rule", None, None),
@@ -152,3 +173,28 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path, options: tu
         "--user", "bob", "--sp", LIBRARY, *(option.replace("aa.yaml", str(tmp_path / "aa.yaml")) for option in options)
     )
     assert (told.exit_code, "explain.options" in told.stderr) == (1, True)
+
+
+def test_what_a_person_withholds_herself_is_told_as_that(state: Path) -> None:
+    ask_people(Layout(state, BASE_PORT), NORTHGATE, "required")
+    name, mail = ("displayName", "Bob Brewer"), ("mail", "bob.brewer@northgate.example")
+    found = values(state, "bob", INSTRUMENT)
+    assert (found[name], found[mail]) == ((False, "not_asked", None, None),) * 2
+    engine = open_engine(f"sqlite:///{state}/northgate/home.db")
+    try:
+        person = Directory(engine).find("bob")
+        assert person is not None
+        shown = tuple(Offered(make_attribute(*one)) for one in (("displayName", ["Bob Brewer"]), ("mail", [mail[1]])))
+        answer = Answer(
+            person.principal, INSTRUMENT, Mode.REMEMBER, shown, frozenset({"displayName"}), Purpose().read_in("en")
+        )
+        Choices(engine, writer="test").give(answer, at=START, by=person.principal)
+    finally:
+        engine.dispose()
+    found = values(state, "bob", INSTRUMENT)
+    assert found[name] == (True, "permit", "instrument", "person")
+    assert found[mail] == (False, "withheld", None, None)
+    printed = explain("--user", "bob", "--sp", INSTRUMENT, "--demo", str(state), "--no-colour").output
+    words = " ".join(printed.split())
+    assert "withheld by the person herself" in words
+    assert "the person was not asked about it yet" in words

@@ -327,3 +327,64 @@ def test_nobody_at_the_address_is_told_with_its_host() -> None:
     assert code_of(told) == "trace.unreachable"
     assert told.error is not None
     assert told.error.params == {"host": f"127.0.0.1:{port}"}
+
+
+AGREEMENT = (
+    '<form method="post" action="{action}"><input type="hidden" name="ticket" value="t">'
+    '<input type="checkbox" name="release" value="mail" checked><input type="checkbox" name="release" value="sn">'
+    '<input type="radio" name="mode" value="remember" checked><input type="radio" name="mode" value="ask_always">'
+    '<button name="{name}" value="{value}">Yes</button></form>'
+)
+
+
+def sent_to(pages: MadeUpPages, url: str) -> list[dict[str, list[str]]]:
+    return [parse_qs(body.decode()) for method, sent, _, body in pages.sent if (method, sent) == ("POST", url)]
+
+
+def asked_to_agree(page: str, **more: Any) -> tuple[Traced, MadeUpPages]:
+    pages = MadeUpPages({PAGE: (302, request_to(SSO), ""), SSO: (200, {}, page), **more})
+    return traced(pages, PAGE, known=known_home(SSO)), pages
+
+
+def test_a_trace_agrees_with_what_is_ticked_and_for_this_time_only() -> None:
+    action = "https://login.home.example/consent"
+    told, pages = asked_to_agree(
+        AGREEMENT.format(action=action, name="answer", value="accept"), **{action: (200, {}, "<h1>Nothing more</h1>")}
+    )
+    assert sent_to(pages, action) == [
+        {"ticket": ["t"], "release": ["mail"], "mode": ["ask_always"], "answer": ["accept"]}
+    ]
+    assert [hop.does for hop in told.hops] == ["asks_page", "hands_request", "agrees"]
+    assert told.hops[1].answers == "agreement"
+
+
+@pytest.mark.parametrize(("name", "value"), [("_eventId_proceed", "Accept"), ("yes", "Yes, continue")])
+def test_a_trace_knows_how_others_ask(name: str, value: str) -> None:
+    action = "https://login.home.example/consent"
+    _, pages = asked_to_agree(
+        AGREEMENT.format(action=action, name=name, value=value), **{action: (200, {}, "<h1>Nothing more</h1>")}
+    )
+    assert [sent[name] for sent in sent_to(pages, action)] == [[value]]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        AGREEMENT.format(action="https://elsewhere.example/consent", name="answer", value="accept"),
+        AGREEMENT.format(action="https://login.home.example/consent", name="answer", value="refuse"),
+        AGREEMENT.format(action="https://login.home.example/consent", name="delete", value="everything"),
+        AGREEMENT.format(action="https://login.home.example/consent", name="answer", value="accept").replace(
+            "post", "get"
+        ),
+    ],
+)
+def test_a_trace_presses_no_other_button_and_agrees_nowhere_else(page: str) -> None:
+    told, pages = asked_to_agree(page)
+    assert told.outcome.why == "stuck"
+    assert [method for method, *_ in pages.sent] == ["GET", "GET"]
+
+
+def test_a_page_that_asks_for_ever_is_left() -> None:
+    page = AGREEMENT.format(action=SSO, name="answer", value="accept")
+    told, _ = asked_to_agree(page)
+    assert code_of(told) == "trace.loop"

@@ -198,3 +198,21 @@ def test_a_defect_in_reading_keeps_what_is_in_force_too(tmp_path: Path) -> None:
     assert problem.code == "config.unreadable"
     assert holder.value == 1
     assert holder.poll(now + timedelta(seconds=2)) is None
+
+
+def test_a_look_that_is_asked_for_does_not_wait_for_its_turn(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def load(sources: Sources) -> str:
+        return sources.note(path).read_text()
+
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    holder = Holder(load, every=timedelta(hours=1))
+    holder.poll(now)
+    path.write_text("newer")
+    holder.poll(now)
+    assert holder.value == "old"
+    holder.look_now()
+    holder.poll(now)
+    assert holder.value == "newer"

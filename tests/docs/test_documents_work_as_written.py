@@ -220,10 +220,11 @@ def test_what_happens_is_seen_by_following_the_page(tmp_path: Path) -> None:
             told.append(finished.stdout)
     finally:
         demo.stop()
-    assert len(told) == 10
+    assert len(told) == 11
     assert "Refused with HTTP 403" in told[1]
     outcome = re.compile("urn:x-ostiary:demo:instrument:operate +(released|withheld)")
-    assert [outcome.findall(text) for text in told[3:5]] == [["withheld"], ["released"]]
+    assert "agrees to what localhost" in told[3]
+    assert [outcome.findall(text) for text in told[4:6]] == [["withheld"], ["released"]]
     assert len(list((tmp_path / "messages").iterdir())) == 4
 
 

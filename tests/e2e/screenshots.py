@@ -8,7 +8,7 @@ from pathlib import Path
 from selenium import webdriver
 
 from tests.e2e.conftest import start_chromium
-from tests.e2e.walk import choose_home, enter_password, wait_for_site
+from tests.e2e.tour import tour
 from tests.running_demo import RunningDemo
 
 README_PICTURES = ("discovery", "login", "library", "denied")
@@ -37,42 +37,8 @@ class Photographer:
         self._driver.save_screenshot(str(self._directory / f"{name}{self._suffix}.png"))
 
     def walk(self, demo: RunningDemo) -> None:
-        driver = self._driver
-        library, instrument = demo.ready["sp"]
-        northgate = demo.ready["idp"][0]
-        handlers = library["acs"].removesuffix("acs")
-        driver.get(library["url"].removesuffix("library/"))
-        self.take("start")
-        driver.get(library["url"])
-        self.take("discovery")
-        driver.get(driver.current_url + "&q=south")
-        self.take("discovery-search")
-        driver.get(library["url"])
-        choose_home(driver, northgate["entity_id"])
-        self.take("login")
-        enter_password(driver, "bob", "not his password")
-        self.take("login-wrong")
-        enter_password(driver, "bob", "bob-reads-books")
-        wait_for_site(driver, library["url"])
-        self.take("library")
-        driver.get(handlers + "session")
-        self.take("session")
-        driver.get(instrument["url"])
-        choose_home(driver, northgate["entity_id"])
-        wait_for_site(driver, instrument["url"])
-        self.take("denied")
-        driver.get(northgate["sso"].partition("/saml/")[0] + "/")
-        self.take("idp-home")
-        driver.get(handlers + "finish?ticket=used")
-        self.take("error")
-        driver.get(handlers + "logout")
-        self.take("logout")
-        driver.delete_all_cookies()
-        driver.get(instrument["url"])
-        choose_home(driver, demo.ready["idp"][1]["entity_id"])
-        enter_password(driver, "dora", "dora-tunes-lasers")
-        wait_for_site(driver, instrument["url"])
-        self.take("instrument")
+        for name in tour(self._driver, demo):
+            self.take(name)
 
 
 def main() -> None:

@@ -22,11 +22,12 @@ import pytest
 from ostiary.command.demo.databases import PARTS
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import HOMES, NORTHGATE, SOUTHBANK, DemoHome
-from tests.browser import Answer, Browser, HttpTransport
+from tests.browser import Answer, Browser, HttpTransport, forms_of
 from tests.database_servers import as_system_user, postgresql_programs
 from tests.docker.compose_file import ComposeService, read_services
 from tests.docker.image_file import build_environment, read_stages
 from tests.running_demo import free_base_port
+from tests.simulator import agree
 
 pytestmark = pytest.mark.e2e
 
@@ -166,6 +167,8 @@ def log_in(browser: Browser, page: str, home: DemoHome, username: str) -> Answer
     password = next(person.password for person in home.people if person.username == username)
     answer = browser.submit(browser.get(page), {"choice": home.entity_id}, having="choice")
     answer = browser.submit(answer, {"username": username, "password": password}, having="password")
+    if any(form.has("shown") for form in forms_of(answer)):
+        answer = agree(browser, answer)
     return browser.submit(answer, having="SAMLResponse")
 
 

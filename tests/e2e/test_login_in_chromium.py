@@ -6,7 +6,16 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.e2e.walk import choose_home, click, enter_password, page_text, press_continue, wait_for_site, wait_for_text
+from tests.e2e.walk import (
+    agree_if_asked,
+    choose_home,
+    click,
+    enter_password,
+    page_text,
+    press_continue,
+    wait_for_site,
+    wait_for_text,
+)
 from tests.running_demo import RunningDemo
 
 pytestmark = pytest.mark.e2e
@@ -25,6 +34,7 @@ def log_in(
     choose_home(chromium, idp["entity_id"])
     wait_for_site(chromium, idp["sso"].partition("/saml/")[0])
     enter_password(chromium, username, user_of(idp, username)["password"])
+    agree_if_asked(chromium, sp["url"])
     if not javascript:
         press_continue(chromium)
     wait_for_site(chromium, sp["url"])
@@ -93,12 +103,30 @@ def test_the_second_resource_asks_for_no_password_and_signing_out_ends_only_the_
     library = demo.ready["sp"][0]["url"]
     chromium.get(library)
     click(chromium, By.LINK_TEXT, "Sign out")
-    click(chromium, By.CSS_SELECTOR, "form button.primary")
+    click(chromium, By.CSS_SELECTOR, "button[value=here]")
     wait_for_text(chromium, "You are signed out here")
     chromium.get(library)
     wait_for_site(chromium, demo.ready["wayf"]["url"])
     chromium.get(instrument["url"])
     wait_for_text(chromium, "Electron microscope")
+
+
+def test_signing_out_everywhere_ends_what_the_other_resource_knows(
+    chromium: webdriver.Chrome, demo: RunningDemo, javascript: bool
+) -> None:
+    log_in(chromium, demo, 0, 0, "alice", javascript=javascript)
+    instrument, idp = demo.ready["sp"][1], demo.ready["idp"][0]
+    chromium.get(instrument["url"])
+    choose_home(chromium, idp["entity_id"])
+    if not javascript:
+        press_continue(chromium)
+    wait_for_text(chromium, "Welcome, Alice Archer")
+    click(chromium, By.LINK_TEXT, "Sign out")
+    click(chromium, By.CSS_SELECTOR, "button[value=everywhere]")
+    wait_for_text(chromium, "You are signed out everywhere")
+    assert chromium.current_url.startswith(instrument["acs"].removesuffix("acs") + "signed-out")
+    chromium.get(demo.ready["sp"][0]["url"])
+    wait_for_site(chromium, demo.ready["wayf"]["url"])
 
 
 def test_a_wrong_password_is_asked_for_again_and_logs_nobody_in(

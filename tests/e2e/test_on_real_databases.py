@@ -20,8 +20,14 @@ ROOT = Path(__file__).parents[2]
 SUITES = {
     "tests/storage/test_store_conformance.py": 25,
     "tests/audit": 50,
+    "tests/consent/test_consent_store.py": 16,
     "tests/voms/test_members_of_a_vo.py": 30,
     "tests/idp/test_people_directory.py": 30,
+    "tests/factors/test_factor_store.py": 40,
+    "tests/idp_identifiers/test_persistent_ids.py": 18,
+    "tests/idp/test_sso_sessions.py": 25,
+    "tests/idp/test_logout_rules.py": 6,
+    "tests/storage/test_group_stores.py": 8,
 }
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "postgresql": running_postgresql,

@@ -31,6 +31,22 @@ def enter_password(driver: webdriver.Chrome, username: str, password: str) -> No
     driver.find_element(By.CSS_SELECTOR, "form button.primary").click()
 
 
+def agree_if_asked(driver: webdriver.Chrome, prefix: str) -> bool:
+    """Sends what the home organisation's page suggests, where it asks; until the address begins with ``prefix`` or the page is there that
+    leads to it. Returns whether it asked."""
+    button = (By.CSS_SELECTOR, "button[name=answer][value=accept]")
+
+    def arrived(_: webdriver.Chrome) -> str:
+        if driver.current_url.startswith(prefix) or driver.find_elements(By.ID, "auto-post"):
+            return "there"
+        return "asked" if driver.find_elements(*button) else ""
+
+    asked = WebDriverWait(driver, PATIENCE).until(arrived) == "asked"
+    if asked:
+        click(driver, *button)
+    return asked
+
+
 def press_continue(driver: webdriver.Chrome) -> None:
     """Without JavaScript the page with the signed Response waits for its button to be pressed."""
     WebDriverWait(driver, PATIENCE).until(

@@ -1,6 +1,7 @@
 """A home organisation in memory: its IdP with a real SQLite database, two resources with keys of their own, a clock that tests move."""
 
 import base64
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -30,13 +31,14 @@ from ostiary import audit
 from ostiary.attributes import Attributes, make_attribute
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.config import load_settings
+from ostiary.consent.tables import MIGRATIONS as CONSENT_MIGRATIONS
 from ostiary.errors import Unavailable
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Display, Endpoint, Entity, EntityKey, LocalizedText, SpRole
 from ostiary.federation.registry import Registry
 from ostiary.handle import load_handle_keys
-from ostiary.policy.release import ReleaseDecision
-from ostiary.ports import Release, ReleaseRequest
+from ostiary.policy.release import ReleaseDecision, Verdict, narrowed
+from ostiary.ports import PersonalChoices, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.bindings import encode_post, encode_redirect
 from ostiary.saml.keys import Signer, TrustedKey
@@ -48,9 +50,12 @@ from ostiary.storage.engine import open_engine, reading
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
 from ostiary.storage.migrate import upgrade
 from ostiary.storage.sql import SqlCounters, SqlSessionStore
+from ostiary.web.errands import ErrandsAtOnce
 from ostiary.web.log import make_log
+from ostiary.web.texts import Catalogue
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+_load_texts = functools.cache(Catalogue.load)
 IDP = "https://home.example.org/idp"
 BASE = "http://localhost:8001"
 LIBRARY = "https://library.example.net/sp"
@@ -74,7 +79,8 @@ class MovableClock:
 
 
 class KnownAttributes:
-    """An `AttributeSource` that says the same of everybody, remembers who asked, and can be out of order."""
+    """An `AttributeSource` that says the same of everybody, remembers who asked, and can be out of order; with ``choices`` it keeps to
+    them, as an Attribute Authority does."""
 
     def __init__(self) -> None:
         self.attributes: Attributes = (
@@ -83,12 +89,21 @@ class KnownAttributes:
         )
         self.asked: list[ReleaseRequest] = []
         self.out_of_order = False
+        self.choices: PersonalChoices | None = None
 
     def release(self, request: ReleaseRequest) -> Release:
         self.asked.append(request)
         if self.out_of_order:
             raise Unavailable("aa.connector", expected="an answer", found="a secret connection string")
-        return Release(self.attributes, ReleaseDecision(self.attributes, ()))
+        permitted = [(one.name, value) for one in self.attributes for value in one.values]
+        verdicts = tuple(Verdict(name, value, True, "policy", "rule", "permit") for name, value in permitted)
+        decision = ReleaseDecision(self.attributes, verdicts)
+        objection = None
+        if self.choices is not None:
+            objection = self.choices.objection(request.principal, request.requester, (), request.at)
+        if objection is not None:
+            decision = narrowed(decision, objection)
+        return Release(decision.attributes, decision)
 
 
 @dataclass
@@ -263,7 +278,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with all tables and nobody in it, to copy."""
     path = tmp_path_factory.mktemp("migrated") / "home.db"
     engine = open_engine(f"sqlite:///{path}")
-    upgrade(engine, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS])
+    upgrade(engine, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, CONSENT_MIGRATIONS, IDP_MIGRATIONS])
     # Closing the last connection moves the write-ahead log into the file.
     engine.dispose()
     return path
@@ -312,6 +327,12 @@ def configuration(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def texts_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are the same for every organisation, and reading them is most of the time that one takes to start."""
+    monkeypatch.setattr(Catalogue, "load", _load_texts)
+
+
 @pytest.fixture
 def make_home(
     configuration: Path, engine: Engine, directory: Directory, idp_signer: Signer, library: Resource, lab: Resource
@@ -326,14 +347,16 @@ def make_home(
             settings,
             registry=lambda: Registry(entities),
             key_ring=lambda: KeyRing(idp_signer, (entity_key(idp_signer),)),
-            handle_keys=load_handle_keys(settings.handle_keys),
+            handle_keys=lambda: load_handle_keys(settings.handle_keys),
             opened=opened or settings.people.open(engine, settings.password_hashing.passwords, lambda _: None),
             sessions=SqlSessionStore(engine),
             counters=SqlCounters(engine),
             attribute_source=source,
+            own_attributes=directory.attributes,
             engine=engine,
             log=make_log(clock, service="idp", stream=log),
             clock=clock,
+            errands=ErrandsAtOnce(make_log(clock, service="idp", stream=log)),
         )
         return Home(
             settings, clock, engine, directory, source, idp_signer, app.test_client(), app.test_client, log, entities
@@ -345,7 +368,11 @@ def make_home(
 @pytest.fixture
 def home(make_home: Callable[..., Home]) -> Home:
     """The organisation with two people: Ada, who is active, and Bob, who is disabled."""
-    made = make_home()
+    return populated(make_home())
+
+
+def populated(made: Home) -> Home:
+    """The same, with Ada and Bob."""
     passwords = Passwords(made.settings.password_hashing.parameters())
     for name in ("ada", "bob"):
         made.people[name] = made.directory.create(
@@ -353,3 +380,9 @@ def home(make_home: Callable[..., Home]) -> Home:
         )
     made.directory.disable(made.people["bob"], at=NOW, by="operator")
     return made
+
+
+@pytest.fixture
+def make_populated_home(make_home: Callable[..., Home]) -> Callable[..., Home]:
+    """The organisation with Ada and Bob, with these settings changed."""
+    return lambda **changes: populated(make_home(**changes))

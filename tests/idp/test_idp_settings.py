@@ -120,6 +120,11 @@ def test_metadata_publishes_endpoints_keys_scopes_and_names(configuration: Path,
     assert read.idp.single_sign_on == (
         Endpoint(names.HTTP_REDIRECT, "http://localhost:8001/saml/sso/redirect"),
         Endpoint(names.HTTP_POST, "http://localhost:8001/saml/sso/post"),
+        Endpoint(names.HTTP_POST_SIMPLE_SIGN, "http://localhost:8001/saml/sso/simple-sign"),
+        Endpoint(names.SOAP, "http://localhost:8001/saml/sso/ecp"),
+    )
+    assert read.idp.artifact_resolution == (
+        Endpoint(names.SOAP, "http://localhost:8001/saml/artifact", index=0, is_default=True),
     )
     assert read.idp.signing_keys() == (idp_signer.public,)
     assert read.idp.scopes == (Scope("example.org"),)

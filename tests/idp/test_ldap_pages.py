@@ -18,7 +18,7 @@ DOWN = Unavailable("ldap.down", expected="a server", found="ldap://10.0.0.1: sec
 
 
 @pytest.fixture
-def directory() -> MemoryDirectory:
+def in_ldap() -> MemoryDirectory:
     filled = MemoryDirectory()
     filled.add("ada")
     filled.add("bob", employeeType="left")
@@ -26,7 +26,7 @@ def directory() -> MemoryDirectory:
 
 
 @pytest.fixture
-def opened(directory: MemoryDirectory) -> OpenedPeople:
+def opened(in_ldap: MemoryDirectory) -> OpenedPeople:
     settings = LdapSettings.model_validate(
         {
             "servers": ["ldap://localhost"],
@@ -35,7 +35,7 @@ def opened(directory: MemoryDirectory) -> OpenedPeople:
             "remember": "0s",
         }
     )
-    people, wanted = LdapPeople(directory, settings), read_filter("(uid={login})")
+    people, wanted = LdapPeople(in_ldap, settings), read_filter("(uid={login})")
     return OpenedPeople(LdapNames(people, wanted), LdapLogin(people, wanted))
 
 
@@ -71,10 +71,10 @@ def test_every_wrong_answer_looks_the_same(at_home, library, username: str, reas
 @pytest.mark.parametrize("password", ["right horse", "wrong"])
 @pytest.mark.parametrize("username", ["ada", "eve"])
 def test_while_the_directory_is_down_people_are_asked_to_come_back(
-    at_home, directory: MemoryDirectory, library, username: str, password: str
+    at_home, in_ldap: MemoryDirectory, library, username: str, password: str
 ) -> None:
     form = at_home.follow(at_home.get(library.redirect()))
-    directory.failing = DOWN
+    in_ldap.failing = DOWN
     page = at_home.log_in(form, username=username, password=password)
     assert page.status_code == 503
     assert "directory of people can&#39;t be reached at the moment." in text_of(page)
@@ -85,53 +85,53 @@ def test_while_the_directory_is_down_people_are_asked_to_come_back(
     assert at_home.session_cookie() is None
 
 
-def test_the_same_form_works_once_the_directory_is_back(at_home, directory: MemoryDirectory, library) -> None:
+def test_the_same_form_works_once_the_directory_is_back(at_home, in_ldap: MemoryDirectory, library) -> None:
     form = at_home.follow(at_home.get(library.redirect()))
-    directory.failing = DOWN
+    in_ldap.failing = DOWN
     assert at_home.log_in(form).status_code == 503
-    directory.failing = None
+    in_ldap.failing = None
     assert at_home.accept(at_home.log_in(form), library).name_id.value
 
 
 def test_attempts_that_the_directory_could_not_decide_do_not_count(
-    make_home, opened: OpenedPeople, directory: MemoryDirectory, library
+    make_home, opened: OpenedPeople, in_ldap: MemoryDirectory, library
 ) -> None:
     limited = make_home(opened, throttle=ThrottleSettings(per_name_and_address=2, per_name=2, per_address=2))
     form = limited.follow(limited.get(library.redirect()))
-    directory.failing = DOWN
+    in_ldap.failing = DOWN
     assert [limited.log_in(form, password="wrong").status_code for _ in range(5)] == [503] * 5
-    directory.failing = None
+    in_ldap.failing = None
     assert [limited.log_in(form, password="wrong").status_code for _ in range(3)] == [401, 401, 429]
 
 
-def test_a_session_of_somebody_whose_entry_went_away_ends(at_home, directory: MemoryDirectory, library) -> None:
+def test_a_session_of_somebody_whose_entry_went_away_ends(at_home, in_ldap: MemoryDirectory, library) -> None:
     at_home.whole_login(library.redirect())
-    directory.entries[0].attributes["employeeType"] = (b"left",)
+    in_ldap.entries[0].attributes["employeeType"] = (b"left",)
     assert "Nobody is signed in" in text_of(at_home.get("/"))
 
 
 def test_a_session_is_neither_believed_nor_ended_while_the_directory_is_down(
-    at_home, directory: MemoryDirectory, library
+    at_home, in_ldap: MemoryDirectory, library
 ) -> None:
     at_home.whole_login(library.redirect())
-    directory.failing = DOWN
+    in_ldap.failing = DOWN
     assert at_home.get("/").status_code == 503
     assert at_home.get(library.redirect(id="_request2")).status_code == 503
-    directory.failing = None
+    in_ldap.failing = None
     assert "Signed in as" in text_of(at_home.get("/"))
 
 
-def test_signing_out_needs_no_directory(at_home, directory: MemoryDirectory, library) -> None:
+def test_signing_out_needs_no_directory(at_home, in_ldap: MemoryDirectory, library) -> None:
     at_home.whole_login(library.redirect())
     page = at_home.get("/")
-    directory.failing = DOWN
+    in_ldap.failing = DOWN
     token = text_of(page).partition('name="csrf_token" value="')[2].partition('"')[0]
     assert at_home.post("/logout", {"csrf_token": token}).status_code == 303
-    directory.failing = None
+    in_ldap.failing = None
     assert "Nobody is signed in" in text_of(at_home.get("/"))
 
 
-def test_health_tells_whether_the_directory_answers(at_home, directory: MemoryDirectory) -> None:
+def test_health_tells_whether_the_directory_answers(at_home, in_ldap: MemoryDirectory) -> None:
     assert at_home.get("/health").status_code == 200
-    directory.failing = DOWN
+    in_ldap.failing = DOWN
     assert at_home.get("/health").status_code == 503

@@ -39,7 +39,7 @@ def test_the_right_password_says_who_it_is(login: PasswordLogin, people: dict[st
 def test_each_other_case_is_rejected_for_its_reason(login: PasswordLogin, people: dict[str, str]) -> None:
     assert login.authenticate("ada", "wrong", NOW) == Rejected("wrong_password", people["ada"])
     assert login.authenticate("eve", "right horse", NOW) == Rejected("unknown")
-    assert login.authenticate("bob", "right horse", NOW) == Rejected("disabled", people["bob"])
+    assert login.authenticate("bob", "right horse", NOW) == Rejected("disabled", people["bob"], proven=True)
     assert login.authenticate("nopass", "", NOW) == Rejected("wrong_password", people["nopass"])
 
 
@@ -79,5 +79,5 @@ def test_a_login_under_old_parameters_stores_a_new_hash_once(directory: Director
 def test_a_disabled_persons_hash_is_left_alone(directory: Directory, people: dict[str, str]) -> None:
     before = directory.credentials("bob")
     stronger = PasswordLogin(directory, Passwords(Argon2Parameters(time_cost=2, memory=8, parallelism=1)))
-    assert stronger.authenticate("bob", "right horse", NOW) == Rejected("disabled", people["bob"])
+    assert stronger.authenticate("bob", "right horse", NOW) == Rejected("disabled", people["bob"], proven=True)
     assert directory.credentials("bob") == before

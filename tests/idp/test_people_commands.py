@@ -33,7 +33,7 @@ def people() -> click.Group:
 @pytest.fixture
 def password_file(tmp_path: Path) -> Path:
     path = tmp_path / "password"
-    path.write_text("right horse\nignored\n")
+    path.write_text("right horse battery\nignored\n")
     os.chmod(path, 0o600)
     return path
 
@@ -63,25 +63,25 @@ def test_a_person_is_added_with_password_file_and_attributes(run, directory: Dir
     )
     assert result.exit_code == 0, result.output
     principal = result.output.strip()
-    assert who_is(directory, "ada", "right horse") == Authenticated(principal)
+    assert who_is(directory, "ada", "right horse battery") == Authenticated(principal)
     assert directory.attributes(principal) == {"mail": ("ada@example.org", "x@y"), "sn": ("a=b",)}
 
 
 def test_the_password_is_asked_for_twice_and_not_shown(run, directory: Directory) -> None:
-    result = run("add", "ada", typed="right horse\nright horse\n")
+    result = run("add", "ada", typed="right horse battery\nright horse battery\n")
     assert result.exit_code == 0, result.output
-    assert "right horse" not in result.output
-    assert isinstance(who_is(directory, "ada", "right horse"), Authenticated)
+    assert "right horse battery" not in result.output
+    assert isinstance(who_is(directory, "ada", "right horse battery"), Authenticated)
 
 
 def test_disable_enable_rename_and_a_new_password(run, directory: Directory, password_file: Path) -> None:
-    principal = run("add", "ada", typed="old horse\nold horse\n").output.splitlines()[-1]
+    principal = run("add", "ada", typed="old horse battery\nold horse battery\n").output.splitlines()[-1]
     assert run("disable", "ADA").exit_code == 0
     assert directory.is_active(principal) is False
     assert run("enable", "ada").exit_code == 0
     assert run("set-password", "ada", "--password-file", password_file).exit_code == 0
     assert run("rename", "ada", "countess").exit_code == 0
-    assert who_is(directory, "countess", "right horse") == Authenticated(principal)
+    assert who_is(directory, "countess", "right horse battery") == Authenticated(principal)
 
 
 def test_an_attribute_is_replaced_and_taken_away(run, directory: Directory, password_file: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_list_shows_everybody(run, password_file: Path) -> None:
     result = run("list")
     assert result.exit_code == 0
     assert "[red]Ada[/red]" in result.output
-    assert "right horse" not in result.output
+    assert "right horse battery" not in result.output
     assert [word in result.output for word in ("ada", "bob", "yes", "no")] == [True] * 4
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ostiary.storage.memory import MemoryCounters, MemoryReplayStore, MemorySessionStore
-from ostiary.storage.stores import Counters, ReplayStore, SessionStore
+from ostiary.storage.memory import MemoryCounters, MemoryGroups, MemoryReplayStore, MemorySessionStore
+from ostiary.storage.stores import Counters, Groups, ReplayStore, SessionStore
 from tests.databases import emptied, real_servers
 
 ROOT = Path(__file__).parents[2]
@@ -16,12 +16,13 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Kit:
-    """One kind of store. ``opening`` is Python source that binds ``sessions``, ``replays`` and ``counters`` in another
+    """One kind of store. ``opening`` is Python source that binds ``sessions``, ``replays``, ``counters`` and ``groups`` in another
     process; None for a kind that does not reach other processes."""
 
     sessions: Callable[[str], SessionStore]
     replays: Callable[[str], ReplayStore]
     counters: Callable[[str], Counters]
+    groups: Callable[[str], Groups]
     opening: str | None = None
     close: Callable[[], None] = lambda: None
 
@@ -31,6 +32,7 @@ def memory_kit(directory: Path) -> Kit:
         sessions=lambda namespace: MemorySessionStore(namespace=namespace),
         replays=lambda namespace: MemoryReplayStore(namespace=namespace),
         counters=lambda namespace: MemoryCounters(namespace=namespace),
+        groups=lambda namespace: MemoryGroups(namespace=namespace),
     )
 
 
@@ -40,7 +42,7 @@ def sqlite_kit(directory: Path) -> Kit:
 
 def sql_kit(url: str) -> Kit:
     from ostiary.storage.migrate import MIGRATIONS, upgrade
-    from ostiary.storage.sql import SqlCounters, SqlReplayStore, SqlSessionStore
+    from ostiary.storage.sql import SqlCounters, SqlGroups, SqlReplayStore, SqlSessionStore
 
     # A database that outlives the test holds what an earlier one left.
     engine = emptied(url)
@@ -49,12 +51,14 @@ def sql_kit(url: str) -> Kit:
         sessions=lambda namespace: SqlSessionStore(engine, namespace=namespace),
         replays=lambda namespace: SqlReplayStore(engine, namespace=namespace),
         counters=lambda namespace: SqlCounters(engine, namespace=namespace),
+        groups=lambda namespace: SqlGroups(engine, namespace=namespace),
         close=engine.dispose,
         opening=(
             "from ostiary.storage.engine import open_engine\n"
-            "from ostiary.storage.sql import SqlCounters, SqlReplayStore, SqlSessionStore\n"
+            "from ostiary.storage.sql import SqlCounters, SqlGroups, SqlReplayStore, SqlSessionStore\n"
             f"engine = open_engine({url!r})\n"
             "sessions, replays, counters = SqlSessionStore(engine), SqlReplayStore(engine), SqlCounters(engine)\n"
+            "groups = SqlGroups(engine)\n"
         ),
     )
 

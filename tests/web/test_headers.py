@@ -44,3 +44,9 @@ def test_a_file_named_by_its_content_is_kept_for_a_year() -> None:
     )
     assert dict(asset_headers(https=False, fingerprint="ab", forever=False))["Cache-Control"] == "public, max-age=3600"
     assert dict(asset_headers(https=False, fingerprint="ab", forever=False))["ETag"] == '"ab"'
+
+
+def test_pictures_come_from_one_more_place_only_when_asked_for() -> None:
+    policy = dict(page_headers(https=True, images="https://library.example"))["Content-Security-Policy"]
+    assert "img-src 'self' data: https://library.example;" in policy
+    assert "img-src 'self' data:;" in dict(page_headers(https=True))["Content-Security-Policy"]

@@ -96,8 +96,11 @@ def test_a_translation_that_does_not_fit_the_english_text_is_refused(
 ) -> None:
     write(tmp_path, "en/room.yaml", ENGLISH)
     write(tmp_path, "nl/room.yaml", translation)
+    catalogue = Catalogue.load(tmp_path)
+    # Nobody pays for a language that nobody wants.
+    assert catalogue.text("en", "greeting", name="Eva") == "Hello Eva"
     with pytest.raises(ConfigurationError) as caught:
-        Catalogue.load(tmp_path)
+        catalogue.text("nl", "greeting", name="Eva")
     assert caught.value.code == code
 
 

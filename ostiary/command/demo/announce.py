@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attribute_authority.settings import QUERY_PATH
+from idp.accounts.letters import REGISTER_PATH
 from idp.settings import REDIRECT_PATH
 from ostiary.command.demo.authority import demo_authority
 from ostiary.command.demo.collaboration import (
@@ -164,6 +165,12 @@ def announce(
     console.print(
         f"  Your own session: log in, then {layout.resource_url(RESOURCES[0])}/ostiary/session", highlight=False
     )
+    for home in HOMES:
+        if home.registers:
+            console.print(
+                f"  A new account at {home.name}: {layout.idp_url(home)}{REGISTER_PATH}, letters in {layout.directory(home.key)}/mail",
+                highlight=False,
+            )
     console.print(f"  Signed metadata of everybody: {layout.wayf_url}/mdq/entities", highlight=False)
     console.print(f"  Files, keys and logs: {layout.state}", highlight=False)
     console.print()

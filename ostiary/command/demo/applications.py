@@ -20,13 +20,15 @@ HERE: Final = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class DemoResource:
-    """One resource: ``key`` is also the path of its protected page and the prefix of its texts."""
+    """One resource: ``key`` is also the path of its protected page and the prefix of its texts; ``group``: where it stands in the homes'
+    portals."""
 
     key: str
     entity_id: str
     name: str
     description: str
     wants: tuple[str, ...]
+    group: str = ""
 
 
 def make_demo_application(resource: DemoResource, home_names: dict[str, str]) -> Flask:

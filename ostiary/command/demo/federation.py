@@ -30,11 +30,14 @@ from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Entity
 from ostiary.federation.publish import signed_aggregate
 from ostiary.federation.read import read_unsigned_local_metadata
+from ostiary.federation.rotation import write_published
+from ostiary.identifiers.syntax import PAIRWISE_ID
 from ostiary.storage.engine import open_database
 from sp_shire.metadata import sp_entity
 from sp_shire.settings import ShireSettings
 
 METADATA_LIFETIME: Final = timedelta(days=28)
+SALT: Final = "identifiers.salt"
 DOCUMENTS: Final = Path(__file__).parent / "documents"
 # Not the strength for real passwords, which are secret: these are printed at each start.
 _HASHING: Final = Argon2Parameters(time_cost=1, memory=8192, parallelism=1)
@@ -54,6 +57,7 @@ def prepare(
         keys = layout.directory(part) / "keys"
         if not (keys / "current.key").exists():
             create_key_ring(keys, f"Ostiary demo, {part}", now=now)
+        write_published(keys)
     # Settings want their files to exist: an empty one stands there until all metadata is known.
     layout.aggregate.touch()
     prepare_collaboration(layout, now=now)
@@ -62,19 +66,24 @@ def prepare(
     for resource in RESOURCES:
         _write_resource(layout, resource)
     _write_wayf(layout)
-    _write_aggregate(layout, partners, now)
+    write_aggregate(layout, partners, now)
 
 
 def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirectory | None) -> None:
     directory = layout.directory(home.key)
-    handle_key = directory / "handle.key"
-    if not handle_key.exists():
-        write_private_file(handle_key, secrets.token_bytes(32))
+    for secret in ("handle.key", "factors.key", *((SALT,) if home.computes_identifiers else ())):
+        if not (directory / secret).exists():
+            write_private_file(directory / secret, secrets.token_bytes(32))
     instrument = next(layout.resource_url(resource) for resource in RESOURCES if resource.key == "instrument")
     document = Template((DOCUMENTS / f"{home.key}-release.yaml").read_text()).substitute(instrument=instrument)
     _write_unless_changed(directory / "release.yaml", document)
     database = layout.database(home.key, "home.db")
-    shared = {"entity_id": home.entity_id, "database": database, "trust": _trust(layout), "handle_keys": ["handle.key"]}
+    shared: dict[str, Any] = {"entity_id": home.entity_id, "database": database, "trust": _trust(layout)}
+    shared |= {"handle_keys": ["handle.key"]}
+    if home.asks_about:
+        shared["consent"] = {"mode": "required", "only_for": list(home.asks_about)}
+    if home.has_portal:
+        _write_portal(layout, home)
     people: dict[str, Any] = {"type": "embedded"}
     if ldap is not None:
         people = {"type": "ldap", "directory": "ldap.yaml"}
@@ -90,7 +99,12 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
             "organisation": {"name": {"en": home.name}, "domains": [home.scope]},
             "scopes": [home.scope],
             "password_hashing": {"time_cost": 1, "memory": 8192, "parallelism": 1},
+            "second_factor": {"secret_keys": ["factors.key"], "remember_browser": "30d"},
             "attributes_in_response": {"never_for": list(home.never_push_to)},
+            **_look(home),
+            "mail": {"type": "files", "directory": "mail", "sender": f"help@{home.scope}"},
+            "registration": {"by": ["password"] if home.registers else [], "attributes": _of_newcomers(home)},
+            **({"portal": {"resources": "portal.yaml"}} if home.has_portal else {}),
         },
     )
     _write_yaml(
@@ -107,6 +121,7 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
                     _sql_connector(database) if ldap is None else _ldap_connector(home),
                     {"type": "static", "name": "organisation", "everybody": {"schacHomeOrganization": [home.scope]}},
                     {"type": "vo", "name": VO, "vo": VO, "database": CollaborationFiles(layout).database},
+                    *([_identifiers(home)] if home.computes_identifiers else []),
                 ],
                 "definitions": [{"attribute": name} for name in _attribute_names(home)],
                 "cache_age": "10s",
@@ -116,6 +131,38 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
     )
     if ldap is None:
         _write_people(layout, home, now)
+
+
+def _identifiers(home: DemoHome) -> dict[str, Any]:
+    return {"type": "computed", "name": "identifiers", "salt": SALT, "scope": home.scope}
+
+
+def _write_portal(layout: Layout, home: DemoHome) -> None:
+    resources = [
+        {
+            "entity_id": resource.entity_id,
+            "group": resource.group,
+            "target": f"{layout.resource_url(resource)}/{resource.key}/",
+            # What leaves for the instrument depends on the page that it asks for, so it has to ask.
+            "starts_at": "resource" if resource.entity_id in home.asks_about else "home",
+        }
+        for resource in RESOURCES
+    ]
+    _write_yaml(
+        layout.directory(home.key) / "portal.yaml",
+        f"{home.name}: what its people find in their portal.",
+        {"resources": resources},
+    )
+
+
+def _of_newcomers(home: DemoHome) -> dict[str, list[str]]:
+    return {"eduPersonScopedAffiliation": [f"affiliate@{home.scope}"]}
+
+
+def _look(home: DemoHome) -> dict[str, Any]:
+    """One home has a colour and a logo of its own, so that people see where they are; the other shows what ships."""
+    logo = DOCUMENTS / f"{home.key}-logo.svg"
+    return {"branding": {"logo": str(logo), "accent": home.accent}} if home.accent else {}
 
 
 def _sql_connector(database: dict[str, str]) -> dict[str, Any]:
@@ -148,7 +195,8 @@ def _without_ports(document: str) -> str:
 
 
 def _attribute_names(home: DemoHome) -> list[str]:
-    return sorted({*_person_attributes(home), "schacHomeOrganization", "isMemberOf"})
+    computed = {PAIRWISE_ID} if home.computes_identifiers else set()
+    return sorted({*_person_attributes(home), "schacHomeOrganization", "isMemberOf", *computed})
 
 
 def _person_attributes(home: DemoHome) -> list[str]:
@@ -183,6 +231,7 @@ def _write_resource(layout: Layout, resource: DemoResource) -> None:
             "trust": _trust(layout),
             "protected": [f"/{resource.key}"],
             "discovery_url": f"{layout.wayf_url}/discovery",
+            "allow_unsolicited_from": [home.entity_id for home in HOMES if home.has_portal],
             "accept": [str(policies() / "acceptance" / "default.yaml"), *_own_acceptance(resource)],
             "access": [str(DOCUMENTS / f"{resource.key}-access.yaml")],
             "requested_attributes": [{"name": name, "required": len(resource.wants) == 1} for name in resource.wants],
@@ -213,7 +262,7 @@ def _write_wayf(layout: Layout) -> None:
 
 
 def _trust(layout: Layout) -> dict[str, Any]:
-    source = {"file": str(layout.aggregate), "trusted_certificates": [str(layout.federation_certificate)]}
+    source = {"file": str(layout.aggregate), "trusted_certificates": [str(layout.federation_certificates)]}
     return {"keys": "keys", "metadata": [source]}
 
 
@@ -222,8 +271,8 @@ def _write_yaml(path: Path, title: str, content: dict[str, Any]) -> None:
     path.write_text(f"# {title} Written anew at each start of the demo.\n{text}")
 
 
-def _write_aggregate(layout: Layout, partners: Sequence[Entity], now: datetime) -> None:
-    """All metadata, signed by the federation."""
+def write_aggregate(layout: Layout, partners: Sequence[Entity], now: datetime) -> None:
+    """All metadata, signed by the federation: what its registrar does when a member changed something."""
     known: dict[str, Entity] = {}
     for entity in (*_own_entities(layout), *partners):
         if entity.entity_id in known:

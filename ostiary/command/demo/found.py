@@ -41,7 +41,7 @@ class Demo:
 
     def metadata(self) -> MetadataFile:
         """What everybody in the demo trusts."""
-        return MetadataFile(self.layout.aggregate, (self.layout.federation_certificate,))
+        return MetadataFile(self.layout.aggregate, (self.layout.federation_certificates,))
 
 
 def find_demo(state: Path) -> Demo:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ostiary.command.demo.applications import DemoResource
 from ostiary.command.demo.people import HOMES, INSTRUMENT, LIBRARY, DemoHome
+from ostiary.federation.keys import PUBLISHED
 
 FEDERATION_NAME: Final = "https://federation.example/metadata"
 LOOPBACK: Final = "127.0.0.1"
@@ -17,6 +18,7 @@ RESOURCES: Final = (
         "The Common Library",
         "Journals and books for the members of all participating universities.",
         ("eduPersonScopedAffiliation",),
+        group="Books and journals",
     ),
     DemoResource(
         "instrument",
@@ -24,6 +26,7 @@ RESOURCES: Final = (
         "Collaboratory Microscope",
         "An electron microscope that several organisations operate together, over the network.",
         ("eduPersonEntitlement", "isMemberOf", "displayName", "mail", "eduPersonScopedAffiliation"),
+        group="Laboratories",
     ),
 )
 
@@ -110,5 +113,10 @@ class Layout:
 
     @property
     def federation_certificate(self) -> Path:
-        """What everybody trusts metadata by."""
+        """The key that signs the federation's metadata."""
         return self.directory("federation") / "keys" / "current.crt"
+
+    @property
+    def federation_certificates(self) -> Path:
+        """What everybody trusts metadata by: all keys that may sign it, while they change as well."""
+        return self.directory("federation") / "keys" / PUBLISHED

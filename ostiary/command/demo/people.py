@@ -20,7 +20,10 @@ class DemoPerson:
 @dataclass(frozen=True, slots=True)
 class DemoHome:
     """A home organisation. ``key`` names its files; ``never_push_to``: resources that must ask its Attribute Authority; ``in_ldap``: its
-    people are in a directory of their own, where slapd is installed."""
+    people are in a directory of their own, where slapd is installed; ``computes_identifiers``: it has a salt, and resources that ask for
+    it get a pairwise-id; ``asks_about``: resources that learn nothing about a person who was not asked;
+    ``has_portal``: sign-ons may start at home;
+    ``registers``: strangers may ask for an account; ``accent``: a colour of its own, with which goes a logo."""
 
     key: str
     name: str
@@ -28,6 +31,11 @@ class DemoHome:
     people: tuple[DemoPerson, ...]
     never_push_to: tuple[str, ...] = ()
     in_ldap: bool = False
+    computes_identifiers: bool = False
+    asks_about: tuple[str, ...] = ()
+    has_portal: bool = False
+    registers: bool = False
+    accent: str = ""
 
     @property
     def entity_id(self) -> str:
@@ -46,7 +54,9 @@ NORTHGATE: Final = DemoHome(
     key="northgate",
     name="Northgate University",
     scope="northgate.example",
+    registers=True,
     never_push_to=(LIBRARY,),
+    computes_identifiers=True,
     people=(
         DemoPerson(
             "alice",
@@ -94,6 +104,9 @@ SOUTHBANK: Final = DemoHome(
     name="Southbank Institute",
     scope="southbank.example",
     in_ldap=True,
+    asks_about=(INSTRUMENT,),
+    has_portal=True,
+    accent="#24518f",
     people=(
         DemoPerson(
             "dora",

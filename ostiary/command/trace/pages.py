@@ -26,6 +26,11 @@ _USER_NAMES: Final = frozenset(
     {"username", "user", "login", "j_username", "uid", "userid", "email", "loginfmt", "identifier"}
 )
 
+# Buttons that mean "I agree", by name or by name and value: ours, Shibboleth's, SimpleSAMLphp's. No other button is ever pressed.
+_AGREEING: Final = frozenset({("answer", "accept"), ("_eventId_proceed", None), ("yes", None)})
+# Of the ways to remember an answer, the one that leaves the person's next visit as it was.
+_FOR_THIS_TIME: Final = ("mode", "ask_always")
+
 FieldKind = Literal["hidden", "text", "password", "submit", "choice", "other"]
 
 
@@ -100,6 +105,18 @@ class Page:
         asking = next((form for form in self.forms if form.password_field() is not None), None)
         return asking or next((form for form in self.forms if form.user_field() is not None), None)
 
+    def agreement(self) -> tuple[Form, tuple[tuple[str, str], ...]] | None:
+        """A form that asks whether one agrees to something (terms of use, what is about to be sent), and what it sends when one does: with
+        everything as the page suggests it, and for this time only where it offers that."""
+        for form in self.forms:
+            button = next((field for field in form.fields if field.kind == "submit" and _agrees(field)), None)
+            if button is None or form.method != "POST" or form.password_field() is not None:
+                continue
+            once = any((field.name, field.value) == _FOR_THIS_TIME for field in form.fields if field.kind == "choice")
+            fields = [pair for pair in form.as_it_stands() if not (once and pair[0] == _FOR_THIS_TIME[0])]
+            return form, (*fields, *((_FOR_THIS_TIME,) if once else ()), (button.name, button.value))
+        return None
+
     def choices(self) -> dict[str, tuple[Form, Field] | str]:
         """The home organisations that a discovery page offers, by entityID: a control of a form to use, or a link to follow."""
         found: dict[str, tuple[Form, Field] | str] = {}
@@ -120,6 +137,10 @@ class Page:
             if form.method == "GET" and len(texts) == 1 and form.password_field() is None:
                 return form, texts[0]
         return None
+
+
+def _agrees(button: Field) -> bool:
+    return (button.name, button.value) in _AGREEING or (button.name, None) in _AGREEING
 
 
 def read_page(answer: Answer) -> Page:

@@ -217,6 +217,9 @@ class Walker:
                 return self._log_in(answer, page, login)
         if answer.status >= 400:
             return _end(answer, page, "refused")
+        agreement = page.agreement() if self._progress.asked_at and not self._progress.answered else None
+        if agreement is not None and origin_of(web_address(agreement[0].action)) == origin_of(answer.url):
+            return _Step("agrees", "POST", agreement[0].action, agreement[1], answer.url)
         if page.refresh is not None:
             return _Step("follows", "GET", page.refresh, from_url=answer.url)
         if at_resource and answer.status < 300:
@@ -382,7 +385,7 @@ def _answers(answer: Answer, page: Page, following: _Step | Outcome | Refusal) -
             return "login_form"
         return "refusal" if answer.status >= 400 else "other_page"
     named = {"chooses_home": "discovery_page", "searches_home": "discovery_page", "answers_discovery": "discovery_page"}
-    named |= {"gives_password": "login_form", "gives_user_name": "user_name_form"}
+    named |= {"gives_password": "login_form", "gives_user_name": "user_name_form", "agrees": "agreement"}
     return named.get(following.does, "moves_on")
 
 

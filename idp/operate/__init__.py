@@ -1,0 +1,1 @@
+"""What the operator of the identity provider sees and does: status, maintenance."""

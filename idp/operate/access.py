@@ -1,0 +1,67 @@
+"""Whether a request comes from an operator, by its address or by a token: pure rules. An address that a proxy could hide says nothing."""
+
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from idp.login.trusted_peer import Network, is_in
+
+FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
+
+Allowed = Literal["address", "token"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a request counts: ``address`` of the client, ``host`` that it named, ``forwarded`` whether a proxy left a trace,
+    ``authorization`` the header."""
+
+    address: str
+    host: str
+    forwarded: bool
+    authorization: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """``own_host``: host and port of the public URL; ``https``: whether that is https; ``trusted_proxies``: how many proxies in front
+    name the client."""
+
+    own_host: str
+    https: bool
+    trusted_proxies: int
+
+    def address_is_known(self, asked: Asked) -> bool:
+        """Whether ``asked.address`` is the client's own.
+
+        This service speaks plain HTTP: with an https URL there is a proxy in front, and if nobody told which ones are trusted, everybody
+        in the world has that proxy's address.
+        """
+        if self.trusted_proxies:
+            return True
+        return not self.https and not asked.forwarded
+
+    def host_is_known(self, asked: Asked) -> bool:
+        """Whether the host is ours, or an address. Any other name could be one that somebody's website made to point here."""
+        name = asked.host.rpartition(":")[0] if not asked.host.endswith("]") and ":" in asked.host else asked.host
+        if asked.host == self.own_host or name == "localhost":
+            return True
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return False
+        return True
+
+
+def who_asks(
+    asked: Asked, around: Surroundings, addresses: Sequence[Network], token: bytes | None = None
+) -> Allowed | None:
+    """By what the request is an operator's; None when it is not."""
+    scheme, _, given = (asked.authorization or "").partition(" ")
+    if token is not None and scheme.lower() == "bearer":
+        return "token" if hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token) else None
+    if around.address_is_known(asked) and around.host_is_known(asked) and is_in(asked.address, addresses):
+        return "address"
+    return None

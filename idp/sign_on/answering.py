@@ -1,0 +1,149 @@
+"""Makes the answer to a sign-on that nothing stands in the way of: attributes, name, signature and encryption as the SP may have them.
+
+Nothing leaves that is not in the audit, nor any session of an SP that a logout would not reach.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from flask import Response
+from sqlalchemy import Engine
+
+from idp.identifiers.name_ids import NameIds, Subject
+from idp.login.contexts import Achieved
+from idp.partners import PartnerRules
+from idp.sessions.session import Sessions, SsoSession
+from idp.settings import IdpSettings
+from idp.sign_on.outgoing import Outgoing, carries_own_signature
+from idp.sign_on.requests import WaitingRequest
+from idp.sign_on.responses import Answer, Protection, login_response, status_response
+from idp.sign_on.steps import Visit
+from ostiary import audit
+from ostiary.attributes import Attributes
+from ostiary.errors import NotAuthenticated
+from ostiary.federation.keys import KeyRing
+from ostiary.federation.model import Entity
+from ostiary.federation.recipients import recipient_of
+from ostiary.saml import names
+from ostiary.saml.assertion import NameId
+from ostiary.saml.encryption import Recipient
+from ostiary.saml.protocol import Status, new_id
+from ostiary.storage.engine import writing
+from ostiary.web.service import shell
+
+# What of the attributes' names fits into an audit row.
+_AUDITED_NAMES: Final = 40
+_AUDITED_LENGTH: Final = 50
+
+_NO_KEY: Final = Status(names.RESPONDER, names.REQUEST_DENIED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answering:
+    """``settings`` and ``key_ring`` give the snapshots of the moment; ``writer`` names the service in the audit of ``engine``."""
+
+    settings: Callable[[], IdpSettings]
+    key_ring: Callable[[], KeyRing]
+    name_ids: NameIds
+    sessions: Sessions
+    outgoing: Outgoing
+    engine: Engine
+    writer: str
+
+    def refuse(self, asked: WaitingRequest, sp: Entity, status: Status, now: datetime) -> Response:
+        """A Response without an assertion; needs no session."""
+        shell().log.info("refused_in_response", requester=asked.sp, request=asked.request_id, status=status.detail)
+        settings = self.settings()
+        signer = self.key_ring().signer.with_digest(settings.partner(sp).signing_algorithm)
+        message = status_response(
+            asked,
+            status,
+            rules=settings.rules_for(sp),
+            signer=signer if carries_own_signature(asked.binding) else None,
+            now=now,
+        )
+        return self.outgoing.send(asked, sp, message, signer=signer, now=now)
+
+    def answer(
+        self, visit: Visit, sp: Entity, session: SsoSession, context: Achieved, *, before: Callable[[], None]
+    ) -> Response:
+        """The Response with its assertion. ``before`` is done when everything is found out, before anything leaves.
+
+        Raises `Unavailable` when something can't be found out, `Refusal` (``encryption.nothing_fits``), `NotAuthenticated`
+        (``session.ended``) where the session ended meanwhile.
+        """
+        asked, now, settings = visit.asked, visit.now, self.settings()
+        rules, special = settings.rules_for(sp), settings.partner(sp)
+        recipient = _recipient(sp, special)
+        attributes: Attributes = visit.release().attributes if settings.sends_attributes_to(sp) else ()
+        if recipient is None and special.encrypt == "required":
+            before()
+            return self.refuse(asked, sp, _NO_KEY, now)
+        subject = Subject(session.principal, session.authority, min(now + rules.handle_lifetime, session.ends))
+        name_id = self.name_ids.name_id_for(subject, sp, asked.name_id_policy, now, override=special.name_id_format)
+        before()
+        if isinstance(name_id, Status):
+            return self.refuse(asked, sp, name_id, now)
+        # Random, so two SPs can't find out from it that they know the same person.
+        index = new_id()
+        self._keep(asked, session, context, name_id, index, attributes, now)
+        ends = session.ends if special.session_lifetime is None else min(session.ends, now + special.session_lifetime)
+        signer = self.key_ring().signer.with_digest(special.signing_algorithm)
+        message = login_response(
+            asked,
+            Answer(name_id, index, context.context_class, context.authn_instant, ends, attributes),
+            Protection(signer, *_signed(sp, special, asked.binding), recipient),
+            rules=rules,
+            now=now,
+        )
+        return self.outgoing.send(asked, sp, message, signer=signer, now=now)
+
+    def _keep(
+        self,
+        asked: WaitingRequest,
+        session: SsoSession,
+        context: Achieved,
+        name_id: NameId,
+        index: str,
+        attributes: Attributes,
+        now: datetime,
+    ) -> None:
+        sent = [attribute.name[:_AUDITED_LENGTH] for attribute in attributes[:_AUDITED_NAMES]]
+        facts = {
+            "for": asked.sp,
+            "request": asked.request_id,
+            "context": context.context_class,
+            "attributes": sent,
+        }
+        with writing(self.engine) as connection:
+            # What no logout would reach does not leave. A program's session is its own: there is none to end here.
+            if session.id and not self.sessions.note_participant(
+                session.id, asked.sp, name_id, index, now, connection=connection
+            ):
+                raise NotAuthenticated("session.ended", expected="a session", found="one that was ended meanwhile")
+            audit.record(
+                connection,
+                at=now,
+                writer=self.writer,
+                actor=session.principal,
+                action="handle.minted",
+                subject=session.principal,
+                facts=facts,
+            )
+
+
+def _recipient(sp: Entity, special: PartnerRules) -> Recipient | None:
+    """To whom the assertion is encrypted; None where it is not."""
+    if special.encrypt == "never" or sp.sp is None:
+        return None
+    return recipient_of(sp.entity_id, sp.sp, allow_cbc_for_this_partner=special.allow_cbc_for_this_partner)
+
+
+def _signed(sp: Entity, special: PartnerRules, binding: str) -> tuple[bool, bool]:
+    """Whether the Response, and whether the assertion, carries a signature of its own."""
+    if not carries_own_signature(binding):
+        return False, True
+    wanted = sp.sp is not None and sp.sp.want_assertions_signed
+    return special.signs_response, special.signs_assertion or wanted
