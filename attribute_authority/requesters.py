@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from attribute_authority.authority import FindRequester
+from ostiary.config.derived import Derived
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
 from ostiary.identifiers.requirement import identifiers_asked, read_requirement
@@ -14,10 +15,11 @@ from ostiary.saml.attribute_names import friendly_name
 
 def find_requester_in(registry: Callable[[], Registry]) -> FindRequester:
     """Looks requesters up in the present snapshot of the registry."""
+    known = Derived(requester_of)
 
     def find(entity_id: str, at: datetime) -> Requester | None:
         entity = registry().get(entity_id, at)
-        return requester_of(entity) if entity is not None else None
+        return known(entity) if entity is not None else None
 
     return find
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 from pydantic import AfterValidator, Field
 from sqlalchemy import Engine
 
-from idp.accounts.certificates import CertificateNames
+from ostiary.x509.certificate_names import CertificateNames
 from idp.accounts.directory import Directory
 from idp.accounts.passwords import Passwords
 from idp.login.ldap import LOGIN, LdapLogin, LdapNames

@@ -103,7 +103,7 @@ def make_idp(
     script, catalogue = load_script(), Catalogue.load(TEXTS)
     app = make_service(
         __name__,
-        service_name=settings.organisation.name["en"],
+        service_name=settings.organisation.name,
         pages=Pages(catalogue, [TEMPLATES]),
         public_url=settings.public_url,
         log=log,

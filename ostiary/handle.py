@@ -21,7 +21,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ostiary.config import Sources, read_private_file
+from ostiary.config import Sources, key_of_file, read_private_file
 from ostiary.errors import ConfigurationError, Refusal
 
 VERSION: Final = 1
@@ -141,7 +141,10 @@ def load_handle_keys(paths: Sequence[Path], sources: Sources | None = None) -> t
             _note(path, before)
         files = [file for path in paths for file in handle_key_files(path)]
         try:
-            keys = [HandleKey(_secret(file, read_private_file(file, max_bytes=1024))) for file in files]
+            keys = [
+                HandleKey(key_of_file(file, read_private_file(file, max_bytes=1024), code="handle.key_file"))
+                for file in files
+            ]
         except ConfigurationError:
             # One that was renamed while we read has a new name by now.
             if not before.changed() or attempt == _ATTEMPTS - 1:
@@ -168,20 +171,3 @@ def _note(path: Path, sources: Sources) -> None:
         sources.note(path / "next.key")
         for file in handle_key_files(path):
             sources.note(file)
-
-
-def _secret(path: Path, content: bytes) -> bytes:
-    if len(content) == KEY_BYTES:
-        return content
-    text = content.strip()
-    if len(text) == 2 * KEY_BYTES:
-        try:
-            return bytes.fromhex(text.decode("ascii"))
-        except ValueError:
-            pass
-    raise ConfigurationError(
-        "handle.key_file",
-        file=path,
-        expected=f"{KEY_BYTES} bytes or {2 * KEY_BYTES} hexadecimal digits",
-        found=f"{len(content)} bytes of another form",
-    )

@@ -10,7 +10,9 @@ from ostiary.policy.schema_documents import schema_texts
 from ostiary.web.error_list import error_list
 
 ROOT = Path(__file__).parent.parent
-LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+_FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
 
 def generated() -> dict[Path, str]:
@@ -31,13 +33,25 @@ def stale_documents() -> list[str]:
 
 
 def dead_links() -> list[str]:
-    """Relative links in Markdown files whose target does not exist."""
+    """Relative links in Markdown files whose target does not exist, or has no such heading."""
     found = []
     for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")]:
-        for target in LINK.findall(document.read_text()):
-            if "://" not in target and not target.startswith("mailto:") and not (document.parent / target).exists():
+        for target, heading in LINK.findall(document.read_text()):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            where = document.parent / target if target else document
+            if not where.exists():
                 found.append(f"{document.relative_to(ROOT)}: link to {target}, which does not exist")
+            elif heading and where.suffix == ".md" and heading not in anchors(where):
+                found.append(f"{document.relative_to(ROOT)}: link to {target}#{heading}, which is no heading there")
     return found
+
+
+def anchors(document: Path) -> set[str]:
+    """What links into a Markdown file can name: its headings, as forges spell them."""
+    headings = _HEADING.findall(_FENCED.sub("", document.read_text()))
+    plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
 
 
 def write_generated() -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,12 @@ def free_base_port(count: int = 10) -> int:
 
 
 class RunningDemo:
-    """``ostiary demo`` as a child process. ``ready`` is the content of its ready file."""
+    """``ostiary demo`` as a child process. ``ready`` is the content of its ready file; ``module`` is what runs the command."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, module: Sequence[str] = ("ostiary.command",)) -> None:
         self.ready_file = directory / "ready.json"
         self.state = directory / "state"
-        command = [sys.executable, "-m", "ostiary.command", "demo", "--state", str(self.state)]
+        command = [sys.executable, "-m", *module, "demo", "--state", str(self.state)]
         command += ["--ready", str(self.ready_file), "--base-port", str(free_base_port()), *arguments]
         self.output = directory / "output"
         with self.output.open("wb") as output:

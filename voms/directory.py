@@ -14,13 +14,13 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from cryptography import x509
 from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import audit
 from ostiary.errors import Missing, Refusal
 from ostiary.storage.engine import writing
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import parse_fqan
 from voms.tables import (
     vo,
@@ -39,24 +39,6 @@ _VO_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ROLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ATTRIBUTE_NAME: Final = re.compile(r"[!-~]{1,255}")
 _NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateNames:
-    """Whom a certificate names: subject and issuer as RFC 4514 strings, which (other than the slash form) can't be ambiguous."""
-
-    subject: str
-    issuer: str
-
-    @classmethod
-    def of(cls, certificate: x509.Certificate) -> "CertificateNames":
-        """Those of a certificate."""
-        return cls(certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string())
-
-    @property
-    def key(self) -> str:
-        """The two as one bounded text for an index."""
-        return _key(self.subject, self.issuer)
 
 
 @dataclass(frozen=True, slots=True)

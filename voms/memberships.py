@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, and_, null, or_, select, union_all
 
 from ostiary.storage.engine import reading
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
-from voms.directory import CertificateNames, FederatedIdentity
+from voms.directory import FederatedIdentity
 from voms.standing import End, Standing, earliest, with_ancestors
 from voms.tables import (
     vo,

@@ -18,13 +18,13 @@ from ostiary.storage.engine import writing
 from ostiary.web.listener import PEER_CHAIN
 from ostiary.web.log import Log
 from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.chain import TLS_CLIENT, VerifiedChain, verify_chain
 from ostiary.x509.names import issuer_bytes
 from ostiary.x509.trust import TrustDirectory
 from voms import answers
 from voms.asking import Asked, read_legacy, read_query
 from voms.carried import carried_names
-from voms.directory import CertificateNames
 from voms.issuing import Issuer, attribute_certificate, new_serial
 from voms.memberships import Memberships
 from voms.selection import Bounds, Grant, grant

@@ -15,12 +15,13 @@ from ostiary.clock import Clock
 from ostiary.config import load_settings
 from ostiary.errors import ConfigurationError, Missing, Refusal
 from ostiary.storage.engine import open_database
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.issuer_key import load_issuer_key
 from ostiary.x509.lsc import Lsc, Names, write_lsc
 from ostiary.x509.names import issuer_bytes, slash_form_of
 from ostiary.x509.trust import load_trust_directory
 from ostiary.x509.vomses import VomsServer
-from voms.directory import CertificateNames, FederatedIdentity, VoDirectory, create_vo
+from voms.directory import FederatedIdentity, VoDirectory, create_vo
 from voms.memberships import Memberships
 from voms.settings import VomsSettings
 from voms.standing import Standing

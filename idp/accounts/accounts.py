@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from idp.accounts import links, registrations
-from idp.accounts.certificates import CertificateNames
 from idp.accounts.changes import Change
 from idp.accounts.directory import Directory, Person
 from idp.accounts.letters import FORGOTTEN_PATH, PROVE_PATH, RESET_PATH, Kind, Letters, hours, mail_of, minutes
@@ -23,6 +22,7 @@ from ostiary.errors import NotAuthenticated, Refusal, Unavailable
 from ostiary.mail import domain_of, is_address
 from ostiary.storage.engine import reading
 from ostiary.web.errands import Errands
+from ostiary.x509.certificate_names import CertificateNames
 
 _ANYBODY: Final = "anybody"
 _IDP: Final = "idp"

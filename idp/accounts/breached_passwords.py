@@ -20,7 +20,7 @@ _PROBES: Final = 16
 
 class BreachedPasswords:
     """A file of SHA-1 hashes, or of their first 10 or more digits, sorted. ``from_count``: a password that was found less often is let
-    through."""
+    through; one whose hash has no count is not."""
 
     def __init__(self, file: Path, *, from_count: int = 1) -> None:
         """Looks at a few lines. Raises `ConfigurationError` (``password.breached_file``) for a file that is no such list."""
@@ -49,13 +49,15 @@ class BreachedPasswords:
             ) from error
         if found is None or not wanted.startswith(found[0]):
             return 0
-        return found[1] if found[1] >= self._from_count else 0
+        # A list without counts says nothing about how often: what stands there counts.
+        count = found[1] if found[1] is not None else self._from_count
+        return count if count >= self._from_count else 0
 
 
-def _last_not_after(opened: BinaryIO, wanted: bytes) -> tuple[bytes, int] | None:
+def _last_not_after(opened: BinaryIO, wanted: bytes) -> tuple[bytes, int | None] | None:
     """The last line whose hash is not greater: the only one that can be equal, or the beginning of what is wanted."""
     low, high = 0, opened.seek(0, 2)
-    best: tuple[bytes, int] | None = None
+    best: tuple[bytes, int | None] | None = None
     while low < high:
         middle = (low + high) // 2
         line = _line_at(opened, middle)
@@ -66,7 +68,7 @@ def _last_not_after(opened: BinaryIO, wanted: bytes) -> tuple[bytes, int] | None
     return best
 
 
-def _line_at(opened: BinaryIO, place: int) -> tuple[bytes, int] | None:
+def _line_at(opened: BinaryIO, place: int) -> tuple[bytes, int | None] | None:
     """The line in which the octet at ``place`` stands, or the next where that ends there; None behind the last. Leaves the file at
     the line's end. Raises ValueError for what is no line of such a list."""
     start = max(0, place - _LONGEST_LINE)
@@ -82,7 +84,7 @@ def _line_at(opened: BinaryIO, place: int) -> tuple[bytes, int] | None:
     read = _LINE.fullmatch(line)
     if read is None:
         raise ValueError("a line that is not HASH:COUNT")
-    return read["hash"].upper(), int(read["count"] or b"1")
+    return read["hash"].upper(), int(read["count"]) if read["count"] is not None else None
 
 
 def _unusable(file: Path, found: object) -> ConfigurationError:

@@ -6,9 +6,9 @@ from typing import Final
 import click
 from cryptography import x509
 
-from idp.accounts.certificates import CertificateNames
 from idp.accounts.desk import OPERATOR, Desk
 from ostiary.errors import ConfigurationError, Refusal
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.reading import UNREADABLE
 
 _MAXIMUM: Final = 128 * 1024

@@ -12,7 +12,6 @@ from typing import Final
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from idp.accounts.certificates import CertificateNames, names_key
 from idp.accounts.names import check_attributes, checked_login_name, login_key
 from idp.accounts.tables import password_link, person_certificate
 from idp.factors.ending import end_factors, forget_factors
@@ -20,6 +19,7 @@ from idp.sessions.session import end_sessions
 from idp.tables import person, person_attribute
 from ostiary import audit
 from ostiary.errors import Missing, Refusal
+from ostiary.x509.certificate_names import CertificateNames
 
 _NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
 # No login name can begin so: it is not visible.
@@ -151,7 +151,7 @@ def add_certificate(change: Change, principal: str, names: CertificateNames) -> 
     serial = change.record("person.certificate_added", principal)
     row = {
         "principal": principal,
-        "names_key": names_key(names),
+        "names_key": names.key,
         "subject": names.subject,
         "issuer": names.issuer,
         "live": True,
@@ -236,7 +236,7 @@ def _end_links(connection: Connection, principal: str) -> None:
 def _end_certificates(change: Change, serial: int, principal: str, names: CertificateNames | None = None) -> int:
     known = [person_certificate.c.principal == principal, person_certificate.c.live.is_(True)]
     if names is not None:
-        known.append(person_certificate.c.names_key == names_key(names))
+        known.append(person_certificate.c.names_key == names.key)
     ended = update(person_certificate).where(*known).values(live=None, valid_to=change.at, deleted_serial=serial)
     return change.connection.execute(ended).rowcount
 

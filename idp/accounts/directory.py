@@ -13,13 +13,13 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, func, select
 
 from idp.accounts import changes
-from idp.accounts.certificates import CertificateNames, names_key
 from idp.accounts.changes import Change
 from idp.accounts.names import login_key as login_key
 from idp.accounts.tables import person_certificate
 from idp.tables import person, person_attribute
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.prepared import PreparedSelect
+from ostiary.x509.certificate_names import CertificateNames
 
 # For the Attribute Authority's SQL connector: the present values of one person.
 ATTRIBUTE_QUERY: Final = (
@@ -132,7 +132,7 @@ class Directory:
     def by_certificate(self, subject: str, issuer: str) -> Person | None:
         """Whose certificate this is, disabled or not; None when it is nobody's. Both as `CertificateNames.of` writes them."""
         holder = select(person_certificate.c.principal).where(
-            person_certificate.c.names_key == names_key(CertificateNames(subject, issuer)),
+            person_certificate.c.names_key == CertificateNames(subject, issuer).key,
             person_certificate.c.live.is_(True),
         )
         return self._one(person.c.principal.in_(holder))

@@ -1,10 +1,10 @@
 """How often letters are asked for: by one address, and for one mailbox or name. Knows nothing about who exists."""
 
-import ipaddress
 from datetime import datetime, timedelta
 from typing import Final
 
 from idp.accounts.names import login_key
+from ostiary.config import customer_of
 from ostiary.errors import TooMany
 from ostiary.storage.stores import Counters
 
@@ -22,7 +22,7 @@ class LetterLimits:
 
     def count_address(self, address: str, now: datetime) -> None:
         """Whoever asks. Raises `TooMany` (``account.throttled``)."""
-        key = f"account address {_customer(address)}"
+        key = f"account address {customer_of(address)}"
         hits = self._counters.hit(key, window=ADDRESS_WINDOW, now=now)
         if hits > PER_ADDRESS:
             seconds = int(ADDRESS_WINDOW.total_seconds())
@@ -34,14 +34,3 @@ class LetterLimits:
         """Whether one more letter may go out about a name, mail address or principal; asked with each. The page never tells."""
         key = f"account letter {login_key(about)}"
         return self._counters.hit(key, window=MAILBOX_WINDOW, now=now) <= PER_MAILBOX
-
-
-def _customer(address: str) -> str:
-    """One IPv6 customer holds a whole /64, so that is what counts as one address."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
-        return str(ipaddress.IPv6Network((parsed, 64), strict=False))
-    return str(parsed)

@@ -6,7 +6,6 @@ from datetime import datetime
 from flask import Flask
 
 from idp.accounts.accounts import Accounts
-from idp.accounts.certificates import CertificateNames
 from idp.accounts.letters import Letters
 from idp.accounts.limits import LetterLimits
 from idp.accounts.password_pages import PasswordMustBeChanged, PasswordPages, add_password_pages
@@ -22,6 +21,7 @@ from idp.sign_on.steps import Step
 from ostiary.storage.stores import Counters
 from ostiary.web.errands import Errands
 from ostiary.web.texts import Catalogue
+from ostiary.x509.certificate_names import CertificateNames
 
 
 def open_letters(settings: IdpSettings, catalogue: Catalogue, now: Callable[[], datetime]) -> Letters | None:

@@ -9,7 +9,6 @@ from typing import Final
 from flask import Flask, Response, request
 
 from idp.accounts.accounts import Accounts
-from idp.accounts.certificates import CertificateNames
 from idp.accounts.letters import PROVE_PATH, REGISTER_PATH
 from idp.accounts.links import MAXIMUM_TOKEN
 from idp.accounts.names import is_visible
@@ -20,6 +19,7 @@ from ostiary.mail import is_address
 from ostiary.web import incoming
 from ostiary.web.forms import Fields, one, optional
 from ostiary.web.service import page, public_url_for, shell
+from ostiary.x509.certificate_names import CertificateNames
 
 BY_PASSWORD: Final = "password"  # noqa: S105 (the name of a way)
 BY_CERTIFICATE: Final = "certificate"

@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from sqlalchemy.exc import IntegrityError
 
 from idp.accounts import changes
-from idp.accounts.certificates import CertificateNames, names_key
 from idp.accounts.changes import Change
 from idp.accounts.directory import MAIL, new_principal
 from idp.accounts.links import new_token, token_hash
@@ -22,6 +21,7 @@ from idp.accounts.tables import person_certificate, registration
 from idp.tables import person, person_attribute
 from ostiary import audit
 from ostiary.errors import Missing, Refusal, Unavailable
+from ostiary.x509.certificate_names import CertificateNames
 
 MAXIMUM_NAME: Final = 128
 MAXIMUM_MAIL: Final = 128
@@ -124,7 +124,7 @@ def prove(
     found = look(change.connection, token, change.at, locked=True)
     if certificate is not None:
         held = select(person_certificate.c.id).where(
-            person_certificate.c.names_key == names_key(certificate), person_certificate.c.live.is_(True)
+            person_certificate.c.names_key == certificate.key, person_certificate.c.live.is_(True)
         )
         if change.connection.execute(held).first() is not None:
             raise Refusal("registration.certificate_known", expected="a certificate that nobody has", found="known")

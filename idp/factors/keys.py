@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ostiary.config import read_private_file
-from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.config import key_of_file, read_private_file
+from ostiary.errors import Unavailable
 
 KEY_BYTES: Final = 32
 _VERSION: Final = b"\x01"
@@ -84,21 +84,7 @@ def load_factor_keys(paths: Sequence[Path]) -> FactorKeys:
 
 
 def _secret(path: Path) -> bytes:
-    content = read_private_file(path, max_bytes=1024)
-    if len(content) == KEY_BYTES:
-        return content
-    text = content.strip()
-    if len(text) == 2 * KEY_BYTES:
-        try:
-            return bytes.fromhex(text.decode("ascii"))
-        except ValueError:
-            pass
-    raise ConfigurationError(
-        "factor.key_file",
-        file=path,
-        expected=f"{KEY_BYTES} bytes or {2 * KEY_BYTES} hexadecimal digits",
-        found=f"{len(content)} bytes of another form",
-    )
+    return key_of_file(path, read_private_file(path, max_bytes=1024), code="factor.key_file", length=KEY_BYTES)
 
 
 def _derived(secret: bytes, purpose: str) -> bytes:

@@ -5,15 +5,15 @@
 A rule without conditions fits everybody. What nobody can tell (an address that can't be read) counts as the riskier.
 """
 
-import ipaddress
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from ostiary.config import Network, is_in
+
 Ask = Literal["never", "if_enrolled", "required"]
 Due = Literal["nothing", "ask", "enrol", "refuse"]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PersonAttributes = Mapping[str, Collection[str]]
 """What is known about a person, by friendly name."""
 
@@ -111,7 +111,7 @@ def _fits_sp(rule: Rule, facts: Facts) -> bool:
 def _fits_risk(rule: Rule, facts: Facts) -> bool:
     if rule.new_browser is not None and rule.new_browser == facts.known_browser:
         return False
-    return not rule.outside or not _is_in(facts.address, rule.outside)
+    return not rule.outside or not is_in(facts.address, rule.outside)
 
 
 def _fits_person(rule: Rule, person: Callable[[], PersonAttributes]) -> bool:
@@ -119,13 +119,3 @@ def _fits_person(rule: Rule, person: Callable[[], PersonAttributes]) -> bool:
         return True
     known = person()
     return all(not values.isdisjoint(known.get(name, ())) for name, values in rule.person)
-
-
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed.version == network.version and parsed in network for network in networks)

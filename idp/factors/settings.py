@@ -1,31 +1,19 @@
 """The configuration of second factors."""
 
-import ipaddress
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from idp.factors.attempts import AttemptLimits
-from idp.factors.rules import Ask, Network, Rule
-from ostiary.config import Duration, FileFromHere, Settings, WrongSetting
+from idp.factors.rules import Ask, Rule
+from ostiary.config import Duration, FileFromHere, NetworkText, Settings, networks
 
 _Name = Annotated[str, Field(min_length=1, max_length=1024)]
 _Values = Annotated[tuple[_Name, ...], Field(min_length=1, max_length=1000)]
 _MAXIMUM_RULES: Final = 200
-
-
-def _network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError as error:
-        raise WrongSetting("factor.network", expected="addresses such as 192.0.2.0/24", found=str(error)) from None
-    return value
-
-
-_Network = Annotated[str, AfterValidator(_network)]
 
 
 class SecondFactorRuleSettings(Settings):
@@ -46,7 +34,7 @@ class SecondFactorRuleSettings(Settings):
     sp_attribute: Mapping[_Name, _Values] = {}
     person: Mapping[_Name, _Values] = {}
     new_browser: bool | None = None
-    outside_networks: tuple[_Network, ...] = ()
+    outside_networks: tuple[NetworkText, ...] = ()
     again_after: Duration | None = None
     remember: bool = True
     enrol: bool = True
@@ -60,7 +48,7 @@ class SecondFactorRuleSettings(Settings):
             sp_attributes=tuple((name, frozenset(values)) for name, values in self.sp_attribute.items()),
             person=tuple((name, frozenset(values)) for name, values in self.person.items()),
             new_browser=self.new_browser,
-            outside=tuple(_parsed(network) for network in self.outside_networks),
+            outside=networks(self.outside_networks),
             again_after=self.again_after,
             remember=self.remember,
             enrol=self.enrol,
@@ -98,7 +86,3 @@ class SecondFactorSettings(Settings):
     def decisive(self) -> tuple[Rule, ...]:
         """The rules for `idp.factors.rules.decide`."""
         return tuple(rule.rule() for rule in self.rules)
-
-
-def _parsed(network: str) -> Network:
-    return ipaddress.ip_network(network)

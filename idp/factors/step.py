@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from typing import Final
 
 from flask import Flask, Response, jsonify, request
 
 from idp.factors.passkeys import MAXIMUM_CREDENTIAL, read_presented
-from idp.factors.rules import Due, Facts, PersonAttributes, Rule, decide, due
+from idp.factors.rules import Due, Facts, Rule, decide, due
 from idp.factors.second_factors import SecondFactors
 from idp.login.contexts import PRIMARY, SECOND, achieved, choose, counted
 from idp.sessions.session import LoginProof, SsoSession
@@ -16,6 +16,7 @@ from idp.sign_on.endpoints import refuse_head
 from idp.sign_on.sign_on import see_other
 from idp.sign_on.steps import Visit
 from ostiary.errors import Denied, NotAuthenticated, Refusal
+from ostiary.once import Once
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
 from ostiary.web import incoming
@@ -72,7 +73,7 @@ class SecondFactorStep:
         session, asked, now = visit.session, visit.asked, visit.now
         if session is None:
             return _NOTHING
-        ids = cache(partial(self.second.factors.ids, session.principal))
+        ids = Once(partial(self.second.factors.ids, session.principal))
         proofs = counted(session, asked)
         proven = max((proof.at for proof in proofs if proof.method in SECOND), default=None)
         rule = self._rule(visit, session)
@@ -107,10 +108,7 @@ class SecondFactorStep:
         return rule.remember and not _must_be_new(visit) and self.second.spared_for is not None
 
     def _rule(self, visit: Visit, session: SsoSession) -> Rule:
-        @cache
-        def person() -> PersonAttributes:
-            return self.second.own_attributes(session.principal)
-
+        person = Once(partial(self.second.own_attributes, session.principal))
         rules, entity = self.second.rules, visit.sp
         known_browser = any(rule.new_browser is not None for rule in rules) and (
             self.second.mark(session.principal, partial(self.second.factors.ids, session.principal), visit.now)

@@ -15,11 +15,11 @@ from urllib.parse import unquote_to_bytes
 from cryptography import x509
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from idp.accounts.certificates import CertificateNames
 from idp.login.mapping import Home, NameRule
 from idp.login.methods import AmbientName, Arrival, Authenticated, Challenge, NotOffered, Rejected
 from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
 from ostiary.errors import NotAuthenticated
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.chain import TLS_CLIENT, VerifiedChain, verify_chain
 from ostiary.x509.reading import UNREADABLE
 from ostiary.x509.trust import TrustDirectory

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from idp.login.mapping import NAME, Home
 from idp.login.methods import AmbientName, Arrival, Authenticated, Challenge, NotOffered, Rejected
-from idp.login.trusted_peer import Network, is_in
+from ostiary.config import Network, is_in
 from ostiary.storage.stores import ReplayStore
 
 NEGOTIATE: Final = Challenge((("WWW-Authenticate", "Negotiate"),))

@@ -18,11 +18,10 @@ from idp.login.settings import (
     KerberosMethodSettings,
     LoginSettings,
     PasswordMethodSettings,
-    networks,
 )
 from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
 from idp.people import MakePasswords, OpenedPeople, PeopleSettings
-from ostiary.config import Sources
+from ostiary.config import Sources, networks
 from ostiary.errors import ConfigurationError
 from ostiary.ldap.settings import Report
 from ostiary.storage.stores import ReplayStore

@@ -1,6 +1,5 @@
 """The configuration of the ways to log in: which there are, in which order, and what each needs."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
@@ -11,31 +10,23 @@ from pydantic import AfterValidator, Field, model_validator
 from idp.login.certificate import Field as CertificateField
 from idp.login.certificate import FieldRule
 from idp.login.mapping import NAME, NameRule
-from idp.login.trusted_peer import Network, TrustedPeer
+from idp.login.trusted_peer import TrustedPeer
 from idp.people import PeopleSettings
 from ostiary.config import (
     DirectoryFromHere,
     FileFromHere,
     ListenSettings,
+    NetworkText,
     PublicUrl,
     Settings,
     WrongSetting,
+    networks,
     read_private_file,
 )
 from ostiary.errors import ConfigurationError
 
 _MINIMUM_SECRET: Final = 16
 _MAXIMUM_SECRET: Final = 1_024
-
-
-def _network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        raise WrongSetting(
-            "login.network", expected="192.0.2.0/24, 2001:db8::/32 or one address", found=value
-        ) from None
-    return value
 
 
 def _header(value: str) -> str:
@@ -76,9 +67,6 @@ def _web_address(value: str) -> str:
     return value
 
 
-NetworkText = Annotated[str, AfterValidator(_network)]
-"""Addresses in CIDR notation, or one address."""
-
 HeaderName = Annotated[str, AfterValidator(_header)]
 """A header of the request, without ``-`` and ``_``: so no other spelling arrives under the same name."""
 
@@ -95,11 +83,6 @@ def is_beside(url: str, own: str) -> bool:
     """Whether this is another port of the same host, over TLS as the service itself."""
     here, there = urlsplit(own), urlsplit(url)
     return here.scheme == there.scheme and here.hostname == there.hostname and here.netloc != there.netloc
-
-
-def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    """The same as networks."""
-    return tuple(ipaddress.ip_network(text) for text in texts)
 
 
 class TrustedPeerSettings(Settings):

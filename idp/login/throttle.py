@@ -4,13 +4,13 @@ Knows nothing about who exists. A stranger at one address can't keep out the own
 keep her out of a browser in which she has logged in before, nor for long out of another.
 """
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from idp.accounts.directory import login_key
+from ostiary.config import customer_of
 from ostiary.errors import TooMany
 from ostiary.storage.stores import Counters
 
@@ -158,27 +158,14 @@ def _name_key(username: str) -> str:
 
 
 def _address_key(address: str) -> str:
-    return f"login address {_address(address, 64)}"
+    return f"login address {customer_of(address, 64)}"
 
 
 def _pair_keys(username: str, address: str) -> tuple[str, str]:
-    key = f"login name {login_key(username)!r} at {_address(address, 64)!r}"
+    key = f"login name {login_key(username)!r} at {customer_of(address, 64)!r}"
     return key, _gate(key)
 
 
 def _fresh_key(username: str, address: str) -> str:
     # A /64 costs nothing to whoever has a /48.
-    return f"login name {login_key(username)!r} new to {_address(address, 48)!r}"
-
-
-def _address(address: str, prefix: int) -> str:
-    """One IPv6 customer holds a whole /64, so that is what counts as one address, or where many are to be told apart a /48."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.IPv6Network((parsed, prefix), strict=False))
-    return str(parsed)
+    return f"login name {login_key(username)!r} new to {customer_of(address, 48)!r}"

@@ -3,26 +3,12 @@ by both. Never by what a forwarded header says.
 """
 
 import hmac
-import ipaddress
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idp.login.methods import Arrival
+from ostiary.config import Network, is_in
 from ostiary.web.log import Log
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def is_in(address: str, networks: Sequence[Network]) -> bool:
-    """Whether an address is in one of the networks; what is no address is in none."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed in network for network in networks)
 
 
 @dataclass(frozen=True, slots=True)

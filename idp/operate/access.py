@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from idp.login.trusted_peer import Network, is_in
+from ostiary.config import Network, is_in
 
 FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")
 

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, jsonify, request
 
 from idp.operate.access import FORWARDING, Asked, Surroundings, who_asks
-from idp.operate.settings import MaintenanceSettings, StatusSettings, networks
+from idp.operate.settings import MaintenanceSettings, StatusSettings
 from idp.operate.status import Status, as_json
+from ostiary.config import networks
 from ostiary.errors import Missing, Refusal
 from ostiary.web import incoming
 from ostiary.web.forms import optional

@@ -1,34 +1,11 @@
 """Who may see the status, where the maintenance flag is, and who gets past it."""
 
-import ipaddress
-from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import AfterValidator, Field
-
-from idp.login.trusted_peer import Network
-from ostiary.config import FileFromHere, PathFromHere, Settings, WrongSetting, read_private_file
+from ostiary.config import FileFromHere, NetworkText, PathFromHere, Settings, read_private_file
 from ostiary.errors import ConfigurationError
 
 MINIMUM_TOKEN: Final = 32
-
-
-def _network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        raise WrongSetting(
-            "config.network", expected="an address or network such as 10.1.0.0/16", found=value
-        ) from None
-    return value
-
-
-NetworkText = Annotated[str, Field(max_length=60), AfterValidator(_network)]
-
-
-def networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """The same as networks."""
-    return tuple(ipaddress.ip_network(text) for text in texts)
 
 
 class StatusSettings(Settings):

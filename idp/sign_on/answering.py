@@ -4,7 +4,7 @@ Nothing leaves that is not in the audit, nor any session of an SP that a logout 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,11 +17,12 @@ from idp.partners import PartnerRules
 from idp.sessions.session import Sessions, SsoSession
 from idp.settings import IdpSettings
 from idp.sign_on.outgoing import Outgoing, carries_own_signature
-from idp.sign_on.requests import WaitingRequest
+from idp.sign_on.requests import Rules, WaitingRequest
 from idp.sign_on.responses import Answer, Protection, login_response, status_response
 from idp.sign_on.steps import Visit
 from ostiary import audit
 from ostiary.attributes import Attributes
+from ostiary.config.derived import Derived
 from ostiary.errors import NotAuthenticated
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Entity
@@ -40,6 +41,20 @@ _AUDITED_LENGTH: Final = 50
 _NO_KEY: Final = Status(names.RESPONDER, names.REQUEST_DENIED)
 
 
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """What the settings say about one SP. ``rules`` are those of the Handle Service for it; ``sends_attributes``: in the Response."""
+
+    rules: Rules
+    special: PartnerRules
+    sends_attributes: bool
+
+    @classmethod
+    def of(cls, settings: IdpSettings, sp: Entity) -> "Partner":
+        """By the snapshots of the moment."""
+        return cls(settings.rules_for(sp), settings.partner(sp), settings.sends_attributes_to(sp))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answering:
     """``settings`` and ``key_ring`` give the snapshots of the moment; ``writer`` names the service in the audit of ``engine``."""
@@ -51,16 +66,18 @@ class Answering:
     outgoing: Outgoing
     engine: Engine
     writer: str
+    _partners: Derived[Partner] = field(default_factory=lambda: Derived(Partner.of), init=False)
+    _recipients: Derived[Recipient | None] = field(default_factory=lambda: Derived(_recipient), init=False)
 
     def refuse(self, asked: WaitingRequest, sp: Entity, status: Status, now: datetime) -> Response:
         """A Response without an assertion; needs no session."""
         shell().log.info("refused_in_response", requester=asked.sp, request=asked.request_id, status=status.detail)
-        settings = self.settings()
-        signer = self.key_ring().signer.with_digest(settings.partner(sp).signing_algorithm)
+        partner = self._partners(self.settings(), sp)
+        signer = self.key_ring().signer.with_digest(partner.special.signing_algorithm)
         message = status_response(
             asked,
             status,
-            rules=settings.rules_for(sp),
+            rules=partner.rules,
             signer=signer if carries_own_signature(asked.binding) else None,
             now=now,
         )
@@ -74,10 +91,10 @@ class Answering:
         Raises `Unavailable` when something can't be found out, `Refusal` (``encryption.nothing_fits``), `NotAuthenticated`
         (``session.ended``) where the session ended meanwhile.
         """
-        asked, now, settings = visit.asked, visit.now, self.settings()
-        rules, special = settings.rules_for(sp), settings.partner(sp)
-        recipient = _recipient(sp, special)
-        attributes: Attributes = visit.release().attributes if settings.sends_attributes_to(sp) else ()
+        asked, now, partner = visit.asked, visit.now, self._partners(self.settings(), sp)
+        rules, special = partner.rules, partner.special
+        recipient = self._recipients(sp, special)
+        attributes: Attributes = visit.release().attributes if partner.sends_attributes else ()
         if recipient is None and special.encrypt == "required":
             before()
             return self.refuse(asked, sp, _NO_KEY, now)

@@ -7,7 +7,6 @@ are answered, for the browser shows the second answer and the SP takes only one.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Final
 
 from flask import Response, request
@@ -28,6 +27,7 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey
+from ostiary.once import Once
 from ostiary.ports import AttributeSource, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
@@ -206,7 +206,6 @@ class SignOn:
     def _visit(
         self, ticket: str | None, asked: WaitingRequest, sp: Entity | None, session: SsoSession | None, now: datetime
     ) -> Visit:
-        @cache
         def release() -> Release:
             if session is None or sp is None:
                 raise Refusal("sso.ended", expected="somebody who logged in to a resource", found="nobody")
@@ -220,7 +219,7 @@ class SignOn:
                 )
             )
 
-        return Visit(ticket, asked, sp, session, now, release)
+        return Visit(ticket, asked, sp, session, now, Once(release))
 
     def _stop(self, step: Step, visit: Visit) -> Response:
         """Shows what is due, under a ticket of this browser."""

@@ -82,7 +82,9 @@ def make_home_idp(
         log=log,
         transport=transport,
     )
-    authority = make_authority(authority_settings, registry, log)
+    # One pool of connections, for two would throw each other's pages out of SQLite's caches.
+    same = authority_settings.database == settings.database
+    authority = make_authority(authority_settings, registry, log, engine=engine if same else None)
     opened = open_login(settings.people, settings.login, _means_of_login(settings, engine, clock, log))
     app = make_idp(
         settings,
@@ -178,11 +180,14 @@ def _choices(engine: Engine, settings: AttributeAuthoritySettings) -> PersonalCh
     return EnforcedChoices(Choices(engine, writer="aa"), settings.consent)
 
 
-def make_authority(settings: AttributeAuthoritySettings, registry: Callable[[], Registry], log: Log) -> Authority:
-    """The Attribute Authority without a wire, over the people that its settings name."""
-    engine = open_database(settings.database)
+def make_authority(
+    settings: AttributeAuthoritySettings, registry: Callable[[], Registry], log: Log, *, engine: Engine | None = None
+) -> Authority:
+    """The Attribute Authority without a wire, over the people that its settings name. ``engine``: somebody else's, for its database."""
     closing = ExitStack()
-    closing.callback(engine.dispose)
+    if engine is None:
+        engine = open_database(settings.database)
+        closing.callback(engine.dispose)
     directories: list[People] = []
     for kept in (settings.people, *settings.further_people):
         if isinstance(kept, LdapPeopleSettings):

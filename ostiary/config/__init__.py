@@ -2,7 +2,8 @@
 
 from ostiary.config.document import Document, load_document, parse_document
 from ostiary.config.holder import Holder
-from ostiary.config.private_files import read_private_file, write_private_file
+from ostiary.config.networks import Network, NetworkText, customer_of, is_in, networks
+from ostiary.config.private_files import key_of_file, read_private_file, write_private_file
 from ostiary.config.problems import DocumentError, WrongSetting, dotted, nearest_key
 from ostiary.config.settings import DatabaseSettings, ListenSettings, Settings, load_settings, settings_from
 from ostiary.config.sources import Sources
@@ -32,16 +33,22 @@ __all__ = [
     "FileOrDirectoryFromHere",
     "Holder",
     "ListenSettings",
+    "Network",
+    "NetworkText",
     "PathFromHere",
     "PublicUrl",
     "Settings",
     "Sources",
     "WrongSetting",
+    "customer_of",
     "dotted",
+    "is_in",
     "is_loopback",
+    "key_of_file",
     "load_document",
     "load_settings",
     "nearest_key",
+    "networks",
     "parse_document",
     "parse_duration",
     "parse_public_url",

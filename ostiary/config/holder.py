@@ -55,7 +55,8 @@ class Holder(Generic[T]):
 
         Returns the problem of a change that was refused (once for each change), else None.
         """
-        if not self._lock.acquire(blocking=False):
+        next_look = self._next_look
+        if (next_look is not None and now < next_look) or not self._lock.acquire(blocking=False):
             return None
         try:
             if self._next_look is not None and now < self._next_look:

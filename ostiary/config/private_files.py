@@ -95,3 +95,24 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def key_of_file(path: Path, content: bytes, *, code: str, length: int = 32) -> bytes:
+    """The key in the content of a private file: ``length`` octets as they are, or in hexadecimal digits.
+
+    Raises `ConfigurationError` with this ``code`` for anything else.
+    """
+    if len(content) == length:
+        return content
+    text = content.strip()
+    if len(text) == 2 * length:
+        try:
+            return bytes.fromhex(text.decode("ascii"))
+        except ValueError:
+            pass
+    raise ConfigurationError(
+        code,
+        file=path,
+        expected=f"{length} bytes or {2 * length} hexadecimal digits",
+        found=f"{len(content)} bytes of another form",
+    )

@@ -5,9 +5,10 @@ import json
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import audit
@@ -184,7 +185,9 @@ def _latest(connection: Connection, principal: str, entity_id: str) -> Choice | 
     return _choice(row) if row is not None else None
 
 
-def _choice(row: Row[Any]) -> Choice:
+# A sign-on reads the same row twice, for the page and for what may leave.
+@lru_cache(maxsize=256)
+def _choice(row: Any) -> Choice:
     return Choice(
         principal=row.principal,
         entity_id=row.entity_id,

@@ -4,8 +4,6 @@ whose it is.
 HMAC-SHA-256 (RFC 2104) over length-prefixed inputs under a purpose, in base32 (RFC 4648 6), lower case, without padding: 52 characters.
 """
 
-import base64
-import hashlib
 import hmac
 import struct
 from typing import Final
@@ -14,6 +12,8 @@ from ostiary.identifiers.salt import Salt
 from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID, check_identifier
 
 _LENGTH: Final = struct.Struct(">I")
+_DIGITS: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_TWO_GROUPS: Final = tuple(first + second for first in _DIGITS for second in _DIGITS)
 
 
 def pairwise_id(salt: Salt, principal: str, relying_party: str, scope: str) -> str:
@@ -39,5 +39,11 @@ def _scoped(unique: str, scope: str) -> str:
 def _computed(salt: Salt, purpose: str, *inputs: str) -> str:
     # With their lengths, no two lists of inputs are the same message.
     message = b"".join(_LENGTH.pack(len(part)) + part for part in (text.encode() for text in (purpose, *inputs)))
-    digest = hmac.digest(salt.secret, message, hashlib.sha256)
-    return base64.b32encode(digest).decode("ascii").rstrip("=").lower()
+    return _base32(hmac.digest(salt.secret, message, "sha256"))
+
+
+def _base32(digest: bytes) -> str:
+    """Of 32 bytes, RFC 4648 6 in lower case without padding, 52 characters: faster than the library, at each sign-on."""
+    # 256 bits are 51 groups of five and one bit, which stands in front of four zeros.
+    number = int.from_bytes(digest, "big") << 4
+    return "".join([_TWO_GROUPS[(number >> shift) & 0x3FF] for shift in range(250, -1, -10)])

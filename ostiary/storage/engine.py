@@ -121,7 +121,8 @@ def _open_sqlite(url: URL) -> Engine:
         )
     else:
         _create_private(Path(url.database or ""))
-        engine = create_engine(url, hide_parameters=True)
+        # The latest one first: its pages are in its cache.
+        engine = create_engine(url, hide_parameters=True, pool_use_lifo=True)
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from ostiary.errors import Refusal, TooLarge
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 
-_PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
+_BROKEN_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +124,13 @@ def _field(part: bytes) -> Field:
 
 
 def _decoded(octets: bytes) -> str:
+    if _BROKEN_PERCENT.search(octets) is not None:
+        found = "a percent sign without two hexadecimal digits"
+        raise Refusal("http.encoding", expected="percent-encoded UTF-8", found=found)
     try:
-        text = _PERCENT.sub(_octet, octets.replace(b"+", b" ")).decode("utf-8")
+        text = unquote_to_bytes(octets.replace(b"+", b" ")).decode("utf-8")
     except ValueError as error:
         raise Refusal("http.encoding", expected="percent-encoded UTF-8", found=error) from None
     if "\0" in text:
         raise Refusal("http.encoding", expected="text without NUL", found="a NUL character")
     return text
-
-
-def _octet(match: re.Match[bytes]) -> bytes:
-    if match[1] is None:
-        raise ValueError("a percent sign without two hexadecimal digits")
-    return bytes.fromhex(match[1].decode("ascii"))

@@ -24,6 +24,7 @@ from ostiary.web.headers import Headers, asset_headers, auto_post_headers, page_
 from ostiary.web.log import Log, reference
 from ostiary.web.outlines import Outlines, outline_of
 from ostiary.web.pages import Pages, is_web_address
+from ostiary.web.texts import SOURCE_LANGUAGE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -45,7 +46,7 @@ class Shell:
 
     plain_pages: Pages
     branding: Callable[[], Branding]
-    service_name: str
+    names: Mapping[str, str]
     public_url: str
     origin: str
     log: Log
@@ -60,6 +61,11 @@ class Shell:
         return self.branding().pages or self.plain_pages
 
     @property
+    def service_name(self) -> str:
+        """What the service is called in the language of the answer."""
+        return self.names.get(incoming.language(self.pages.catalogue)) or self.names[SOURCE_LANGUAGE]
+
+    @property
     def https(self) -> bool:
         """Whether the public URL is https: then cookies are ``Secure`` and ``__Host-``, and HSTS is sent."""
         return self.origin.startswith("https:")
@@ -68,7 +74,7 @@ class Shell:
 def make_service(
     import_name: str,
     *,
-    service_name: str,
+    service_name: str | Mapping[str, str],
     pages: Pages,
     public_url: str,
     log: Log,
@@ -83,7 +89,8 @@ def make_service(
 ) -> Flask:
     """A Flask application with the shell around it.
 
-    ``service_name`` stands in the header of each page. ``public_url`` is where browsers find the service: requests for another
+    ``service_name`` stands in the header of each page, by language (English among them) or one for all. ``public_url`` is where browsers
+    find the service: requests for another
     host are refused, and a path in it is the prefix of every route. ``secret`` (at least 32 bytes) binds CSRF tokens; where it changes
     with time it is a function, whose first makes tokens while all are good for checking one. ``max_body`` in bytes.
     ``trusted_proxies`` is the number of reverse proxies whose ``X-Forwarded-For`` names the client; 0 trusts none, and the log warns
@@ -99,12 +106,13 @@ def make_service(
         raise ConfigurationError(
             "web.secret", file=import_name, key="secret", expected=f"{MINIMUM_SECRET} bytes", found=shortest
         )
-    app = Flask(import_name, static_folder=None, template_folder=None)
+    app = _Application(import_name, static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body
     stylesheet = load_asset(STATIC / "style.css")
     files = (stylesheet, *assets)
-    shell = Shell(pages, branding, service_name, origin + prefix, origin, log, clock, stylesheet, files, Outlines())
+    names = {SOURCE_LANGUAGE: service_name} if isinstance(service_name, str) else service_name
+    shell = Shell(pages, branding, names, origin + prefix, origin, log, clock, stylesheet, files, Outlines())
     app.extensions[_SHELL] = shell
 
     if not trusted_proxies:
@@ -137,6 +145,14 @@ def make_service(
             app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
         )
     return app
+
+
+class _Application(Flask):
+    """Flask, without asking at each call whether a function is a coroutine: none of ours is."""
+
+    def ensure_sync(self, func: ViewT) -> ViewT:
+        """The function as it is."""
+        return func
 
 
 def any_host(view: ViewT) -> ViewT:
@@ -343,7 +359,14 @@ def _error_page(error: OstiaryError, number: str) -> Response:
         response.status_code = error.status
         return response
     return page(
-        "error.html", status=error.status, message=message, remedy=remedy, reference=number, at=around.clock.now()
+        "error.html",
+        status=error.status,
+        # The way on, where a service has a start page.
+        home_url=public_url_for(HOME) if HOME in current_app.view_functions else None,
+        message=message,
+        remedy=remedy,
+        reference=number,
+        at=around.clock.now(),
     )
 
 

@@ -30,15 +30,19 @@ class Catalogue:
         """Merge ``<directory>/<language>/*.yaml`` of the ground floor and of these directories.
 
         A file has ``errors`` (code -> message, remedy) and ``pages`` (key -> text; nested keys are joined by dots). English is read at
-        once, any other language when somebody first wants it.
+        once, any other language when somebody first wants it. A language counts where each of the
+        directories has it: a page is in one language.
         Raises `ConfigurationError` for a text given twice; so does whoever first wants a language, also for a text that English does not
         have, and for one with another placeholder than English has.
         """
+        own = {path.resolve() for path in directories} - {GROUND_FLOOR.resolve()} or {GROUND_FLOOR.resolve()}
         files: dict[str, list[Path]] = {}
+        spoken: dict[str, set[Path]] = {}
         for directory in dict.fromkeys(path.resolve() for path in (GROUND_FLOOR, *directories)):
             for path in sorted(directory.glob("*/*.yaml")):
                 files.setdefault(path.parent.name, []).append(path)
-        return cls(_Tables(files))
+                spoken.setdefault(path.parent.name, set()).add(directory)
+        return cls(_Tables({language: found for language, found in files.items() if own <= spoken[language]}))
 
     def with_texts(self, directory: Path, *, sources: Sources | None = None) -> "Catalogue":
         """These texts, with those of a site's ``<directory>/<language>/*.yaml`` in place of the ones with the same keys.

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,18 +23,15 @@ from ostiary.command.cli import ostiary
 from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.command.home import open_vo
 from ostiary.config import load_settings
-from ostiary.federation.keys import create_key_ring, load_key_ring
-from ostiary.federation.model import Endpoint, Entity, IdpRole
-from ostiary.federation.publish import signed_aggregate
 from ostiary.federation.read import read_unsigned_local_metadata
 from ostiary.ldap.settings import LdapSettings
-from ostiary.saml import names
+from tests.docs.followed_page import write_federation
 from tests.running_demo import RunningDemo
 
 VO_PAGE = "docs/voms.md"
 HOME_PAGE = "docs/run-a-home-organisation.md"
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([".", str(ROOT)])}
 
 
@@ -43,7 +40,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 def commands(document: str) -> list[str]:
-    return [line for block in blocks(document, "sh") for line in block.splitlines() if line.strip()]
+    return [line.strip() for block in blocks(document, "sh") for line in block.splitlines() if line.strip()]
 
 
 def run(command: str, directory: Path) -> str:
@@ -94,17 +91,7 @@ def free_port() -> int:
 @pytest.fixture
 def federation(tmp_path: Path) -> Path:
     """A directory with ``federation.xml`` and ``federation.crt``, as a federation hands them out."""
-    now = datetime.now(UTC)
-    create_key_ring(tmp_path / "federation", "federation", now=now)
-    signer = load_key_ring(tmp_path / "federation").signer
-    keys = load_key_ring(tmp_path / "federation").published
-    idp = IdpRole(keys=keys, single_sign_on=(Endpoint(names.HTTP_REDIRECT, "https://other.example/sso"),))
-    someone = Entity("https://other.example/idp", idp=idp)
-    document = signed_aggregate(
-        [someone], signer, name="https://federation.example", valid_until=now + timedelta(days=1)
-    )
-    (tmp_path / "federation.xml").write_bytes(document)
-    (tmp_path / "federation.crt").write_bytes((tmp_path / "federation" / "current.crt").read_bytes())
+    write_federation(tmp_path)
     return tmp_path
 
 
@@ -188,7 +175,7 @@ def test_its_people_are_in_a_directory_by_following_the_page(federation: Path) -
     assert load_settings(settings.people.directory, LdapSettings).open().principal_attribute == "entryUUID"
     resolver = load_settings(federation / "aa.yaml", AttributeAuthoritySettings).resolver
     assert [connector.names() for connector in resolver.connectors] == [
-        {"displayName", "eduPersonScopedAffiliation", "mailOfTheUniversity"}
+        frozenset({"displayName", "eduPersonScopedAffiliation", "mailOfTheUniversity"})
     ]
     [entity] = read_unsigned_local_metadata(
         run("ostiary metadata home --config idp.yaml --authority aa.yaml", federation).encode()
@@ -327,6 +314,28 @@ def test_every_make_task_that_the_documents_name_exists() -> None:
     assert {"demo", "test", "e2e", "interop", "bench", "check"} <= named
     for task in named:
         assert re.search(rf"^{task}:.*## ", makefile, re.MULTILINE), f"make {task} is not a task"
+
+
+def test_every_page_with_commands_has_a_test_that_runs_them() -> None:
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} | {"README.md"}
+    with_commands = {page for page in pages if commands(page)}
+    only_make = {page for page in with_commands if all(command.startswith("make ") for command in commands(page))}
+    assert only_make == {"README.md", "docs/demo.md"}
+    assert {page for page in with_commands - only_make if not page.startswith("docs/idp-")} == {
+        "docs/protect-your-application.md",
+        "docs/see-what-happens.md",
+        "docs/several-attribute-authorities.md",
+        CONTAINERS_PAGE,
+        HOME_PAGE,
+        VO_PAGE,
+    }
+
+
+def test_what_the_demo_page_gives_the_demo_are_options_that_it_has() -> None:
+    options = {option for command in commands("docs/demo.md") for option in re.findall(r"--[a-z-]+", command)}
+    assert options == {"--ready", "--base-port", "--state"}
+    told = CliRunner().invoke(ostiary, ["demo", "--help"]).stdout
+    assert all(option in told for option in options)
 
 
 CONTAINERS_PAGE = "docs/containers.md"

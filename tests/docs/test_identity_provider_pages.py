@@ -2,6 +2,7 @@
 every file is put where the page says, both services start with it, every command is run."""
 
 import contextlib
+import functools
 import importlib.util
 import itertools
 import os
@@ -26,11 +27,15 @@ from idp.operate.live import LIVE
 from idp.partners import PartnerSettings
 from idp.settings import IdpSettings, ThrottleSettings
 from ostiary.clock import SystemClock
+from ostiary.command.configuration_reference import configuration_reference
 from ostiary.command.home import make_home_authority
-from ostiary.config import load_settings
+from ostiary.config import Settings, load_settings
 from ostiary.errors import ConfigurationError
+from ostiary.federation.rotation import write_published
 from ostiary.storage.engine import open_database
 from ostiary.web.log import make_log
+from ostiary.web.texts import Catalogue
+from tests import documents_in_sync
 from tests.docs.followed_page import (
     ROOT,
     Scene,
@@ -68,6 +73,15 @@ NOT_RUN: dict[tuple[str, str], str] = {
 RUN = ("yaml", "sh", "csv")
 
 
+# The texts of the packages, which no page changes; most of the time that a start takes goes into reading them.
+READ_ONCE = functools.cache(Catalogue.load)
+
+
+@pytest.fixture(autouse=True)
+def texts_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Catalogue, "load", READ_ONCE)
+
+
 @pytest.fixture(scope="module")
 def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What docs/run-a-home-organisation.md makes: keys, configuration, policies, a database."""
@@ -80,6 +94,10 @@ def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (home / name).write_text(block.text)
     for command in next(block for block in page if block.language == "sh").lines():
         run(command, home)
+    # The same with an elliptic curve, for each start checks the primes of an RSA key.
+    certificate, _ = authorities.root("/CN=home.example.org").write(home / "keys", "current")
+    certificate.replace(home / "keys" / "current.crt")
+    write_published(home / "keys")
     check_start(home)
     return home
 
@@ -274,14 +292,33 @@ def plain_check(home: Path, _heading: str) -> None:
     check_start(home)
 
 
-def check_with_kerberos(home: Path, heading: str) -> None:
+def check_login(home: Path, heading: str) -> None:
+    """Each section brings its way to log in."""
     if heading.startswith("Kerberos") and importlib.util.find_spec("gssapi") is None:
         # Without the extra the service says so; everything before that is right.
         with pytest.raises(ConfigurationError) as refused:
             check_start(home)
         assert refused.value.code == "login.no_gssapi"
-    else:
-        check_start(home)
+        return
+    with started(home) as (idp, _):
+        ways = {rule.rule for rule in idp.url_map.iter_rules() if rule.rule.startswith("/saml/sso/login")}
+        passwords = any(rule.endpoint == "sso_login_post" for rule in idp.url_map.iter_rules())
+    front_end = heading.startswith("A web server")
+    further = {
+        "Kerberos (SPNEGO)": {"/saml/sso/login/negotiate"},
+        "Certificates": {"/saml/sso/login/certificate"},
+    }.get(heading, {"/saml/sso/login/front-end"} if front_end else set())
+    assert ways == {"/saml/sso/login", *further}
+    assert passwords is not front_end
+
+
+def check_operation(home: Path, heading: str) -> None:
+    with started(home) as (idp, _):
+        if heading == "Make the pages yours":
+            client = idp.test_client()
+            page = client.get("/sign-in", base_url=idp_settings(home).public_url, follow_redirects=True)
+            assert "Sign in to Example University" in page.text
+            assert "Help desk" in page.text
 
 
 def check_medicine(home: Path, heading: str) -> None:
@@ -294,7 +331,11 @@ def check_medicine(home: Path, heading: str) -> None:
     check_start(home)
 
 
-SPECIAL: dict[str, Callable[[Path, str], None]] = {"idp-login.md": check_with_kerberos, SEVERAL: check_medicine}
+SPECIAL: dict[str, Callable[[Path, str], None]] = {
+    "idp-login.md": check_login,
+    "idp-operate.md": check_operation,
+    SEVERAL: check_medicine,
+}
 
 
 def status_of(home: Path, path: str) -> int:
@@ -359,6 +400,25 @@ def test_settings_within_sentences_are_good(home: Path) -> None:
     assert found >= {"portal: {}", "login: {known_browsers: false}", "people: {type: embedded}"}
 
 
+def test_every_key_that_a_sentence_writes_with_a_value_is_one() -> None:
+    # The reference in docs/configuration.md is made of all settings there are, so they are all imported.
+    assert callable(configuration_reference)
+
+    def below(kind: type[Settings]) -> set[str]:
+        own = {field.alias or name for name, field in kind.model_fields.items()}
+        return own.union(*map(below, kind.__subclasses__()))
+
+    known = below(Settings)
+    written = {
+        found[1]: page
+        for page in [*PAGES, SEVERAL]
+        for code in inline_code(page)
+        if (found := re.match(r"([a-z_]+): ", code)) is not None
+    }
+    assert {"subject_identifier", "active_filter", "require_crl", "passwordless"} <= written.keys()
+    assert {key: page for key, page in written.items() if key not in known} == {}
+
+
 def test_the_list_of_what_takes_effect_at_once_is_complete() -> None:
     [line] = [part for part in text_of("idp-operate.md").split("\n- ") if part.startswith("These keys take effect")]
     assert set(re.findall("`(.+?)`", line.partition(" The files")[0])) == LIVE
@@ -391,6 +451,21 @@ def test_every_page_is_reached_from_the_first_and_its_links_lead_somewhere() -> 
     linked = set(re.findall(r"\]\(([\w-]+\.md)\)", text_of(INDEX)))
     assert linked >= {*PAGES, SEVERAL, "run-a-home-organisation.md"}
     assert dead_links() == []
+
+
+def test_a_link_to_a_file_or_a_heading_that_is_not_there_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents_in_sync, "ROOT", tmp_path)
+    (tmp_path / "README.md").write_text(
+        "# A page: `mine` (2)\n[a](#a-page-mine-2) [b](b.md#here) [c](b.md#gone) [d](#d) [e](e.md)\n"
+    )
+    (tmp_path / "b.md").write_text("```sh\n# gone\n```\n## Here\n")
+    assert dead_links() == [
+        "README.md: link to b.md#gone, which is no heading there",
+        "README.md: link to #d, which is no heading there",
+        "README.md: link to e.md, which does not exist",
+    ]
 
 
 def test_every_page_for_people_that_the_documents_name_is_there(home: Path) -> None:

@@ -7,12 +7,19 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from tests.e2e.noting import MODULE
 from tests.running_demo import RunningDemo
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
-    running = RunningDemo(tmp_path_factory.mktemp("demo"))
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Which templates the demo has used."""
+    return tmp_path_factory.mktemp("notes") / "templates"
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, notes: Path) -> Iterator[RunningDemo]:
+    running = RunningDemo(tmp_path_factory.mktemp("demo"), module=(MODULE, str(notes)))
     yield running
     running.stop()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from selenium import webdriver
 
 from tests.e2e.conftest import start_chromium
+from tests.e2e.strict_home import StrictHome, strict_home
 from tests.e2e.tour import tour
 from tests.running_demo import RunningDemo
 
@@ -36,8 +37,8 @@ class Photographer:
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**metrics, "height": max(height, 400)})
         self._driver.save_screenshot(str(self._directory / f"{name}{self._suffix}.png"))
 
-    def walk(self, demo: RunningDemo) -> None:
-        for name in tour(self._driver, demo):
+    def walk(self, demo: RunningDemo, strict: StrictHome) -> None:
+        for name in tour(self._driver, demo, strict):
             self.take(name)
 
 
@@ -57,7 +58,9 @@ def main() -> None:
                 driver = start_chromium(Path(temporary) / f"profile{number}", dark=dark)
                 wanted = None if everything is not None else README_PICTURES
                 try:
-                    Photographer(driver, directory, suffix, WIDTHS[size], wanted).walk(demo)
+                    place = Path(temporary) / f"strict{number}"
+                    with strict_home(place, place / "templates") as strict:
+                        Photographer(driver, directory, suffix, WIDTHS[size], wanted).walk(demo, strict)
                 finally:
                     driver.quit()
         finally:

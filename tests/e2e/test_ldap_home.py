@@ -34,7 +34,7 @@ from ostiary.ldap.settings import LdapSettings, Report
 from ostiary.ports import ReleaseRequest
 from tests.browser import Answer, Browser, HttpTransport
 from tests.running_demo import RunningDemo, free_base_port
-from tests.simulator import BASE_PORT, START, Simulation, configure, prepared_state
+from tests.simulator import BASE_PORT, START, Simulation, ask_people, configure, prepared_state
 
 pytestmark = pytest.mark.e2e
 
@@ -108,7 +108,9 @@ def home_in_slapd(state_template: Path, state: Path) -> Iterator[RunningSlapd]:
     authority = DemoAuthority(state / "directory-ca")
     directory = DemoDirectory(program, SOUTHBANK, state / "southbank" / "ldap", free_base_port(1), authority)
     directory.write(datetime.now(UTC))
-    prepare(Layout(state, BASE_PORT), [], now=START, directory=directory)
+    layout = Layout(state, BASE_PORT)
+    prepare(layout, [], now=START, directory=directory)
+    ask_people(layout, SOUTHBANK, "off")
     configure(
         state / "southbank" / "idp.yaml",
         throttle={"per_name_and_address": 10_000, "per_name": 100_000, "per_address": 1_000_000},
@@ -360,14 +362,16 @@ def test_two_entries_with_one_name_let_nobody_in(simulation: Simulation, slapd: 
     assert f"cn=dora,{slapd.directory.people_dn}" in line["found"]
 
 
-def test_somebody_who_was_marked_as_left_can_not_log_in_and_looks_like_anybody_else(
+def test_somebody_who_was_marked_as_left_can_not_log_in_and_only_her_password_learns_why(
     simulation: Simulation, slapd: RunningSlapd
 ) -> None:
     with slapd.as_administrator() as connection:
         connection.modify(slapd.person("dora"), {"employeeType": [(ldap3.MODIFY_REPLACE, ["left"])]})
-    page = type_in(simulation, simulation.browser(), "dora", "dora-tunes-lasers")
-    assert (page.status, WRONG in page.text) == (401, True)
-    assert [line["reason"] for line in simulation.events("login_failed")] == ["disabled"]
+    stranger = type_in(simulation, simulation.browser(), "dora", "somebody-elses-guess")
+    assert (stranger.status, WRONG in stranger.text) == (401, True)
+    herself = type_in(simulation, simulation.browser(), "dora", "dora-tunes-lasers")
+    assert (herself.status, "This account is switched off." in herself.text) == (401, True)
+    assert [line["reason"] for line in simulation.events("login_failed")] == ["wrong_password", "disabled"]
 
 
 def test_when_her_entry_goes_away_her_session_and_what_is_said_about_her_end(

@@ -1,7 +1,11 @@
 """What a person does in a browser: opens a page, chooses her home organisation, logs in."""
 
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
@@ -69,5 +73,26 @@ def click(driver: webdriver.Chrome, by: str, value: str) -> None:
     _patiently(driver).until(lambda _: driver.find_element(by, value).click() is None)
 
 
+def wait_for_element(driver: webdriver.Chrome, selector: str) -> None:
+    """Until the page has one."""
+    _patiently(driver).until(lambda _: driver.find_element(By.CSS_SELECTOR, selector))
+
+
+def fill_in(driver: webdriver.Chrome, **typed: str) -> None:
+    """Fills in the form of a page by the names of its fields, and submits it."""
+    for name, text in typed.items():
+        driver.find_element(By.NAME, name).send_keys(text)
+    click(driver, By.CSS_SELECTOR, "main form:not([hidden]) button.primary")
+
+
+def link_in_next_letter(driver: webdriver.Chrome, mail: Path, before: int) -> str:
+    """The link in the letter that makes them more than ``before``: letters come after the answer."""
+    WebDriverWait(driver, PATIENCE).until(lambda _: len(list(mail.glob("*.eml"))) > before)
+    newest = max(mail.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+    words = str(message_from_bytes(newest.read_bytes(), policy=default).get_content()).split()
+    return next(word for word in words if "://" in word)
+
+
 def _patiently(driver: webdriver.Chrome) -> WebDriverWait[webdriver.Chrome]:
-    return WebDriverWait(driver, PATIENCE, ignored_exceptions=(StaleElementReferenceException, NoSuchElementException))
+    # Chromium's driver says in several ways that an element went with its page.
+    return WebDriverWait(driver, PATIENCE, ignored_exceptions=(WebDriverException,))

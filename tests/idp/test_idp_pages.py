@@ -7,6 +7,7 @@ from lxml import html
 
 from idp.service import TEXTS
 from ostiary.web.texts import Catalogue
+from tests.idp.conftest import BASE
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -105,3 +106,10 @@ def test_health_is_good_while_the_directory_answers(home) -> None:
     with home.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE person RENAME TO elsewhere")
     assert home.get("/health").status_code == 503
+
+
+def test_the_organisation_is_called_by_its_name_in_the_language_of_the_page(home) -> None:
+    for language, name in (("nl", "Voorbeeld Universiteit"), ("de", "Example University"), ("en", "Example University")):
+        answer = home.client.get("/", base_url=BASE, headers={"Accept-Language": language})
+        assert f"<span>{name}</span>" in answer.get_data(as_text=True)
+        assert answer.headers["Content-Language"] == language

@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
 from ostiary.storage.migrate import upgrade
+from ostiary.x509.certificate_names import CertificateNames
 from tests.databases import DATABASES, emptied
-from voms.directory import CertificateNames, VoDirectory, create_vo
+from voms.directory import VoDirectory, create_vo
 from voms.memberships import Memberships
 from voms.tables import MIGRATIONS as VOMS_MIGRATIONS
 

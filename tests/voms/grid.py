@@ -13,12 +13,13 @@ from sqlalchemy import Engine
 from ostiary.clock import SystemClock
 from ostiary.web.listener import PEER_CHAIN
 from ostiary.web.log import make_log
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.issuer_key import load_issuer_key
 from ostiary.x509.trust import TrustDirectory, load_trust_directory
 from tests.simulator import MovableClock
 from tests.voms.conftest import Vo
 from tests.x509.authorities import CertificateAuthority, Identity, signing_policy
-from voms.directory import CertificateNames, VoDirectory, create_vo
+from voms.directory import VoDirectory, create_vo
 from voms.issuing import Issuer, NameForm
 from voms.memberships import Memberships
 from voms.service import VoAuthority, VomsService

@@ -14,6 +14,7 @@ from ostiary import audit
 from ostiary.storage.engine import reading
 from ostiary.x509 import asn1, oids
 from ostiary.x509.attribute_certificate import AttributeCertificate, read_attribute_certificate
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.chain import verify_chain
 from ostiary.x509.fqan import Fqan
 from ostiary.x509.lsc import Lsc, Names, VomsDirectory
@@ -33,7 +34,6 @@ from tests.x509.authorities import (
     root,
 )
 from tests.x509.authorities import certificate as issue_certificate
-from voms.directory import CertificateNames
 
 
 @pytest.fixture

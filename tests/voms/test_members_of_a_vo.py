@@ -10,9 +10,10 @@ from sqlalchemy import Engine, event
 from ostiary import audit
 from ostiary.errors import Missing, OstiaryError, Refusal
 from ostiary.storage.engine import reading
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
 from tests.voms.conftest import ALICE, NOW, Vo
-from voms.directory import CertificateNames, FederatedIdentity, VoDirectory, create_vo
+from voms.directory import FederatedIdentity, VoDirectory, create_vo
 from voms.memberships import Memberships
 from voms.standing import Standing
 from voms.tables import metadata

@@ -10,7 +10,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
 from idp.accounts import changes, links, registrations
-from idp.accounts.certificates import CertificateNames
 from idp.accounts.directory import Directory
 from idp.accounts.registrations import Applicant
 from idp.accounts.tables import password_link, person_certificate, registration
@@ -21,6 +20,7 @@ from ostiary.errors import Missing, OstiaryError, Refusal
 from ostiary.storage.engine import reading
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
 from ostiary.storage.migrate import upgrade
+from ostiary.x509.certificate_names import CertificateNames
 from tests.databases import DATABASES, emptied
 from tests.idp.accounts.letterbox import NOW, actions_of, add_person
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from idp.accounts import registrations
-from idp.accounts.certificates import CertificateNames
 from idp.accounts.commands import people_commands
 from idp.accounts.directory import Directory
 from idp.accounts.people_table import has_passwords, read_table, written_table
@@ -25,6 +24,7 @@ from ostiary import audit
 from ostiary.config import DocumentError
 from ostiary.errors import ConfigurationError, Missing, OstiaryError, Refusal
 from ostiary.storage.engine import reading
+from ostiary.x509.certificate_names import CertificateNames
 from tests.idp.accounts.letterbox import (
     NEW,
     NOW,

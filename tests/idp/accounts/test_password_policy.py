@@ -205,6 +205,14 @@ def test_passwords_that_were_found_rarely_can_be_let_through(breached: Path) -> 
     assert BreachedPasswords(breached, from_count=10).count("stolen password 9") == 10
 
 
+def test_a_list_without_counts_refuses_all_that_it_has(breached: Path) -> None:
+    cut = breached.with_name("cut.txt")
+    cut.write_text("".join(f"{line[:10]}\n" for line in breached.read_text().splitlines()))
+    listed = BreachedPasswords(cut, from_count=5)
+    assert listed.count("stolen password 8") == 5
+    assert listed.count("a password that nobody stole") == 0
+
+
 def test_the_policy_asks_the_list(breached: Path) -> None:
     policy = PasswordPolicySettings(breached_file=breached).policy(())
     assert verdict("stolen password 77", policy=policy) == "breached"

@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from idp.accounts import registrations
-from idp.accounts.certificates import CertificateNames
 from idp.accounts.registration_pages import RegistrationPages, add_registration_pages
 from idp.accounts.settings import RegistrationSettings
 from idp.login.certificate import CertificateLogin
@@ -20,6 +19,7 @@ from idp.login.settings import networks
 from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
 from ostiary.storage.engine import reading
 from ostiary.web.log import make_log
+from ostiary.x509.certificate_names import CertificateNames
 from tests.idp.accounts.letterbox import (
     NEW,
     actions_of,

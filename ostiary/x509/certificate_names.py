@@ -1,4 +1,4 @@
-"""Whom a certificate names. Proves nothing: the chain was verified by who asks."""
+"""Whom a certificate names, as databases keep it. Proves nothing: the chain was verified by who asks."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ class CertificateNames:
         """Those of a certificate."""
         return cls(certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string())
 
-
-def names_key(names: CertificateNames) -> str:
-    """What a table finds them by: SHA-256 in hexadecimal digits, however long the names are."""
-    return hashlib.sha256(json.dumps([names.subject, names.issuer]).encode()).hexdigest()
+    @property
+    def key(self) -> str:
+        """What a table finds the two by: SHA-256 in hexadecimal digits, however long the names are."""
+        return hashlib.sha256(json.dumps([self.subject, self.issuer]).encode()).hexdigest()

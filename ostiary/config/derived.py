@@ -1,0 +1,34 @@
+"""What follows from frozen snapshots (settings, metadata), worked out once for each of them. Holds nothing that does not follow from them."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+V = TypeVar("V")
+
+_MOST = 1024
+
+
+class Derived(Generic[V]):
+    """``derive`` is a pure function of objects that never change; it is asked once for the same objects, whatever they hold.
+
+    Goes by identity: a snapshot that was read anew is another one. Two threads may both ask. What ``derive`` raises is not kept.
+    """
+
+    def __init__(self, derive: Callable[..., V], *, most: int = _MOST) -> None:
+        self._derive = derive
+        self._most = most
+        # With the objects themselves, so that no other object gets their identity.
+        self._known: dict[tuple[int, ...], tuple[tuple[Any, ...], V]] = {}
+
+    def __call__(self, *sources: Any) -> V:
+        """What follows from these objects. Raises as ``derive``."""
+        key = tuple(map(id, sources))
+        found = self._known.get(key)
+        if found is not None:
+            return found[1]
+        value = self._derive(*sources)
+        if len(self._known) >= self._most:
+            # Those of older snapshots go with it.
+            self._known = {}
+        self._known[key] = (sources, value)
+        return value

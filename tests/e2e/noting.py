@@ -1,0 +1,46 @@
+"""``python -m tests.e2e.noting FILE ARGUMENTS``: the command ``ostiary ARGUMENTS``, which writes each template that it uses into FILE."""
+
+import os
+import runpy
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, Template
+
+ROOT = Path(__file__).parents[2]
+MODULE = "tests.e2e.noting"
+
+
+def all_templates() -> frozenset[str]:
+    """Every template of this repository, by the name that pages are made with."""
+    folders = [*ROOT.glob("*/templates"), ROOT / "ostiary/web/templates", ROOT / "ostiary/command/demo/templates"]
+    return frozenset(path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*.html"))
+
+
+def noted_since(file: Path, position: int) -> frozenset[str]:
+    """The templates that were used since the file was ``position`` bytes long."""
+    return frozenset(file.read_bytes()[position:].decode().split())
+
+
+def main() -> None:
+    descriptor = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    get_template = Environment.get_template
+
+    def noted(
+        self: Environment,
+        name: "str | Template",
+        parent: str | None = None,
+        globals: MutableMapping[str, Any] | None = None,
+    ) -> Template:
+        # One write: several processes share the file.
+        os.write(descriptor, f"{name}\n".encode())
+        return get_template(self, name, parent, globals)
+
+    Environment.get_template = noted  # type: ignore[method-assign]
+    runpy.run_module("ostiary.command", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

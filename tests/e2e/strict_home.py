@@ -1,0 +1,129 @@
+"""A home organisation with all that the demo leaves out: terms of use, second factors that are required, every way to log in, and a second
+directory that does not answer."""
+
+import os
+import secrets
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ostiary.command.demo.authority import DemoAuthority, demo_authority
+from ostiary.command.demo.federation import prepare
+from ostiary.command.demo.layout import Layout
+from ostiary.command.demo.people import NORTHGATE
+from tests.e2e.noting import MODULE, ROOT
+from tests.running_demo import free_base_port
+from tests.simulator import configure
+
+START_SECONDS = 60
+
+_REALM = "EXAMPLE.ORG"
+_SERVICE = ("HTTP", "localhost")
+_AES128 = 17
+_TERMS = """# What this account is for
+
+Use it for your studies, your research and your work here. Keep your password to yourself.
+
+# What we keep
+
+We keep for six months when you signed in and where. Nobody else gets to see it.
+"""
+
+
+@dataclass(frozen=True)
+class StrictHome:
+    """Where it is, and its letters."""
+
+    url: str
+    mail: Path
+
+
+@contextmanager
+def strict_home(directory: Path, notes: Path) -> Iterator[StrictHome]:
+    """Runs it in ``directory``. alice needs a second factor, bob has to choose a new password. Raises `RuntimeError`."""
+    directory.mkdir(exist_ok=True)
+    layout = Layout(directory / "strict", free_base_port())
+    prepare(layout, [], now=datetime.now(UTC))
+    home = layout.directory(NORTHGATE.key)
+    _configure(home, demo_authority(layout))
+    people = [sys.executable, "-m", "ostiary.command", "people", "--config", str(home / "idp.yaml")]
+    subprocess.run([*people, "must-change", "bob"], check=True, capture_output=True, cwd=ROOT, timeout=START_SECONDS)
+    command = [sys.executable, "-m", MODULE, str(notes), "serve", "idp", "--config", str(home / "idp.yaml")]
+    log = directory / "strict.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--authority", str(home / "aa.yaml")],
+            env={**os.environ, "KRB5RCACHENAME": f"file2:{home / 'replays'}"},
+            stdout=output,
+            stderr=output,
+            cwd=ROOT,
+        )
+    try:
+        _wait_for(layout.idp_port(NORTHGATE), process, log)
+        yield StrictHome(layout.idp_url(NORTHGATE), home / "mail")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def _configure(home: Path, authority: DemoAuthority) -> None:
+    (home / "terms.txt").write_text(_TERMS)
+    keytab = home / "http.keytab"
+    keytab.touch(mode=0o600)
+    keytab.write_bytes(_keytab())
+    nobody_there = {"servers": [f"ldap://127.0.0.1:{free_base_port(1)}"], "base_dn": "dc=example,dc=org"}
+    (home / "ldap.yaml").write_text(f"servers: {nobody_there['servers']}\nbase_dn: {nobody_there['base_dn']}\n")
+    trusted = {"addresses": ["127.0.0.0/8", "::1/128"]}
+    configure(
+        home / "idp.yaml",
+        login={
+            "methods": [
+                {"type": "password"},
+                {"type": "password", "people": {"type": "ldap", "directory": "ldap.yaml"}},
+                {
+                    "type": "kerberos",
+                    "keytab": keytab.name,
+                    "realms": {_REALM: "{name}"},
+                },
+                {"type": "certificate", "ca_directory": str(authority.ca_directory), "from_front_end": trusted},
+                {"type": "front_end", **trusted},
+            ]
+        },
+        terms_of_use={"version": "2026-11", "texts": {"en": "terms.txt"}},
+        portal={},
+        second_factor={
+            "remember_browser": "30d",
+            "secret_keys": ["factors.key"],
+            "rules": [{"ask": "required", "person": {"mail": ["alice.archer@northgate.example"]}}],
+        },
+    )
+
+
+def _keytab() -> bytes:
+    """The key of a service that no KDC knows (MIT's keytab file format, version 2)."""
+
+    def counted(text: str | bytes) -> bytes:
+        content = text.encode() if isinstance(text, str) else text
+        return struct.pack(">H", len(content)) + content
+
+    name = struct.pack(">H", len(_SERVICE)) + counted(_REALM) + b"".join(counted(part) for part in _SERVICE)
+    entry = name + struct.pack(">IIBH", 1, 0, 1, _AES128) + counted(secrets.token_bytes(16))
+    return b"\x05\x02" + struct.pack(">i", len(entry)) + entry
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.1)
+    raise RuntimeError(log.read_text())
