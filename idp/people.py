@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 from pydantic import AfterValidator, Field
 from sqlalchemy import Engine
 
-from ostiary.x509.certificate_names import CertificateNames
 from idp.accounts.directory import Directory
 from idp.accounts.passwords import Passwords
 from idp.login.ldap import LOGIN, LdapLogin, LdapNames
@@ -18,6 +17,7 @@ from idp.login.methods import AmbientMethod, EmbeddedNames, LoginNames, Password
 from ostiary.config import FileFromHere, Settings, WrongSetting, load_settings
 from ostiary.ldap.filters import equalities, read_filter
 from ostiary.ldap.settings import Dn, LdapSettings, Report
+from ostiary.x509.certificate_names import CertificateNames
 
 if TYPE_CHECKING:
     from idp.login.certificate import ByCertificate

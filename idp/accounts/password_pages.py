@@ -53,9 +53,11 @@ class PasswordMustBeChanged:
             return False
         if self.accounts.directory.must_change_password(session.principal):
             return True
-        if len(self._passed) >= _REMEMBERED:
-            self._passed.clear()
-        self._passed.add(session.id)
+        # A program's session has no id that could be known again.
+        if session.id:
+            if len(self._passed) >= _REMEMBERED:
+                self._passed.clear()
+            self._passed.add(session.id)
         return False
 
     def show(self, visit: Visit) -> Response:
@@ -115,18 +117,22 @@ def _change(pages: PasswordPages) -> Response:
 def _renew_page(pages: PasswordPages) -> Response:
     visit = pages.sign_on.visit(incoming.query())
     person = pages.accounts.directory.get(visit.session.principal) if visit.session is not None else None
-    if person is None or not pages.step.is_due(visit):
+    if person is None or not _is_renewal(pages, visit):
         return pages.sign_on.onward(visit)
     return _form(pages, person, ticket=visit.ticket)
 
 
 def _renew(pages: PasswordPages) -> Response:
     visit = pages.sign_on.visit(incoming.form(), submitted=True)
-    if visit.session is None or not pages.step.is_due(visit):
+    if visit.session is None or not _is_renewal(pages, visit):
         # The second half of a double click, or the session has ended.
         return pages.sign_on.onward(visit)
     refused = _try_to_change(pages, visit.session, visit.ticket)
     return refused if refused is not None else pages.sign_on.onward(visit)
+
+
+def _is_renewal(pages: PasswordPages, visit: Visit) -> bool:
+    return pages.sign_on.has_reached(pages.step, visit) and pages.step.is_due(visit)
 
 
 def _try_to_change(pages: PasswordPages, session: SsoSession, ticket: str | None) -> Response | None:

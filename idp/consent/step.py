@@ -108,7 +108,7 @@ def _show(step: ConsentStep) -> Response:
     """The page, or straight on when she answered meanwhile in another window."""
     refuse_head()
     visit = step.sign_on.visit(incoming.query())
-    question = step.question(visit)
+    question = step.question(visit) if step.sign_on.has_reached(step, visit) else None
     if question is None or question.reason is None:
         return step.sign_on.onward(visit)
     return _page(step, visit, question, question.reason)
@@ -119,7 +119,7 @@ def _answered(step: ConsentStep) -> Response:
     form = incoming.form()
     visit = step.sign_on.visit(form, submitted=True)
     accepts = _answer(form)
-    question = step.question(visit)
+    question = step.question(visit) if step.sign_on.has_reached(step, visit) else None
     if question is None or question.reason is None:
         return step.sign_on.onward(visit)
     if not accepts:

@@ -126,7 +126,8 @@ def _presentable(username: str, domains: Sequence[str]) -> str | None:
     name = unicodedata.normalize("NFC", username).strip()
     domain, backslash, rest = name.partition("\\")
     if backslash and domain.casefold() in (known.casefold() for known in domains):
-        name = rest.strip()
+        # Spaces would make many spellings of one name, each with attempts of its own.
+        name = rest if rest == rest.lstrip() else ""
     if not 0 < len(name) <= _MAXIMUM_NAME or any(unicodedata.category(letter) in _UNWRITABLE for letter in name):
         return None
     return name

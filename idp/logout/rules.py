@@ -152,9 +152,12 @@ def status_of(run: Run) -> Status:
 
 
 def by_sp(run: Run) -> tuple[tuple[str, State], ...]:
-    """Each SP once, with the worst that came of its sessions, in the order in which they were used."""
+    """Each SP once, with the worst that came of its sessions, in the order in which they were used. Where an SP asked, only what was of
+    the browser that goes along: whose others are, nobody has shown."""
     found: dict[str, State] = {}
     for step in run.steps:
+        if run.asker is not None and step.elsewhere:
+            continue
         before = found.get(step.sp, step.state)
         found[step.sp] = min(before, step.state, key=_WORST_FIRST.index)
     return tuple(found.items())

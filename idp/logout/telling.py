@@ -87,7 +87,7 @@ class Telling:
         self, accepted: AcceptedLogout, now: datetime, *, browser: str | None, here_id: str | None = None
     ) -> tuple[str, tuple[Ended, ...]]:
         """An SP asks. Its own session is its own business; all others are told. ``here_id``: the session of the browser, where it has
-        one."""
+        one; what belongs to another session is not told through it."""
         asker = accepted.asker
         wanted: Select[tuple[str, str]] = sessions_of_subject(asker.sp, accepted.name_id, accepted.session_indexes)
 
@@ -114,7 +114,8 @@ class Telling:
         with writing(self.engine) as connection:
             ended = end(connection)
             took_part = [
-                (one, here_id is not None and session.id != here_id)
+                # A browser that shows no session holds none of these: an SP may have brought the request by any.
+                (one, browser is not None and session.id != here_id)
                 for session in ended
                 for one in session.participants
                 if not leave_out(one)

@@ -5,7 +5,9 @@ What is not proven is refused; a broken envelope gets a SOAP Fault (DESIGN rule 
 
 import base64
 import binascii
-from dataclasses import dataclass
+import secrets
+import unicodedata
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -91,7 +93,8 @@ def _program(channel: BackChannel, method: PasswordMethod) -> Response:
     if isinstance(message, Response):
         return message
     accepted = accept_request(ReceivedMessage(message, None, names.SOAP), sign_on.registry(), sign_on.rules, now)
-    asked = waiting(accepted)
+    # What she proves here is new: a turn of its own makes it count where a new login is asked for.
+    asked = replace(waiting(accepted), turn=secrets.token_hex(8))
     status = obstacle(accepted, sign_on.rules, now)
     if status is not None:
         return sign_on.send_status(asked, accepted.sp, status, now)
@@ -145,7 +148,10 @@ def _basic() -> tuple[str, str] | None:
         username, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return (username, password) if colon and username else None
+    # RFC 7617 2: neither may contain a control character.
+    if not colon or not username or any(unicodedata.category(one) == "Cc" for one in username + password):
+        return None
+    return username, password
 
 
 def _challenge(error: NotAuthenticated, number: str | None = None) -> Response:

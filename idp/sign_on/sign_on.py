@@ -93,6 +93,12 @@ class SignOn:
                 return self._stop(step, visit)
         return self._answer(visit)
 
+    def has_reached(self, step: Step, visit: Visit) -> bool:
+        """Whether nothing is due that comes before this step. Its pages ask: anybody may go straight to one with the ticket, and what they
+        show and keep is for whoever passed the steps before. Raises `Unavailable`."""
+        before = self.steps[: self.steps.index(step)]
+        return not any(one.is_due(visit) for one in before)
+
     def logged_in(self, visit: Visit, principal: str, method: str, *, shared: bool = False) -> Response:
         """She proved who she is by this method: the session begins, or a proof is added to it; then onward. ``shared``: others use this
         computer.

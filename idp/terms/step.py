@@ -50,7 +50,7 @@ def add_terms_pages(app: Flask, step: TermsStep) -> None:
 def _show(step: TermsStep) -> Response:
     refuse_head()
     visit = step.sign_on.visit(incoming.query())
-    return _page(step, visit) if step.is_due(visit) else step.sign_on.onward(visit)
+    return _page(step, visit) if _is_asked(step, visit) else step.sign_on.onward(visit)
 
 
 def _read(step: TermsStep) -> Response:
@@ -64,7 +64,7 @@ def _answered(step: TermsStep) -> Response:
     if given not in ("accept", "refuse"):
         raise Refusal("consent.answer", expected="accept or refuse", found=given or "nothing")
     shown = one(form, "shown", max_length=MAXIMUM_WORD)
-    if visit.session is None or not step.is_due(visit):
+    if visit.session is None or not _is_asked(step, visit):
         return step.sign_on.onward(visit)
     principal = visit.session.principal
     if given == "refuse":
@@ -76,6 +76,10 @@ def _answered(step: TermsStep) -> Response:
         return _page(step, visit, notice="changed_meanwhile")
     step.acceptances.accept(principal, step.terms.version, language=read, digest=shown, at=visit.now)
     return step.sign_on.onward(visit)
+
+
+def _is_asked(step: TermsStep, visit: Visit) -> bool:
+    return step.sign_on.has_reached(step, visit) and step.is_due(visit)
 
 
 def _page(step: TermsStep, visit: Visit | None, notice: str = "") -> Response:

@@ -139,13 +139,13 @@ def _plain(value: object, depth: int) -> object:
         return value
     if isinstance(value, str):
         return one_line(value)
+    if depth < 4 and isinstance(value, list | tuple | set | frozenset):
+        return [_plain(child, depth + 1) for child in list(value)[:100]]
     if depth < 4 and isinstance(value, Mapping):
         return {
             one_line(str(name)): HIDDEN if is_secret(str(name)) else _plain(child, depth + 1)
             for name, child in list(value.items())[:100]
         }
-    if depth < 4 and isinstance(value, list | tuple | set | frozenset):
-        return [_plain(child, depth + 1) for child in list(value)[:100]]
     return one_line(str(value))
 
 

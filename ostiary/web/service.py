@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_BODY: Final = 256 * 1024
 MINIMUM_SECRET: Final = 32
+# The endpoint of a start page, for services that have one.
+HOME: Final = "home"
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SHELL: Final = "ostiary"

@@ -19,16 +19,16 @@ def all_templates() -> frozenset[str]:
     return frozenset(path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*.html"))
 
 
-def noted_since(file: Path, position: int) -> frozenset[str]:
-    """The templates that were used since the file was ``position`` bytes long."""
-    return frozenset(file.read_bytes()[position:].decode().split())
+def noted(file: Path) -> frozenset[str]:
+    """The templates that were used."""
+    return frozenset(file.read_text().split())
 
 
 def main() -> None:
     descriptor = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     get_template = Environment.get_template
 
-    def noted(
+    def note(
         self: Environment,
         name: "str | Template",
         parent: str | None = None,
@@ -38,7 +38,7 @@ def main() -> None:
         os.write(descriptor, f"{name}\n".encode())
         return get_template(self, name, parent, globals)
 
-    Environment.get_template = noted  # type: ignore[method-assign]
+    Environment.get_template = note  # type: ignore[method-assign]
     runpy.run_module("ostiary.command", run_name="__main__", alter_sys=True)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -17,6 +18,7 @@ from tests.e2e.walk import (
     click,
     enter_password,
     fill_in,
+    forget_cookies,
     link_in_next_letter,
     page_text,
     wait_for_element,
@@ -40,8 +42,11 @@ def _resources(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
     handlers = library["acs"].removesuffix("acs")
     driver.get(library["url"].removesuffix("library/"))
     yield "start"
-    driver.get(demo.ready["wayf"]["url"])
+    wayf = demo.ready["wayf"]["url"]
+    driver.get(urljoin(wayf, "/"))
     yield "wayf-start"
+    driver.get(wayf)
+    yield "wayf-error"
     driver.get(library["url"])
     yield "discovery"
     discovery = driver.current_url
@@ -92,7 +97,7 @@ def _own_pages(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
     instrument, home = demo.ready["sp"][1], demo.ready["idp"][1]
     southbank = _idp(home)
     for answer in ("refuse", "accept"):
-        driver.delete_all_cookies()
+        forget_cookies(driver)
         driver.get(instrument["url"])
         choose_home(driver, home["entity_id"])
         enter_password(driver, "dora", "dora-tunes-lasers")

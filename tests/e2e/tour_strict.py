@@ -13,6 +13,7 @@ from tests.e2e.walk import (
     click,
     enter_password,
     fill_in,
+    forget_cookies,
     link_in_next_letter,
     wait_for_element,
     wait_for_text,
@@ -115,7 +116,7 @@ def _own_factors(driver: webdriver.Chrome, home: StrictHome) -> Iterator[str]:
 
 
 def _asked_for_factor(driver: webdriver.Chrome, home: StrictHome) -> Iterator[str]:
-    driver.delete_all_cookies()
+    forget_cookies(driver)
     driver.get(f"{home.url}/portal")
     enter_password(driver, "alice", "alice-opens-doors")
     wait_for_text(driver, "One more step")
@@ -129,7 +130,7 @@ def _asked_for_factor(driver: webdriver.Chrome, home: StrictHome) -> Iterator[st
     click(driver, By.CSS_SELECTOR, "details button")
     wait_for_element(driver, "#recovery-code-error")
     yield "second-factor-recovery-wrong"
-    driver.delete_all_cookies()
+    forget_cookies(driver)
 
 
 def _password_to_change(driver: webdriver.Chrome, home: StrictHome) -> Iterator[str]:

@@ -70,12 +70,22 @@ def wait_for_text(driver: webdriver.Chrome, words: str) -> None:
 
 def click(driver: webdriver.Chrome, by: str, value: str) -> None:
     """Clicks the element once it is there."""
-    _patiently(driver).until(lambda _: driver.find_element(by, value).click() is None)
+
+    def clicked(_: webdriver.Chrome) -> bool:
+        driver.find_element(by, value).click()
+        return True
+
+    _patiently(driver).until(clicked)
 
 
 def wait_for_element(driver: webdriver.Chrome, selector: str) -> None:
     """Until the page has one."""
     _patiently(driver).until(lambda _: driver.find_element(By.CSS_SELECTOR, selector))
+
+
+def forget_cookies(driver: webdriver.Chrome) -> None:
+    """Those of every site, as a browser that was closed."""
+    driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
 
 def fill_in(driver: webdriver.Chrome, **typed: str) -> None:

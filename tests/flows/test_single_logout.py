@@ -400,6 +400,31 @@ def test_what_another_browser_holds_is_not_told_through_this_one(
     assert lets_in(simulation, there) == [True, False]
 
 
+@pytest.mark.parametrize("binding", ["redirect", "post"])
+def test_a_resource_learns_nothing_of_the_others_by_a_browser_that_holds_no_session(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch, binding: str
+) -> None:
+    """Its request ends the sessions of the name it knows; whose browser brings it, nobody has shown."""
+    only_by(monkeypatch, {INSTRUMENT: FRONT})
+    session, operators = known(simulation), simulation.browser()
+    if simulation.log_in(session.browser, "instrument", "alice").status != 200:
+        raise RuntimeError("alice does not get into the instrument")
+    asking, seen = to_idp(simulation, session, binding), []
+    if binding == "redirect":
+        answer = operators.request("GET", asking.by_redirect())
+    else:
+        fields = [("SAMLRequest", asking.as_field())]
+        answer = operators.submit_without_following(asking.location, fields, site=simulation.origin("library"))
+    while answer.status == 303 and (answer.header("Location") or "").startswith(idp(simulation, "")):
+        answer = operators.request("GET", answer.header("Location") or "")
+        seen.append(words(answer))
+    assert "Nobody is signed in" in words(session.browser.get(idp(simulation, "/logout")))
+    assert answer.status == 200
+    assert not any(form.has("SAMLRequest") for form in forms_of(answer))
+    assert "Microscope" not in " ".join(seen)
+    assert "You are signed out here, but not everywhere" in words(answer)
+
+
 def test_nobody_ends_a_session_of_somebody_else(simulation: Simulation) -> None:
     alice, bob = at_both(simulation), simulation.browser()
     simulation.log_in(bob, "library", "bob")

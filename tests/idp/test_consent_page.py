@@ -538,6 +538,13 @@ def test_the_list_needs_a_login_and_comes_back_after_it(consenting) -> None:
     assert "You have not agreed to anything yet" in text_of(after)
 
 
+def test_where_nobody_is_asked_the_list_does_not_say_that_she_will_be(make_consenting) -> None:
+    home = make_consenting(mode="off")
+    after = text_of(home.follow(home.log_in(listed(home))))
+    assert "does not ask at present" in after
+    assert "You will be asked" not in after
+
+
 def test_she_can_allow_more_and_choose_when_to_be_asked(consenting, library) -> None:
     send(consenting, ask(consenting, library), release=None)
     form = list_form(listed(consenting), "/change")

@@ -30,6 +30,13 @@ def test_nobody_is_signed_in_at_first(home) -> None:
     assert "<form" not in page.get_data(as_text=True)
 
 
+def test_a_page_that_is_not_there_leads_to_the_start_page(home) -> None:
+    page = home.get("/no-such-page")
+    assert page.status_code == 404
+    (link,) = html.document_fromstring(page.get_data(as_text=True)).cssselect("header a")
+    assert link.get("href") == "http://localhost:8001/"
+
+
 def test_the_home_page_says_who_is_signed_in_and_since_when(home, library) -> None:
     home.whole_login(library.redirect())
     text = text_of(home.get("/"))
@@ -109,7 +116,11 @@ def test_health_is_good_while_the_directory_answers(home) -> None:
 
 
 def test_the_organisation_is_called_by_its_name_in_the_language_of_the_page(home) -> None:
-    for language, name in (("nl", "Voorbeeld Universiteit"), ("de", "Example University"), ("en", "Example University")):
+    for language, name in (
+        ("nl", "Voorbeeld Universiteit"),
+        ("de", "Example University"),
+        ("en", "Example University"),
+    ):
         answer = home.client.get("/", base_url=BASE, headers={"Accept-Language": language})
         assert f"<span>{name}</span>" in answer.get_data(as_text=True)
         assert answer.headers["Content-Language"] == language

@@ -105,6 +105,14 @@ def test_a_spelling_that_only_the_server_takes_for_the_name_is_nobodys(directory
     assert directory.binds[-1][0] == DECOY
 
 
+def test_spaces_after_the_domain_make_no_further_spellings_of_a_name(directory: MemoryDirectory) -> None:
+    """Each would have attempts of its own before it is throttled."""
+    method = LdapLogin(people(directory), read_filter("(uid={login})"), decoy_dn=DECOY, domains=("EXAMPLE",))
+    assert method.authenticate("example\\ada", "right horse", NOW) == Authenticated("id-of-ada")
+    for spaces in (" ", "   ", "\u2003", "\u3000 "):
+        assert method.authenticate(f"EXAMPLE\\{spaces}ada", "right horse", NOW) == Rejected("unknown")
+
+
 def test_several_attributes_may_hold_the_name(directory: MemoryDirectory) -> None:
     method = login(directory, "(&(uid=*)(|(uid={login})(mail={login})(mail={login}@example.org)))")
     assert method.authenticate("ada@example.org", "right horse", NOW) == Authenticated("id-of-ada")

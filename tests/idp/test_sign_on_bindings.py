@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from werkzeug.test import TestResponse
 
+from idp.accounts.passwords import Passwords
 from idp.partners import PartnerSettings
 from ostiary.federation.model import Endpoint, Entity, EntityKey
 from ostiary.saml import names
@@ -228,6 +229,28 @@ def test_what_would_have_to_be_asked_of_a_person_is_refused_to_a_program(home, m
     answer = program(home, modern, basic("ada", "right horse"), requested_context=wanted)
     status = unproven_envelope(decode_ecp_response(answer.data).message).status
     assert status.detail == names.NO_AUTHN_CONTEXT
+
+
+def test_a_program_that_has_to_prove_anew_who_its_person_is_does_so(home, modern) -> None:
+    answer = program(home, modern, basic("ada", "right horse"), force_authn=True)
+    proven = verify_response(decode_ecp_response(answer.data).message, [home.signer.public])
+    accepted = accept_response(proven, issuer=IDP, audience=MODERN, recipient=f"{ACS}/ecp", now=NOW)
+    assert accepted.authn.authn_instant == NOW
+
+
+def test_whose_password_must_be_changed_is_refused_as_a_program_whoever_came_before(home, modern) -> None:
+    passwords = Passwords(home.settings.password_hashing.parameters())
+    bea = {"password_hash": passwords.hash("right horse"), "attributes": {}, "at": NOW, "by": "operator"}
+    home.directory.create("bea", must_change=True, **bea)
+    for name, detail in (("bea", names.REQUEST_DENIED), ("ada", None), ("bea", names.REQUEST_DENIED)):
+        answer = program(home, modern, basic(name, "right horse"))
+        assert unproven_envelope(decode_ecp_response(answer.data).message).status.detail == detail
+
+
+@pytest.mark.parametrize("name", ["ada\0", "ada\r\n", "\x7fada"])
+def test_a_name_with_control_characters_is_no_credential_and_asked_of_nobody(home, modern, name: str) -> None:
+    answer = program(home, modern, basic(name, "right horse"))
+    assert (answer.status_code, home.events("login.failed")) == (401, [])
 
 
 def test_a_program_gets_no_answer_for_a_browser(home, modern) -> None:

@@ -14,11 +14,11 @@ from ostiary.command.demo.people import SOUTHBANK
 from ostiary.command.vo_service import upgrade_vo
 from ostiary.config import DatabaseSettings
 from ostiary.storage.engine import open_database
+from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.lsc import Lsc, Names, write_lsc
 from ostiary.x509.names import slash_form
 from ostiary.x509.vomses import VomsServer
 from voms.directory import FederatedIdentity, VoDirectory, create_vo
-from ostiary.x509.certificate_names import CertificateNames
 from voms.memberships import Memberships
 
 VO: Final = "microscopy"
