@@ -15,8 +15,8 @@ from idp.sessions.session import LoginProof, SsoSession
 from idp.sign_on.endpoints import refuse_head
 from idp.sign_on.sign_on import see_other
 from idp.sign_on.steps import Visit
+from ostiary.config.derived import Once
 from ostiary.errors import Denied, NotAuthenticated, Refusal
-from ostiary.once import Once
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
 from ostiary.web import incoming

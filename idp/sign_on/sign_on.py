@@ -22,12 +22,12 @@ from idp.sign_on.requests import Rules, WaitingRequest, own_login, resume
 from idp.sign_on.steps import Step, Visit
 from idp.sign_on.tickets import Tickets
 from ostiary import audit
+from ostiary.config.derived import Once
 from ostiary.errors import Refusal
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey
-from ostiary.once import Once
 from ostiary.ports import AttributeSource, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.protocol import Status

@@ -1,4 +1,4 @@
-"""What follows from frozen snapshots (settings, metadata), worked out once for each of them. Holds nothing that does not follow from them."""
+"""What is worked out once: for frozen snapshots (settings, metadata) whatever follows from them alone, or within one request."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -32,3 +32,20 @@ class Derived(Generic[V]):
             self._known = {}
         self._known[key] = (sources, value)
         return value
+
+
+class Once(Generic[V]):
+    """For one request, in one thread: calls ``find`` when it is first asked; what that raises is raised, and it is asked again."""
+
+    __slots__ = ("_find", "_found")
+
+    def __init__(self, find: Callable[[], V]) -> None:
+        self._find = find
+        self._found: tuple[V] | None = None
+
+    def __call__(self) -> V:
+        """What was found."""
+        found = self._found
+        if found is None:
+            found = self._found = (self._find(),)
+        return found[0]

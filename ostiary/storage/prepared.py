@@ -1,6 +1,6 @@
-"""Statements that stand in the way of every sign-on: on SQLite they go straight to the driver, elsewhere through SQLAlchemy. Knows no table.
+"""Statements that stand in the way of every sign-on: on SQLite straight to the driver, elsewhere through SQLAlchemy. Knows no table.
 
-SQLAlchemy's own steps around a look-up in SQLite take ten times as long as the look-up (docs/decisions/0018). What comes back is the same.
+SQLAlchemy's own steps around a look-up in SQLite take ten times as long as the look-up (docs/decisions/0019). What comes back is the same.
 """
 
 import sqlite3
@@ -85,7 +85,7 @@ class PreparedInsert:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """``parameters`` in the order of the question marks: name, whether a caller gives it, what it is otherwise, and how the driver takes it.
+    """``parameters`` in the order of the question marks: name, whether a caller gives it, what it is otherwise, how the driver takes it.
     ``columns``: how each comes back, None as it is; ``row`` makes a row of them."""
 
     text: str

@@ -82,9 +82,13 @@ def test_serial_numbers_and_numbers_of_rows_are_told(engine: Engine) -> None:
 
 
 def test_an_exception_rolls_back_what_went_straight_to_the_driver(engine: Engine) -> None:
-    with pytest.raises(ValueError, match="no"), writing(engine) as connection:
-        INSERT.run(connection, {"name": "Bea", "came": None, "salt": None})
-        raise ValueError("no")
+    def fail() -> None:
+        with writing(engine) as connection:
+            INSERT.run(connection, {"name": "Bea", "came": None, "salt": None})
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
     assert BY_NAME.one(engine, {"wanted": "Bea"}) is None
 
 

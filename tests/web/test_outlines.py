@@ -13,7 +13,11 @@ def page(values: Sequence[str]) -> str:
 
 def test_an_outline_gives_the_page_that_the_template_would_give() -> None:
     outline = outline_of(page, 2)
-    for values in (("https://sp.example/?a=1&b=2", "Über <i>uns</i>"), ("", ""), ('"><script>', "https://x.invalid/0001")):
+    for values in (
+        ("https://sp.example/?a=1&b=2", "Über <i>uns</i>"),
+        ("", ""),
+        ('"><script>', "https://x.invalid/0001"),
+    ):
         assert outline.filled(values) == page(values)
 
 
