@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
 from ostiary.attributes import Attribute, Attributes, Value
@@ -337,8 +336,6 @@ def _value_digest(salt: bytes, name: str, value: Value) -> str:
     return _digest(salt, "value", name, str(value))
 
 
-# A sign-on compares the same values twice, for the page and for what may leave.
-@lru_cache(maxsize=512)
 def _digest(salt: bytes, *parts: str) -> str:
     octets = hmac.digest(salt, json.dumps(parts).encode(), hashlib.sha256)[:_DIGEST_LENGTH]
     return base64.urlsafe_b64encode(octets).decode("ascii")

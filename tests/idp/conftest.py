@@ -147,7 +147,7 @@ class Resource:
 class Home:
     """The organisation, its IdP as an application, and everything around it that a test looks at."""
 
-    settings: IdpSettings
+    current: list[IdpSettings]
     clock: MovableClock
     engine: Engine
     directory: Directory
@@ -158,6 +158,14 @@ class Home:
     log: StringIO
     entities: list[Entity]
     people: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> IdpSettings:
+        return self.current[0]
+
+    def reload(self, **changes: object) -> None:
+        """Its configuration was changed while it ran."""
+        self.current[0] = self.settings.model_copy(update=changes)
 
     def get(self, path: str) -> TestResponse:
         return self.client.get(path, base_url=BASE)
@@ -343,8 +351,10 @@ def make_home(
         settings = load_settings(configuration, IdpSettings).model_copy(update=changes)
         clock, source, log = MovableClock(NOW), KnownAttributes(), StringIO()
         entities = [library.entity, lab.entity]
+        current = [settings]
         app = make_idp(
             settings,
+            live=lambda: current[0],
             registry=lambda: Registry(entities),
             key_ring=lambda: KeyRing(idp_signer, (entity_key(idp_signer),)),
             handle_keys=lambda: load_handle_keys(settings.handle_keys),
@@ -359,7 +369,16 @@ def make_home(
             errands=ErrandsAtOnce(make_log(clock, service="idp", stream=log)),
         )
         return Home(
-            settings, clock, engine, directory, source, idp_signer, app.test_client(), app.test_client, log, entities
+            current,
+            clock,
+            engine,
+            directory,
+            source,
+            idp_signer,
+            app.test_client(),
+            app.test_client,
+            log,
+            entities,
         )
 
     return make

@@ -330,8 +330,7 @@ def test_an_assertion_is_encrypted_for_an_sp_that_has_a_key_for_it(home, modern,
 
 
 def configure(home: Home, **fields: object) -> None:
-    """As a reload of the configuration would."""
-    object.__setattr__(home.settings, "partners", (PartnerSettings(entity_id=MODERN, **fields),))
+    home.reload(partners=(PartnerSettings(entity_id=MODERN, **fields),))
 
 
 def test_a_partner_may_be_configured_to_get_it_in_the_clear(home, modern, private_key) -> None:
