@@ -14,20 +14,20 @@ from idp.accounts.accounts import Accounts
 from idp.accounts.directory import Person
 from idp.accounts.letters import FORGOTTEN_PATH, RESET_PATH, minutes
 from idp.accounts.links import MAXIMUM_TOKEN
+from idp.accounts.page_parts import notice, typed
 from idp.login.throttle import Throttle
 from idp.sessions.session import SsoSession
 from idp.sign_on.sign_on import SignOn, see_other
 from idp.sign_on.steps import Visit
 from ostiary.errors import NotAuthenticated, OstiaryError, Refusal, TooMany, Unavailable
 from ostiary.web import incoming
-from ostiary.web.forms import Fields, one, optional
+from ostiary.web.forms import Fields, one
 from ostiary.web.log import reference
 from ostiary.web.service import page, public_url_for, shell
 
 PASSWORD_PATH: Final = "/account/password"  # noqa: S105 (a path)
 RENEW_PATH: Final = "/account/password/renew"
 CHANGE_ENDPOINT: Final = "account_password"
-MAXIMUM_TYPED: Final = 4_096
 MAXIMUM_WHO: Final = 254
 # Sessions, for each worker.
 _REMEMBERED: Final = 20_000
@@ -100,7 +100,7 @@ def _change_page(pages: PasswordPages) -> Response:
     person = pages.accounts.directory.get(session.principal)
     if person is None or not person.has_password:
         # Somebody of another directory, or who signs in another way.
-        return _notice("idp.password.none")
+        return notice("idp.password.none")
     return _form(pages, person)
 
 
@@ -111,7 +111,7 @@ def _change(pages: PasswordPages) -> Response:
     refused = _try_to_change(pages, session, None)
     if refused is not None:
         return refused
-    return _notice("idp.password.done", detail=True)
+    return notice("idp.password.done", detail=True)
 
 
 def _renew_page(pages: PasswordPages) -> Response:
@@ -140,8 +140,8 @@ def _try_to_change(pages: PasswordPages, session: SsoSession, ticket: str | None
     form, now = incoming.form(), pages.sign_on.now()
     person = pages.accounts.directory.get(session.principal)
     if person is None or not person.has_password:
-        return _notice("idp.password.none")
-    current = _typed(form, "current")
+        return notice("idp.password.none")
+    current = typed(form, "current")
     errors: dict[str, OstiaryError] = {}
     attempt = pages.throttle.attempt(person.login_name, request.remote_addr or "", now)
     try:
@@ -188,13 +188,13 @@ def _forgotten_page(pages: PasswordPages) -> Response:
 
 def _forgotten(pages: PasswordPages) -> Response:
     form, now = incoming.form(), pages.sign_on.now()
-    who = _typed(form, "who").strip()
+    who = typed(form, "who").strip()
     pages.accounts.limits.count_address(request.remote_addr or "", now)
     if not 0 < len(who) <= MAXIMUM_WHO:
         problem = Refusal("account.who", expected=f"1 to {MAXIMUM_WHO} characters", found=len(who))
         return _forgotten_form({"who": problem}, who[:MAXIMUM_WHO])
     pages.accounts.ask_for_link(who, incoming.language(shell().pages.catalogue), now)
-    return _notice("idp.forgotten.sent", detail=True, minutes=minutes(pages.accounts.links.forgotten))
+    return notice("idp.forgotten.sent", detail=True, minutes=minutes(pages.accounts.links.forgotten))
 
 
 def _forgotten_form(errors: Mapping[str, OstiaryError] | None = None, who: str = "") -> Response:
@@ -224,7 +224,7 @@ def _reset(pages: PasswordPages) -> Response:
         if not problem.code.startswith("password."):
             raise
         return _reset_form(pages, person, token, {_field_of(problem): problem})
-    return _notice("idp.reset.done")
+    return notice("idp.reset.done")
 
 
 def _reset_form(
@@ -258,7 +258,7 @@ def _status(errors: Mapping[str, OstiaryError] | None) -> int:
 
 def _new_password(form: Fields) -> str:
     """What was typed twice. Raises `Refusal` (``password.differ``)."""
-    password, again = _typed(form, "password"), _typed(form, "again")
+    password, again = typed(form, "password"), typed(form, "again")
     if password != again:
         raise Refusal("password.differ", expected="the same twice", found="two different texts")
     return password
@@ -266,21 +266,3 @@ def _new_password(form: Fields) -> str:
 
 def _field_of(problem: OstiaryError) -> str:
     return "again" if problem.code == "password.differ" else "password"
-
-
-def _typed(form: Fields, name: str) -> str:
-    """A field of a form: it must be there, but may be empty, which is as wrong as any other text."""
-    value = optional(form, name, max_length=MAXIMUM_TYPED)
-    return one(form, name) if value is None else value
-
-
-def _notice(texts: str, *, detail: bool = False, **values: object) -> Response:
-    catalogue = shell().pages.catalogue
-    language = incoming.language(catalogue)
-    return page(
-        "notice.html",
-        home_url=public_url_for("home"),
-        title=catalogue.text(language, f"{texts}_title"),
-        message=catalogue.text(language, texts, **values),
-        detail=catalogue.text(language, f"{texts}_detail") if detail else "",
-    )

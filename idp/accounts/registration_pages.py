@@ -12,12 +12,13 @@ from idp.accounts.accounts import Accounts
 from idp.accounts.letters import PROVE_PATH, REGISTER_PATH
 from idp.accounts.links import MAXIMUM_TOKEN
 from idp.accounts.names import is_visible
-from idp.accounts.password_pages import MAXIMUM_TYPED, told
+from idp.accounts.page_parts import notice, typed
+from idp.accounts.password_pages import told
 from idp.accounts.registrations import MAXIMUM_MAIL, MAXIMUM_NAME, MAXIMUM_REMARK, Applicant
 from ostiary.errors import OstiaryError, Refusal
 from ostiary.mail import is_address
 from ostiary.web import incoming
-from ostiary.web.forms import Fields, one, optional
+from ostiary.web.forms import Fields, one
 from ostiary.web.service import page, public_url_for, shell
 from ostiary.x509.certificate_names import CertificateNames
 
@@ -57,7 +58,7 @@ def _register(pages: RegistrationPages) -> Response:
     if errors:
         return _form(typed, errors)
     pages.accounts.register(applicant, now)
-    return _notice("idp.register.sent", detail=True, mail=applicant.mail)
+    return notice("idp.register.sent", detail=True, mail=applicant.mail)
 
 
 def wrong_with(applicant: Applicant) -> dict[str, Refusal]:
@@ -90,7 +91,7 @@ def _prove(pages: RegistrationPages) -> Response:
             raise Refusal("registration.no_certificate", expected="a certificate of a trusted authority", found="none")
         login_name = pages.accounts.prove(token, now, certificate=certificate)
     else:
-        password, again = _raw(form, "password"), _raw(form, "again")
+        password, again = typed(form, "password"), typed(form, "again")
         try:
             if password != again:
                 raise Refusal("password.differ", expected="the same twice", found="two different texts")
@@ -101,8 +102,8 @@ def _prove(pages: RegistrationPages) -> Response:
             field = "again" if problem.code == "password.differ" else "password"
             return _prove_form(pages, token, {field: problem})
     if login_name is None:
-        return _notice("idp.register.waits", organisation=shell().service_name)
-    return _notice("idp.register.ready", login_name=login_name)
+        return notice("idp.register.waits", organisation=shell().service_name)
+    return notice("idp.register.ready", login_name=login_name)
 
 
 def _form(typed: Mapping[str, str], errors: Mapping[str, OstiaryError]) -> Response:
@@ -139,22 +140,4 @@ def _prove_form(pages: RegistrationPages, token: str, errors: Mapping[str, Ostia
 
 
 def _typed(form: Fields, name: str) -> str:
-    return _raw(form, name).strip()
-
-
-def _raw(form: Fields, name: str) -> str:
-    """A field of a form: it must be there, but may be empty."""
-    value = optional(form, name, max_length=MAXIMUM_TYPED)
-    return one(form, name) if value is None else value
-
-
-def _notice(texts: str, *, detail: bool = False, **values: object) -> Response:
-    catalogue = shell().pages.catalogue
-    language = incoming.language(catalogue)
-    return page(
-        "notice.html",
-        home_url=public_url_for("home"),
-        title=catalogue.text(language, f"{texts}_title"),
-        message=catalogue.text(language, texts, **values),
-        detail=catalogue.text(language, f"{texts}_detail") if detail else "",
-    )
+    return typed(form, name).strip()

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from idp.logout.rules import MOST_OF_ONE_SP, Asker, Channel, Run, State, Step
 from idp.logout.tables import logout_run, logout_step
 from idp.sessions.participants import Participant
-from idp.sessions.sweeping import Sweeper
 from ostiary.saml.assertion import NameId
 from ostiary.storage.engine import reading, writing
+from ostiary.storage.sweeping import Sweeper
 
 RUN_TIME: Final = timedelta(minutes=30)
 
@@ -23,7 +23,7 @@ class Runs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._sweeper = Sweeper(engine, logout_run.c.id, logout_run.c.expires)
+        self._sweeper = Sweeper(engine, logout_run.c.id, logout_run.c.expires, one_by_one=True)
 
     def begin(
         self,

@@ -15,7 +15,6 @@ from typing import Final
 from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, insert, select, update
 
 from idp.sessions.participants import Participant, insert_participant, participants_of
-from idp.sessions.sweeping import Sweeper
 from idp.sessions.tables import sso_participant, sso_session
 from idp.sessions.whereabouts import NOWHERE, Whereabouts
 from ostiary.errors import NotAuthenticated
@@ -23,6 +22,7 @@ from ostiary.ports import People
 from ostiary.saml.assertion import NameId
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.prepared import PreparedSelect
+from ostiary.storage.sweeping import Sweeper
 
 _COARSE: Final = 20
 """The time of the last use is written at most this often in one idle period."""
@@ -120,7 +120,7 @@ class Sessions:
         self._engine = engine
         self._people = people
         self._lifetimes = lifetimes
-        self._sweeper = Sweeper(engine, sso_session.c.id, sso_session.c.ends)
+        self._sweeper = Sweeper(engine, sso_session.c.id, sso_session.c.ends, one_by_one=True)
 
     def start(
         self,

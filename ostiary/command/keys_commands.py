@@ -155,6 +155,14 @@ def _facts(states: Sequence[KeyState]) -> list[str]:
     return [f"{key.state} {key.fingerprint}" for key in states]
 
 
+def _write_secret(file: Path, length: int) -> None:
+    """So many random bytes, in a file that is new. Raises `ConfigurationError` (``key.exists``)."""
+    if file.exists():
+        raise ConfigurationError("key.exists", file=file, expected="no file here yet", found="a file")
+    write_private_file(file, secrets.token_bytes(length))
+    click.echo(f"{file} is written.")
+
+
 @click.group()
 def keys() -> None:
     """Keys that sign, decrypt and mint handles: make them, show them, change them without downtime."""
@@ -177,30 +185,21 @@ def create(directory: Path, name: str, use: Use) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def create_handle_key(file: Path) -> None:
     """A single key for handles. The Handle Service and the Attribute Authority of one organisation share it."""
-    if file.exists():
-        raise ConfigurationError("key.exists", file=file, expected="no file here yet", found="a file")
-    write_private_file(file, secrets.token_bytes(KEY_BYTES))
-    click.echo(f"{file} is written.")
+    _write_secret(file, KEY_BYTES)
 
 
 @keys.command("create-salt")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def create_salt(file: Path) -> None:
     """A salt for computed identifiers. It is never changed, whatever keys are: keep a copy in a safe place."""
-    if file.exists():
-        raise ConfigurationError("key.exists", file=file, expected="no file here yet", found="a file")
-    write_private_file(file, secrets.token_bytes(SALT_BYTES))
-    click.echo(f"{file} is written.")
+    _write_secret(file, SALT_BYTES)
 
 
 @keys.command("create-factor-key")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def create_factor_key(file: Path) -> None:
     """A key for second factors: it keeps the secrets of authenticator apps closed. All nodes of an identity provider share it."""
-    if file.exists():
-        raise ConfigurationError("key.exists", file=file, expected="no file here yet", found="a file")
-    write_private_file(file, secrets.token_bytes(KEY_BYTES))
-    click.echo(f"{file} is written.")
+    _write_secret(file, KEY_BYTES)
 
 
 @keys.command("create-handle-keys")

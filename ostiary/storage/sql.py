@@ -4,64 +4,19 @@ Each step of a request is a transaction of its own that touches one row, so that
 a failed insert keeps a lock on the row until its transaction ends (MariaDB).
 """
 
-import threading
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary.errors import Unavailable
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.stores import MAXIMUM_MEMBERS, stored_key
+from ostiary.storage.sweeping import Sweeper
 from ostiary.storage.tables import counter, group_member, replay_entry, session_entry
-
-CLEARING_EVERY = timedelta(minutes=10)
-"""How often a store looks for expired rows, and how long a row stays after it has expired: the clocks of two nodes differ."""
-CLEARING_ROWS = 250
-"""How many rows one write clears away at most. While there are more, the next write goes on."""
 
 # A row may come and go between two steps; that it does so this often is not chance.
 _ATTEMPTS = 10
-
-
-class _Clearing:
-    """Removes expired rows of one table, of every namespace. Only for room: what has expired counts as gone anyway."""
-
-    def __init__(self, engine: Engine, table: Table) -> None:
-        self._engine = engine
-        self._table = table
-        self._lock = threading.Lock()
-        self._last: datetime | None = None
-
-    def after_write(self, now: datetime) -> None:
-        """Does its share when it is time and no other thread is at it. Raises nothing when the database does not answer."""
-        if not self._lock.acquire(blocking=False):
-            return
-        try:
-            # A clock that was set back must not stop it.
-            if self._last is not None and abs(now - self._last) < CLEARING_EVERY:
-                return
-            self._last = now
-            if self._clear(now - CLEARING_EVERY) == CLEARING_ROWS:
-                self._last = None
-        except Unavailable:
-            # Whoever wrote has succeeded already; the next turn tries again.
-            return
-        finally:
-            self._lock.release()
-
-    def _clear(self, before: datetime) -> int:
-        key, expires = self._table.c.key, self._table.c.expires
-        expired = select(key).where(expires <= before).order_by(expires).limit(CLEARING_ROWS)
-        with reading(self._engine) as connection:
-            # In the same order everywhere, so that two nodes never wait for each other in a circle.
-            found = sorted(connection.execute(expired).scalars())
-        if found:
-            # It may have been put anew since. One statement a row: by its key alone, so that only this row is locked.
-            gone = delete(self._table).where(key == bindparam("known"), expires <= bindparam("before"))
-            with writing(self._engine) as connection:
-                connection.execute(gone, [{"known": name, "before": before} for name in found])
-        return len(found)
 
 
 class SqlSessionStore:
@@ -70,11 +25,11 @@ class SqlSessionStore:
     def __init__(self, engine: Engine, *, namespace: str = "") -> None:
         self._engine = engine
         self._namespace = namespace
-        self._clearing = _Clearing(engine, session_entry)
+        self._sweeper = Sweeper(engine, session_entry.c.key, session_entry.c.expires)
 
     def put(self, key: str, value: bytes, *, expires: datetime, now: datetime) -> None:
         self._put(stored_key(self._namespace, key), value, expires, now)
-        self._clearing.after_write(now)
+        self._sweeper.sweep(now)
 
     def _put(self, name: str, value: bytes, expires: datetime, now: datetime) -> None:
         if expires <= now:
@@ -118,12 +73,12 @@ class SqlGroups:
     def __init__(self, engine: Engine, *, namespace: str = "") -> None:
         self._engine = engine
         self._namespace = namespace
-        self._clearing = _Clearing(engine, group_member)
+        self._sweeper = Sweeper(engine, group_member.c.key, group_member.c.expires)
 
     def add(self, group: str, member: str, *, expires: datetime, now: datetime) -> None:
         if expires > now:
             self._add(self._key(group, member), stored_key(self._namespace, group), member, expires)
-        self._clearing.after_write(now)
+        self._sweeper.sweep(now)
 
     def _add(self, key: str, group: str, member: str, expires: datetime) -> None:
         known = group_member.c.key == key
@@ -164,13 +119,13 @@ class SqlReplayStore:
     def __init__(self, engine: Engine, *, namespace: str = "") -> None:
         self._engine = engine
         self._namespace = namespace
-        self._clearing = _Clearing(engine, replay_entry)
+        self._sweeper = Sweeper(engine, replay_entry.c.key, replay_entry.c.expires)
 
     def first_use(self, key: str, *, expires: datetime, now: datetime) -> bool:
         if expires <= now:
             return False
         first = self._first_use(stored_key(self._namespace, key), expires, now)
-        self._clearing.after_write(now)
+        self._sweeper.sweep(now)
         return first
 
     def _first_use(self, name: str, expires: datetime, now: datetime) -> bool:
@@ -197,11 +152,11 @@ class SqlCounters:
     def __init__(self, engine: Engine, *, namespace: str = "") -> None:
         self._engine = engine
         self._namespace = namespace
-        self._clearing = _Clearing(engine, counter)
+        self._sweeper = Sweeper(engine, counter.c.key, counter.c.expires)
 
     def hit(self, key: str, *, window: timedelta, now: datetime) -> int:
         hits = self._hit(stored_key(self._namespace, key), window, now)
-        self._clearing.after_write(now)
+        self._sweeper.sweep(now)
         return hits
 
     def _hit(self, name: str, window: timedelta, now: datetime) -> int:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, Table, delete, event, func, select, text, update
 
 from ostiary.errors import Unavailable
-from ostiary.storage import sql
+from ostiary.storage import sql, sweeping
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.migrate import MIGRATIONS, upgrade
 from ostiary.storage.sql import SqlCounters, SqlReplayStore, SqlSessionStore
@@ -140,7 +140,7 @@ def test_clearing_that_fails_does_not_fail_the_write(engine: Engine, monkeypatch
         tried.append(1)
         raise Unavailable("storage.unavailable")
 
-    monkeypatch.setattr(sql, "reading", out_of_order)
+    monkeypatch.setattr(sweeping, "reading", out_of_order)
     store.put("k", b"v", expires=NOON + 3 * HOUR, now=NOON + 2 * HOUR)
     monkeypatch.undo()
     assert tried == [1]

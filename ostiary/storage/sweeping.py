@@ -4,7 +4,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Column, Engine, delete, select
+from sqlalchemy import Column, Engine, bindparam, delete, select
 
 from ostiary.errors import Unavailable
 from ostiary.storage.engine import reading, writing
@@ -16,10 +16,14 @@ SWEEPING_ROWS: Final = 250
 
 
 class Sweeper:
-    """Of the table with this primary key, whose rows are over at the time in ``ends``."""
+    """Of the table with this key, whose rows are over at the time in ``ends``.
 
-    def __init__(self, engine: Engine, key: "Column[Any]", ends: "Column[Any]") -> None:
+    ``one_by_one``: each in a transaction of its own, because it takes rows of other tables along.
+    """
+
+    def __init__(self, engine: Engine, key: "Column[Any]", ends: "Column[Any]", *, one_by_one: bool = False) -> None:
         self._engine = engine
+        self._one_by_one = one_by_one
         self._key = key
         self._ends = ends
         self._lock = threading.Lock()
@@ -47,7 +51,11 @@ class Sweeper:
         with reading(self._engine) as connection:
             # In the same order everywhere, so that two nodes never wait for each other in a circle.
             found = sorted(connection.execute(over).scalars())
-        for key in found:
+        rows = [{"known": key, "before": before} for key in found]
+        # A row may have been put anew since. One statement a row: by its key alone, so that only this row is locked.
+        gone = delete(self._key.table).where(self._key == bindparam("known"), self._ends <= bindparam("before"))
+        turns = [[row] for row in rows] if self._one_by_one else [rows]
+        for together in filter(None, turns):
             with writing(self._engine) as connection:
-                connection.execute(delete(self._key.table).where(self._key == key, self._ends <= before))
+                connection.execute(gone, together)
         return len(found)
