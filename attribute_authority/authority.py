@@ -7,7 +7,7 @@ Implements `ostiary.ports.AttributeSource`, for the IdP in the same process and 
 from collections.abc import Callable
 from datetime import datetime
 
-from attribute_authority.resolver import Resolution, Resolver
+from attribute_authority.resolver.resolver import Resolution, Resolver
 from ostiary.config import Holder
 from ostiary.errors import Missing, Unavailable
 from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, narrowed, release

@@ -15,9 +15,7 @@ from flask import Flask, Response, request
 from sqlalchemy import Engine
 
 from attribute_authority.authority import rules_that_released
-from attribute_authority.remote import SeveralAuthorities
-from attribute_authority.settings import QUERY_PATH, AttributeAuthoritySettings
-from attribute_authority.soap import (
+from attribute_authority.queries.soap import (
     UNAVAILABLE,
     UNKNOWN_PRINCIPAL,
     QueryEndpoint,
@@ -27,6 +25,8 @@ from attribute_authority.soap import (
     subject_of,
     success,
 )
+from attribute_authority.remote import SeveralAuthorities
+from attribute_authority.settings import QUERY_PATH, AttributeAuthoritySettings
 from ostiary import audit
 from ostiary.clock import Clock
 from ostiary.errors import OstiaryError, Refusal, Unavailable

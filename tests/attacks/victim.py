@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from attribute_authority.soap import QueryEndpoint, receive_query
+from attribute_authority.queries.soap import QueryEndpoint, receive_query
 from idp.sign_on.requests import Rules, accept_request
 from ostiary.errors import Refusal
 from ostiary.federation.model import Endpoint, Entity, EntityKey, SpRole

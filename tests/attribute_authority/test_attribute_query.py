@@ -15,10 +15,11 @@ from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from attribute_authority.authority import Authority
-from attribute_authority.definitions import Definition
+from attribute_authority.connectors.sources import Source
 from attribute_authority.metadata import aa_role
 from attribute_authority.requesters import find_requester_in
-from attribute_authority.resolver import Resolver, Source
+from attribute_authority.resolver.definitions import Definition
+from attribute_authority.resolver.resolver import Resolver
 from attribute_authority.service import make_attribute_authority
 from attribute_authority.settings import AttributeAuthoritySettings
 from ostiary import audit

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from attribute_authority.authority import Authority
-from attribute_authority.connectors import StaticConnector
-from attribute_authority.definitions import Definition
-from attribute_authority.resolver import Resolver, Source
+from attribute_authority.connectors.fixed import StaticConnector
+from attribute_authority.connectors.sources import Source
+from attribute_authority.resolver.definitions import Definition
+from attribute_authority.resolver.resolver import Resolver
 from ostiary.attributes import Attribute, make_attribute
 from ostiary.config import Holder
 from ostiary.errors import Missing, Unavailable

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from attribute_authority.computed_connector import NAMES, ComputedConnector
-from attribute_authority.definitions import Definition, depending_on, in_order
-from attribute_authority.resolver import RequesterSource, Resolution, Resolver, Source
-from attribute_authority.settings import ResolverSettings
+from attribute_authority.connectors.computed import NAMES, ComputedConnector
+from attribute_authority.connectors.sources import RequesterSource, Source
+from attribute_authority.resolver.definitions import Definition, depending_on, in_order
+from attribute_authority.resolver.resolver import Resolution, Resolver
+from attribute_authority.resolver.settings import ResolverSettings
 from ostiary.config import write_private_file
 from ostiary.identifiers.computed import pairwise_id, subject_id
 from ostiary.identifiers.salt import Salt

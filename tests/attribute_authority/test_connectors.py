@@ -8,14 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from attribute_authority.connectors import (
-    Columns,
-    Connector,
-    NameAndValue,
-    SqlConnector,
-    StaticConnector,
-    open_source,
-)
+from attribute_authority.connectors.fixed import StaticConnector
+from attribute_authority.connectors.protocol import Connector
+from attribute_authority.connectors.sql import Columns, NameAndValue, SqlConnector, open_source
 from ostiary.config import DatabaseSettings
 from ostiary.errors import ConfigurationError, Unavailable
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from attribute_authority.definitions import Definition, Note, find_cycle, in_order, make_attributes
+from attribute_authority.resolver.definitions import Definition, Note, find_cycle, in_order, make_attributes
 from ostiary.attributes import Attribute, Value
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

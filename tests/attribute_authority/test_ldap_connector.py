@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from attribute_authority.ldap_connector import LdapConnector
-from attribute_authority.resolver import Resolver, Source
-from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings, ResolverSettings
+from attribute_authority.connectors.ldap import LdapConnector
+from attribute_authority.connectors.sources import Source
+from attribute_authority.resolver.resolver import Resolver
+from attribute_authority.resolver.settings import ResolverSettings
+from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
 from ostiary.config import DocumentError, load_settings
 from ostiary.errors import Unavailable
 from ostiary.ldap.people import LdapPeople

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from attribute_authority.soap import QueryEndpoint, receive_query
+from attribute_authority.queries.soap import QueryEndpoint, receive_query
 from ostiary.errors import Refusal
 from ostiary.federation.model import Entity, EntityKey, SpRole
 from ostiary.federation.registry import Registry

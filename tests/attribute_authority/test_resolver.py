@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from attribute_authority.definitions import Definition, Note
-from attribute_authority.resolver import Resolver, Source
+from attribute_authority.connectors.sources import Source
+from attribute_authority.resolver.definitions import Definition, Note
+from attribute_authority.resolver.resolver import Resolver
 from ostiary.errors import Unavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

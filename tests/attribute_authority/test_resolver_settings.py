@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attribute_authority.settings import ResolverSettings
+from attribute_authority.resolver.settings import ResolverSettings
 from ostiary.config import DatabaseSettings, load_settings
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.ports import VoMemberships

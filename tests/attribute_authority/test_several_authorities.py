@@ -14,10 +14,11 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from attribute_authority.authority import Authority
-from attribute_authority.definitions import Definition
+from attribute_authority.connectors.sources import Source
 from attribute_authority.remote import RemoteAuthority, SeveralAuthorities
 from attribute_authority.requesters import find_requester_in
-from attribute_authority.resolver import Resolver, Source
+from attribute_authority.resolver.definitions import Definition
+from attribute_authority.resolver.resolver import Resolver
 from attribute_authority.service import make_attribute_authority
 from attribute_authority.settings import AttributeAuthoritySettings
 from ostiary import audit

@@ -16,7 +16,8 @@ import urllib3
 import yaml
 from click.testing import CliRunner
 
-from attribute_authority.settings import AttributeAuthoritySettings, ResolverSettings
+from attribute_authority.resolver.settings import ResolverSettings
+from attribute_authority.settings import AttributeAuthoritySettings
 from idp.people import LdapPeopleSettings
 from idp.settings import IdpSettings
 from ostiary.command.cli import ostiary

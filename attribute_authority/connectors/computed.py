@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from attribute_authority.connectors import Found
+from attribute_authority.connectors.protocol import Found
 from ostiary.identifiers.computed import pairwise_id, subject_id
 from ostiary.identifiers.salt import Salt
 from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID

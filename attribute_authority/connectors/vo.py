@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from attribute_authority.connectors import Found
+from attribute_authority.connectors.protocol import Found
 from ostiary.errors import Unavailable
 from ostiary.ports import VoMemberships
 

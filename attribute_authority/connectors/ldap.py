@@ -4,14 +4,14 @@ import base64
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from attribute_authority.connectors import MAX_VALUE_LENGTH, Found
+from attribute_authority.connectors.protocol import MAX_VALUE_LENGTH, Found
 from ostiary.errors import Unavailable
 from ostiary.ldap.people import LdapPeople
 from ostiary.ldap.port import Entry
 
 
 class LdapConnector:
-    """Implements `attribute_authority.connectors.Connector`.
+    """Implements `attribute_authority.connectors.protocol.Connector`.
 
     ``names``: attribute of the directory to the name under which its values are given; ``binary``: those whose values are bytes, given in
     base64. Empty values and repetitions are left out. A value of another attribute that is no text, and one that is too long, make the

@@ -1,7 +1,4 @@
-"""Where attributes come from: one Protocol, and the connectors for fixed values and for SQL databases.
-
-A connector says what a source knows about a person, by the source's own names. It never decides what leaves.
-"""
+"""What an SQL database knows about a person: one query with one bound parameter, over connections that only read."""
 
 import sqlite3
 import time
@@ -10,79 +7,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from attribute_authority.connectors.protocol import MAX_VALUE_LENGTH, Found
 from ostiary.config import DatabaseSettings
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.storage.engine import answering, open_database
-
-MAX_VALUE_LENGTH: Final = 20_000
-"""Characters of one value; what a peer accepts is bounded too."""
-
-Found = Mapping[str, Sequence[str]]
-
-
-class Connector(Protocol):
-    """One source of attributes."""
-
-    def attributes(self, principal: str, at: datetime) -> Found:
-        """What the source knows about the person now: its own names, each with its values in order.
-
-        A person whom it does not know has no attributes. Raises `Unavailable` (``aa.connector_*``,
-        ``storage.unavailable``) when the source does not answer in time or answers what cannot be used.
-        """
-        ...
-
-    def close(self) -> None:
-        """Close its connections."""
-        ...
-
-
-class FollowingConnector(Protocol):
-    """A source that knows people by what other sources say of them."""
-
-    def attributes_given(self, found: Found, at: datetime) -> Found:
-        """What it knows about whom the earlier connectors have ``found`` this. Raises as `Connector.attributes` does."""
-        ...
-
-    def close(self) -> None:
-        """Close its connections."""
-        ...
-
-
-class RequesterConnector(Protocol):
-    """A source that says another thing to each requester; it is asked anew each time, so it answers without a wire."""
-
-    def attributes_for(self, principal: str, requester: str | None, at: datetime) -> Found:
-        """What it knows about the person for ``requester`` (entityID), or for nobody in particular. Raises as `Connector.attributes`."""
-        ...
-
-    def close(self) -> None:
-        """Close what it holds."""
-        ...
-
-
-class StaticConnector:
-    """Values from the configuration: the same for everybody, and more for single people."""
-
-    def __init__(self, everybody: Found, people: Mapping[str, Found]) -> None:
-        self._everybody = everybody
-        self._people = people
-
-    def attributes(self, principal: str, at: datetime) -> Found:
-        own = self._people.get(principal, {})
-        return {
-            name: tuple(dict.fromkeys((*self._everybody.get(name, ()), *own.get(name, ()))))
-            for name in dict.fromkeys((*self._everybody, *own))
-        }
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 @dataclass(frozen=True, slots=True)

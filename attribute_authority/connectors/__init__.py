@@ -1,0 +1,1 @@
+"""Where attributes come from: one module for each kind of source."""

@@ -1,0 +1,1 @@
+"""Attribute queries and their answers on the wire."""
