@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from attribute_authority.resolver.resolver import Resolution, Resolver
+from ostiary.attributes import Attributes
 from ostiary.config import Holder
 from ostiary.errors import Missing, Unavailable
-from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, narrowed, release
+from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, as_she_wishes, release
 from ostiary.ports import People, PersonalChoices, Release, ReleaseNote, ReleaseRequest
 from ostiary.web.log import Log
 
@@ -68,7 +69,7 @@ class Authority:
             at=request.at,
             wanted=request.wanted,
         )
-        decision = self._as_she_chose(request, requester, decision)
+        decision = self._as_she_chose(request, requester, decision, resolution.attributes)
         self._note(request, requester, resolution, decision)
         notes = tuple(ReleaseNote(note.reason, note.source, note.detail) for note in resolution.notes)
         return Release(decision.attributes, decision, notes)
@@ -85,15 +86,13 @@ class Authority:
         return {attribute.name: attribute.texts() for attribute in resolution.attributes}
 
     def _as_she_chose(
-        self, request: ReleaseRequest, requester: Requester, decision: ReleaseDecision
+        self, request: ReleaseRequest, requester: Requester, decision: ReleaseDecision, known: Attributes
     ) -> ReleaseDecision:
         """After the organisation's policies the person's own choice, where the organisation leaves it to her."""
-        if self._personal_choices is None or not decision.attributes:
+        if self._personal_choices is None or not decision.verdicts:
             return decision
-        objection = self._personal_choices.objection(
-            request.principal, requester.entity_id, requester.entity_categories, request.at
-        )
-        return narrowed(decision, objection) if objection is not None else decision
+        wish = self._personal_choices.wish(request.principal, requester, request.at)
+        return as_she_wishes(decision, wish, known) if wish is not None else decision
 
     def _current_policies(self, at: datetime) -> ReleasePolicies:
         problem = self._policies.poll(at)

@@ -13,7 +13,7 @@ from attribute_authority.authority import FindRequester
 from ostiary.attributes import Attributes
 from ostiary.errors import Denied, Missing, Refusal, Unavailable
 from ostiary.handle import HandleKey, mint
-from ostiary.policy.release import ReleaseDecision, Verdict, narrowed
+from ostiary.policy.release import ReleaseDecision, Requester, Verdict, as_she_wishes
 from ostiary.ports import AttributeSource, PersonalChoices, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
@@ -96,9 +96,10 @@ class RemoteAuthority:
         if self.personal_choices is None or not decision.attributes:
             return decision
         requester = self.find_requester(request.requester, request.at)
-        categories = requester.entity_categories if requester is not None else ()
-        objection = self.personal_choices.objection(request.principal, request.requester, categories, request.at)
-        return narrowed(decision, objection) if objection is not None else decision
+        if requester is None:
+            requester = Requester(request.requester, known=False)
+        wish = self.personal_choices.wish(request.principal, requester, request.at)
+        return as_she_wishes(decision, wish) if wish is not None else decision
 
     def _query(self, request: ReleaseRequest) -> AttributeQuery:
         handle = mint(

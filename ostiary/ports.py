@@ -1,12 +1,11 @@
 """The Protocols through which rooms reach each other; the roof fills them in. Nothing else stands here."""
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ostiary.attributes import Attribute, Attributes, Value
-from ostiary.policy.release import PersonalReason, ReleaseDecision
+from ostiary.attributes import Attribute, Attributes
+from ostiary.policy.release import ReleaseDecision, Requester, Wish
 
 
 class People(Protocol):
@@ -24,7 +23,9 @@ class ReleaseRequest:
     ``requester`` is the entityID of the SHAR (proven, never merely claimed); ``target`` the URL whose application domain the
     attributes are for, None when the requester did not say; ``wanted`` the attributes asked for (an empty ``values`` asks for
     all values; SAML core 3.3.2.3), None asks for everything that may be released. ``authority`` is the index of the Attribute Authority
-    that knows this person, where an organisation has several.
+    that knows this person, where an organisation has several. ``anonymous``: nobody proved who asks, and ``requester`` says nothing.
+    ``network``: the address from which the organisation was asked (the browser's at a sign-on, the requester's for a query);
+    ``authn_context``: how the person logged in (class URI). Both None where it is not known.
     """
 
     principal: str
@@ -33,6 +34,9 @@ class ReleaseRequest:
     target: str | None = None
     wanted: Attributes | None = None
     authority: int = 0
+    anonymous: bool = False
+    network: str | None = None
+    authn_context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +58,11 @@ class Release:
     notes: tuple[ReleaseNote, ...] = ()
 
 
-Objection = Callable[[str, Value], PersonalReason | None]
-"""What a person's choice says to one value of the attribute of that name: why it stays, or None."""
-
-
 class PersonalChoices(Protocol):
-    """What people have said about what may be told about them. A choice narrows what policies permit, and never widens it."""
+    """What people have said about what may be told about them, each within the bounds that the organisation's policies set."""
 
-    def objection(self, principal: str, entity_id: str, categories: Collection[str], at: datetime) -> Objection | None:
-        """Her choice about the resource of this entityID, which is in these entity categories; None where policies alone decide.
-
-        Raises `Unavailable` when it can't be found out.
-        """
+    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
+        """Her choice about this requester; None where policies alone decide. Raises `Unavailable` when it can't be found out."""
         ...
 
 

@@ -16,14 +16,14 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from ostiary.attributes import Attribute, Attributes, Value
-from ostiary.policy.release import PersonalReason
+from ostiary.policy.release import PersonalWish, Wish
 
 SALT_LENGTH: Final = 32
 """Bytes of the key of the digests; each choice has its own."""
@@ -162,9 +162,6 @@ class Answer:
     visit: str = ""
 
 
-Objection = Callable[[str, Value], PersonalReason | None]
-
-
 def must_ask(
     stored: Choice | None,
     about_to_go: Sequence[Offered],
@@ -187,7 +184,7 @@ def must_ask(
     if stored.revoked_at is not None:
         return Reason(Why.REVOKED)
     if visit and visit == stored.visit:
-        # Whatever came up since is kept back by `objection`; asking twice in a row could go on for ever.
+        # Whatever came up since is kept back by `wish_of`; asking twice in a row could go on for ever.
         return None
     if not stored.holds_at(now, lifetime):
         return Reason(Why.EXPIRED)
@@ -207,7 +204,7 @@ def must_ask(
     return Reason(Why.ASKS_ALWAYS) if always or stored.mode is Mode.ASK_ALWAYS else None
 
 
-def objection(stored: Choice | None, now: datetime, *, lifetime: timedelta | None = None) -> Objection:
+def wish_of(stored: Choice | None, now: datetime, *, lifetime: timedelta | None = None) -> Wish:
     """What to say to each value that policies would let go: None lets it go.
 
     Without an answer in force nothing goes (``not_asked``). What she withheld stays (``withheld``). An attribute that she was never
@@ -218,7 +215,7 @@ def objection(stored: Choice | None, now: datetime, *, lifetime: timedelta | Non
     choices = {found.name: found for found in stored.attributes}
     salt, any_value = stored.salt, stored.mode is Mode.REMEMBER
 
-    def object_to(name: str, value: Value) -> PersonalReason | None:
+    def wanted(name: str, value: Value) -> PersonalWish | None:
         choice = choices.get(name)
         if choice is None:
             return "not_asked"
@@ -226,16 +223,16 @@ def objection(stored: Choice | None, now: datetime, *, lifetime: timedelta | Non
             return "withheld"
         return None if any_value or _value_digest(salt, name, value) in choice.values else "not_asked"
 
-    return object_to
+    return wanted
 
 
 def apply(
     stored: Choice | None, attributes: Attributes, now: datetime, *, lifetime: timedelta | None = None
 ) -> Attributes:
     """What of ``attributes`` may leave; an attribute without a value that may is left out."""
-    object_to = objection(stored, now, lifetime=lifetime)
+    wanted = wish_of(stored, now, lifetime=lifetime)
     kept = (
-        attribute.keeping(value for value in attribute.values if object_to(attribute.name, value) is None)
+        attribute.keeping(value for value in attribute.values if wanted(attribute.name, value) is None)
         for attribute in attributes
     )
     return tuple(attribute for attribute in kept if attribute.values)
@@ -280,7 +277,7 @@ def changed(previous: Choice, *, mode: Mode, allowed: frozenset[str], now: datet
     return replace(previous, mode=mode, attributes=attributes, given_at=now, visit="")
 
 
-def _nothing_was_asked(_name: str, _value: Value) -> PersonalReason | None:
+def _nothing_was_asked(_name: str, _value: Value) -> PersonalWish | None:
     return "not_asked"
 
 

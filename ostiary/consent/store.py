@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -21,13 +21,13 @@ from ostiary.consent.choices import (
     ShownPurpose,
     answered,
     changed,
-    objection,
     refused_though_required,
+    wish_of,
 )
 from ostiary.consent.settings import ConsentSettings
 from ostiary.consent.tables import consent_choice
 from ostiary.errors import Missing, Refusal, Unavailable
-from ostiary.ports import Objection
+from ostiary.policy.release import Requester, Wish
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.prepared import PreparedSelect
 from ostiary.storage.types import UtcDateTime
@@ -173,11 +173,11 @@ class EnforcedChoices:
         self._choices = choices
         self._settings = settings
 
-    def objection(self, principal: str, entity_id: str, categories: Collection[str], at: datetime) -> Objection | None:
+    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
         """None where policies alone decide. Raises `Unavailable` when the database does not answer."""
-        if not self._settings.binds(entity_id, categories):
+        if not self._settings.binds(requester.entity_id, requester.entity_categories):
             return None
-        return objection(self._choices.latest(principal, entity_id), at, lifetime=self._settings.lifetime)
+        return wish_of(self._choices.latest(principal, requester.entity_id), at, lifetime=self._settings.lifetime)
 
 
 def _latest(connection: Connection, principal: str, entity_id: str) -> Choice | None:

@@ -6,7 +6,7 @@ Deny wins over permit and the default is nothing. Never resolves attributes, nev
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from ostiary.attributes import Attribute, Attributes, Value
 from ostiary.identifiers.requirement import Requirement, identifiers_withheld
@@ -31,10 +31,18 @@ ReleaseReason = Literal[
     "identifier_not_needed",
     "withheld",
     "not_asked",
+    "chosen",
 ]
 
-PersonalReason = Literal["withheld", "not_asked"]
-"""Why the person's own choice keeps a value here that policies would let go: she withheld it, or was never asked about it."""
+PersonalWish = Literal["chosen", "withheld", "not_asked"]
+"""What the person's own choice says to a value: she wants it to go although nothing recommends it, she withholds it, or she was never asked
+about it."""
+
+Wish = Callable[[str, Value], PersonalWish | None]
+"""What a person's choice says to one value of the attribute of that name; None leaves it to the organisation's policies."""
+
+HER_OWN: Final = "her own choice"
+"""What stands for the policy of a value that leaves because the person wants it to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,8 @@ class Requester:
 class Verdict:
     """What was decided about one value, and by which rule of which policy.
 
-    Where no rule decided, ``policy`` is empty and ``rule`` is ``NO_RULE``; ``reason`` says why.
+    Where no rule decided, ``policy`` is empty and ``rule`` is ``NO_RULE``; ``reason`` says why. ``bound``: the rule stands in a policy that
+    leaves the person no choice, ``mandatory`` for what is released, ``forbidden`` for what is withheld.
     """
 
     attribute: str
@@ -76,6 +85,7 @@ class Verdict:
     policy: str
     rule: str
     reason: ReleaseReason
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,28 +259,35 @@ def release(
     return _only_needed_identifiers(requester, ReleaseDecision(tuple(released), tuple(verdicts)))
 
 
-def narrowed(decision: ReleaseDecision, objection: Callable[[str, Value], PersonalReason | None]) -> ReleaseDecision:
-    """The decision after the person's own choice: what it objects to stays; it never lets anything go that policies keep."""
-    objections = {
-        (attribute.name, value): reason
-        for attribute in decision.attributes
-        for value in attribute.values
-        if (reason := objection(attribute.name, value)) is not None
-    }
-    if not objections:
+def as_she_wishes(decision: ReleaseDecision, wish: Wish, attributes: Attributes = ()) -> ReleaseDecision:
+    """The decision after the person's own choice, within the bounds that policies set.
+
+    She keeps back what policies let go, unless a mandatory one does. She lets go what no rule permits, or an ordinary rule denies, unless a
+    forbidden one does; ``attributes`` is what is known about her, of which such values are taken. What was withheld for any other reason
+    (not asked for, expired, a foreign target) stays.
+    """
+    verdicts = tuple(_after_her_wish(verdict, wish) for verdict in decision.verdicts)
+    if verdicts == decision.verdicts:
         return decision
+    released = {(verdict.attribute, verdict.value) for verdict in verdicts if verdict.released}
+    known = {attribute.name: attribute for attribute in (*decision.attributes, *attributes)}
     kept = (
-        attribute.keeping(value for value in attribute.values if (attribute.name, value) not in objections)
-        for attribute in decision.attributes
+        attribute.keeping(value for value in attribute.values if (name, value) in released)
+        for name, attribute in known.items()
     )
-    return ReleaseDecision(
-        tuple(attribute for attribute in kept if attribute.values),
-        tuple(
-            replace(verdict, released=False, policy="", rule=NO_RULE, reason=reason)
-            if verdict.released and (reason := objections.get((verdict.attribute, verdict.value))) is not None
-            else verdict
-            for verdict in decision.verdicts
-        ),
+    return ReleaseDecision(tuple(attribute for attribute in kept if attribute.values), verdicts)
+
+
+def _after_her_wish(verdict: Verdict, wish: Wish) -> Verdict:
+    if verdict.bound or verdict.reason not in ("permit", "deny", "no_rule"):
+        return verdict
+    wanted = wish(verdict.attribute, verdict.value)
+    if verdict.released:
+        if wanted in ("withheld", "not_asked"):
+            return replace(verdict, released=False, policy="", rule=NO_RULE, reason=wanted)
+        return verdict
+    return (
+        replace(verdict, released=True, policy=HER_OWN, rule=NO_RULE, reason=wanted) if wanted == "chosen" else verdict
     )
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +16,9 @@ from attribute_authority.resolver.resolver import Resolver
 from ostiary.attributes import Value, make_attribute
 from ostiary.config import Holder
 from ostiary.errors import Unavailable
-from ostiary.policy.release import PersonalReason, ReleaseDecision, Requester, Verdict, narrowed
+from ostiary.policy.release import HER_OWN, PersonalWish, ReleaseDecision, Requester, Verdict, Wish, as_she_wishes
 from ostiary.policy.release_document import load_release_policies
-from ostiary.ports import Objection, Release, ReleaseRequest
+from ostiary.ports import Release, ReleaseRequest
 from ostiary.web.log import make_log
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -30,9 +29,9 @@ POLICIES = "policies: [{id: open, for: {anyone: true}, rules: [{id: some, permit
 
 @dataclass
 class Chosen:
-    """A `PersonalChoices` that objects to what it is told to, and remembers who asked."""
+    """A `PersonalChoices` that wants what it is told to, and remembers who asked."""
 
-    objections: dict[tuple[str, str], PersonalReason] = field(default_factory=dict)
+    wishes: dict[tuple[str, str], PersonalWish] = field(default_factory=dict)
     decides: bool = True
     broken: bool = False
     asked: list[tuple[str, str, tuple[str, ...], datetime]] = field(default_factory=list)
@@ -40,11 +39,11 @@ class Chosen:
     def now(self) -> datetime:
         return NOW
 
-    def objection(self, principal: str, entity_id: str, categories: Collection[str], at: datetime) -> Objection | None:
-        self.asked.append((principal, entity_id, tuple(categories), at))
+    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
+        self.asked.append((principal, requester.entity_id, requester.entity_categories, at))
         if self.broken:
             raise Unavailable("storage.unavailable")
-        return (lambda name, value: self.objections.get((name, str(value)))) if self.decides else None
+        return (lambda name, value: self.wishes.get((name, str(value)))) if self.decides else None
 
     def is_active(self, principal: str) -> bool:
         return principal == "p1"
@@ -92,7 +91,7 @@ def ask(authority: Authority, wanted: tuple[str, ...] | None = None) -> Release:
 
 
 def test_what_she_withholds_stays_with_the_reason_in_each_verdict(authority: Authority, chosen: Chosen) -> None:
-    chosen.objections = {("cn", "Ada"): "withheld", ("mail", "ada@b.example"): "not_asked"}
+    chosen.wishes = {("cn", "Ada"): "withheld", ("mail", "ada@b.example"): "not_asked"}
     answer = ask(authority)
     assert values(answer) == {"mail": ("ada@a.example",)}
     assert reasons(answer) == {
@@ -113,13 +112,21 @@ def test_her_choice_is_asked_for_this_resource_and_its_categories(authority: Aut
 def test_where_the_organisation_does_not_leave_it_to_her_policies_alone_decide(
     authority: Authority, chosen: Chosen
 ) -> None:
-    chosen.objections, chosen.decides = {("cn", "Ada"): "withheld"}, False
+    chosen.wishes, chosen.decides = {("cn", "Ada"): "withheld"}, False
     assert values(ask(authority)) == {"cn": ("Ada",), "mail": ("ada@a.example", "ada@b.example")}
 
 
-def test_she_is_not_looked_up_where_policies_let_nothing_go(authority: Authority, chosen: Chosen) -> None:
-    assert values(ask(authority, ("uid",))) == {}
-    assert chosen.asked == []
+def test_she_lets_go_what_no_rule_permits(authority: Authority, chosen: Chosen) -> None:
+    chosen.wishes = {("uid", "ada"): "chosen", ("mail", "ada@b.example"): "withheld"}
+    answer = ask(authority)
+    assert values(answer) == {"cn": ("Ada",), "mail": ("ada@a.example",), "uid": ("ada",)}
+    [hers] = [verdict for verdict in answer.decision.verdicts if verdict.reason == "chosen"]
+    assert (hers.released, hers.policy) == (True, HER_OWN)
+
+
+def test_what_was_not_asked_for_does_not_leave_because_she_wants_it_to(authority: Authority, chosen: Chosen) -> None:
+    chosen.wishes = {("uid", "ada"): "chosen"}
+    assert values(ask(authority, ("cn",))) == {"cn": ("Ada",)}
 
 
 def test_when_her_choice_can_not_be_found_out_nothing_leaves(authority: Authority, chosen: Chosen) -> None:
@@ -129,15 +136,18 @@ def test_when_her_choice_can_not_be_found_out_nothing_leaves(authority: Authorit
 
 
 def test_the_log_says_that_she_withheld_it(authority: Authority, chosen: Chosen, log: io.StringIO) -> None:
-    chosen.objections = {("cn", "Ada"): "withheld"}
+    chosen.wishes = {("cn", "Ada"): "withheld"}
     ask(authority)
     line = json.loads(log.getvalue().splitlines()[-1])
     assert (line["attributes"], line["reasons"]) == (["mail"], ["no_rule", "withheld"])
     assert "Ada" not in log.getvalue()
 
 
-def test_a_choice_never_lets_go_what_policies_keep() -> None:
-    kept = Verdict("mail", Value("x"), False, "p", "r", "deny")
-    decision = ReleaseDecision((), (kept,))
-    assert narrowed(decision, lambda _name, _value: None) == decision
-    assert narrowed(decision, lambda _name, _value: "withheld").verdicts == (kept,)
+def test_a_choice_never_lets_go_what_is_forbidden_and_never_keeps_what_is_mandatory() -> None:
+    [attribute] = known = (make_attribute("mail", ["x", "y"]),)
+    forbidden = Verdict("mail", Value("x"), False, "p", "r", "deny", bound=True)
+    mandatory = Verdict("mail", Value("y"), True, "p", "r", "permit", bound=True)
+    decision = ReleaseDecision((attribute.keeping([Value("y")]),), (forbidden, mandatory))
+    assert as_she_wishes(decision, lambda _name, _value: None, known) == decision
+    assert as_she_wishes(decision, lambda _name, _value: "withheld", known) == decision
+    assert as_she_wishes(decision, lambda _name, _value: "chosen", known) == decision

@@ -30,9 +30,9 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import AaRole, Endpoint, Entity, EntityKey, IdpRole, SpRole
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey, mint
-from ostiary.policy.release import PersonalReason
+from ostiary.policy.release import PersonalWish, Requester, Wish
 from ostiary.policy.release_document import load_release_policies
-from ostiary.ports import AttributeSource, NamedPerson, Objection, ReleaseRequest
+from ostiary.ports import AttributeSource, NamedPerson, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
 from ostiary.saml.bindings import decode_soap, encode_soap
@@ -496,11 +496,11 @@ def test_an_sp_that_knows_the_owner_may_ask_it_straight(organisation: Organisati
 class NoNames:
     """Somebody who wants her display name kept."""
 
-    def objection(self, principal: str, entity_id: str, categories: object, at: datetime) -> Objection | None:
-        def object_to(name: str, value: Value) -> PersonalReason | None:
+    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
+        def wanted(name: str, value: Value) -> PersonalWish | None:
             return "withheld" if name == "displayName" else None
 
-        return object_to if (principal, entity_id) == ("p1", LIBRARY) else None
+        return wanted if (principal, requester.entity_id) == ("p1", LIBRARY) else None
 
 
 def test_what_she_chose_at_home_holds_for_another_authority_too(organisation: Organisation) -> None:

@@ -21,8 +21,8 @@ from ostiary.consent.choices import (
     apply,
     changed,
     must_ask,
-    objection,
     refused_though_required,
+    wish_of,
 )
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -187,17 +187,17 @@ def test_a_purpose_in_neither_language_is_read_in_the_first_there_is() -> None:
 
 def test_what_she_withheld_stays_and_what_she_was_not_asked_about_stays() -> None:
     stored = choice(allowed={"displayName"})
-    object_to = objection(stored, LATER)
-    assert object_to("displayName", Value("Ada")) is None
-    assert object_to("mail", Value("ada@example.org")) == "withheld"
-    assert object_to("sn", Value("Lovelace")) == "not_asked"
+    wanted = wish_of(stored, LATER)
+    assert wanted("displayName", Value("Ada")) is None
+    assert wanted("mail", Value("ada@example.org")) == "withheld"
+    assert wanted("sn", Value("Lovelace")) == "not_asked"
 
 
 def test_without_an_answer_nothing_goes() -> None:
     mail = make_attribute("mail", ["ada@example.org"])
     assert kept(None, mail) == {}
     assert kept(replace(choice(), revoked_at=NOW), mail) == {}
-    assert objection(None, NOW)("mail", Value("ada@example.org")) == "not_asked"
+    assert wish_of(None, NOW)("mail", Value("ada@example.org")) == "not_asked"
 
 
 def test_a_value_that_she_was_never_shown_goes_only_where_she_chose_to_be_remembered() -> None:

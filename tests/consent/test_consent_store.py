@@ -19,6 +19,7 @@ from ostiary.consent.settings import ConsentSettings
 from ostiary.consent.store import Choices, EnforcedChoices, choice_key
 from ostiary.consent.tables import MIGRATIONS, consent_choice, metadata
 from ostiary.errors import Missing, Refusal, Unavailable
+from ostiary.policy.release import Requester
 from ostiary.storage.engine import open_engine, reading, writing
 from ostiary.storage.migrate import upgrade
 from tests.databases import DATABASES, emptied
@@ -253,36 +254,36 @@ def test_a_database_that_does_not_answer_is_said_to_be_unavailable(embedded: Eng
 ANY = Value("anything")
 
 
-def objection_of(choices: Choices, entity_id: str = SP, categories: tuple[str, ...] = (), **settings: object) -> object:
+def wish_for(choices: Choices, entity_id: str = SP, categories: tuple[str, ...] = (), **settings: object) -> object:
     enforced = EnforcedChoices(choices, ConsentSettings.model_validate(settings))
-    found = enforced.objection("p1", entity_id, categories, NOW)
+    found = enforced.wish("p1", Requester(entity_id, categories), NOW)
     return None if found is None else found("mail", ANY)
 
 
 @pytest.mark.parametrize("mode", ["off", "inform"])
 def test_where_consent_is_not_required_policies_alone_decide(choices: Choices, mode: str) -> None:
     choices.give(answer(), at=NOW, by="p1")
-    assert objection_of(choices, mode=mode) is None
+    assert wish_for(choices, mode=mode) is None
 
 
 def test_where_consent_is_required_nothing_goes_without_it(choices: Choices) -> None:
-    assert objection_of(choices, mode="required") == "not_asked"
+    assert wish_for(choices, mode="required") == "not_asked"
     choices.give(answer(), at=NOW, by="p1")
-    assert objection_of(choices, mode="required") == "withheld"
+    assert wish_for(choices, mode="required") == "withheld"
 
 
 @pytest.mark.parametrize("never_for", [SP, "https://refeds.org/category/research-and-scholarship"])
 def test_exempt_resources_are_left_to_the_policies(choices: Choices, never_for: str) -> None:
     categories = ("https://refeds.org/category/research-and-scholarship",)
-    assert objection_of(choices, SP, categories, mode="required", never_for=(never_for,)) is None
-    assert objection_of(choices, LIBRARY, (), mode="required", never_for=(never_for,)) == "not_asked"
+    assert wish_for(choices, SP, categories, mode="required", never_for=(never_for,)) is None
+    assert wish_for(choices, LIBRARY, (), mode="required", never_for=(never_for,)) == "not_asked"
 
 
 def test_an_answer_that_is_too_old_lets_nothing_go(choices: Choices) -> None:
     choices.give(answer(allowed=frozenset({"mail", "displayName"}), mode=Mode.REMEMBER), at=NOW, by="p1")
     enforced = EnforcedChoices(choices, ConsentSettings(mode="required", ask_again_after=timedelta(days=1)))
-    fresh = enforced.objection("p1", SP, (), NOW + timedelta(hours=23))
-    old = enforced.objection("p1", SP, (), NOW + timedelta(days=1))
+    fresh = enforced.wish("p1", Requester(SP), NOW + timedelta(hours=23))
+    old = enforced.wish("p1", Requester(SP), NOW + timedelta(days=1))
     assert fresh is not None
     assert old is not None
     assert (fresh("mail", ANY), old("mail", ANY)) == (None, "not_asked")

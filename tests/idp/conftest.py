@@ -37,7 +37,7 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Display, Endpoint, Entity, EntityKey, LocalizedText, SpRole
 from ostiary.federation.registry import Registry
 from ostiary.handle import load_handle_keys
-from ostiary.policy.release import ReleaseDecision, Verdict, narrowed
+from ostiary.policy.release import ReleaseDecision, Requester, Verdict, as_she_wishes
 from ostiary.ports import PersonalChoices, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.bindings import encode_post, encode_redirect
@@ -98,11 +98,11 @@ class KnownAttributes:
         permitted = [(one.name, value) for one in self.attributes for value in one.values]
         verdicts = tuple(Verdict(name, value, True, "policy", "rule", "permit") for name, value in permitted)
         decision = ReleaseDecision(self.attributes, verdicts)
-        objection = None
+        wish = None
         if self.choices is not None:
-            objection = self.choices.objection(request.principal, request.requester, (), request.at)
-        if objection is not None:
-            decision = narrowed(decision, objection)
+            wish = self.choices.wish(request.principal, Requester(request.requester), request.at)
+        if wish is not None:
+            decision = as_she_wishes(decision, wish)
         return Release(decision.attributes, decision)
 
 
