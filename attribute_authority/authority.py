@@ -41,6 +41,11 @@ class Authority:
         self._personal_choices = personal_choices
         self._close_people = close_people
 
+    @property
+    def people(self) -> People:
+        """Of whom it speaks."""
+        return self._people
+
     def close(self) -> None:
         """Closes what connects it to people and sources; for commands, which end."""
         self._resolver.close()

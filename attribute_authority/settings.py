@@ -58,6 +58,13 @@ class OtherAuthoritySettings(Settings):
     tls_authorities: FileFromHere | None = None
 
 
+class PagesSettings(Settings):
+    """The pages for people and for administrators, which are a resource of the organisation itself: ``entity_id`` is what it is called, the
+    public URL with ``/pages`` when left out. No federation has to know it."""
+
+    entity_id: str | None = Field(default=None, min_length=1, max_length=1024)
+
+
 class AttributeAuthoritySettings(Settings):
     """``entity_id`` is the home organisation's; ``people`` says where its people are, ``further_people`` where more of them are;
     ``handle_keys`` are the Handle Service's secrets, all of which open a handle: private files, or directories of them (``ostiary keys
@@ -66,7 +73,8 @@ class AttributeAuthoritySettings(Settings):
     Where the organisation has several authorities, each has an ``authority_index`` of its own. The one that metadata names lists the
     ``others``, which it gives ``other_timeout`` to answer; these have ``accepts_passed_on``.
 
-    ``consent`` is the same as in idp.yaml: what people answered there is kept to here.
+    ``consent`` is the same as in idp.yaml: what people answered there is kept to here. With ``pages`` the authority shows each person what
+    leaves about her, at ``/my`` below its public URL; ``trust`` then holds the metadata of the organisation's own identity provider too.
     """
 
     entity_id: str = Field(min_length=1, max_length=1024)
@@ -86,6 +94,7 @@ class AttributeAuthoritySettings(Settings):
     resolver: ResolverSettings
     release_policies: tuple[PathFromHere, ...] = Field(min_length=1)
     consent: ConsentSettings = ConsentSettings()
+    pages: PagesSettings | None = None
     answer_lifetime: Duration = timedelta(minutes=5)
     allow_sha1_from_legacy_partners: tuple[str, ...] = ()
     trusted_proxies: int = Field(default=0, ge=0, le=10)
@@ -98,6 +107,12 @@ class AttributeAuthoritySettings(Settings):
         indexes = [str(info.data.get("authority_index", 0)), *(str(other.index) for other in value)]
         each_once(indexes, "aa.duplicate_authority")
         return value
+
+    @property
+    def pages_entity_id(self) -> str:
+        """What the pages are called as a resource."""
+        own = self.pages.entity_id if self.pages is not None else None
+        return own or f"{self.public_url}/pages"
 
     @property
     def query_location(self) -> str:

@@ -19,8 +19,8 @@ OWN_PAGES: Final = (
 )
 
 
-def add_own_pages(app: Flask, sign_on: SignOn, people: PeopleOfIdp) -> None:
-    """``/`` and ``/sign-in``."""
+def add_own_pages(app: Flask, sign_on: SignOn, people: PeopleOfIdp, own_page_url: str | None = None) -> None:
+    """``/`` and ``/sign-in``. ``own_page_url`` is where she sees what leaves about her, if anywhere."""
 
     @app.get("/")
     def home() -> Response:
@@ -33,7 +33,8 @@ def add_own_pages(app: Flask, sign_on: SignOn, people: PeopleOfIdp) -> None:
             session=session,
             login_name=people.login_name(session.principal) if session is not None else None,
             own_pages=[
-                (text, public_url_for(endpoint)) for endpoint, text in OWN_PAGES if endpoint in app.view_functions
+                *((text, public_url_for(endpoint)) for endpoint, text in OWN_PAGES if endpoint in app.view_functions),
+                *([("own_page", own_page_url)] if own_page_url is not None else []),
             ],
         )
 

@@ -90,12 +90,13 @@ def make_idp(
     live: Callable[[], IdpSettings] | None = None,
     branding: Callable[[], Branding] = lambda: PLAIN,
     operation: Operation | None = None,
+    own_page_url: str | None = None,
 ) -> Flask:
     """The application. ``registry``, ``key_ring``, ``handle_keys`` and ``branding`` give the snapshots of the moment, and so does
     ``live`` the settings, of which some may change while it runs (`idp.operate.live`); ``operation`` is what operators see, if
     anything. ``engine`` is the database of the audit, ``writer`` the name of this service or node in it; ``opened`` are the people
     whom it authenticates; ``own_attributes`` says what is known about one of them, whoever may learn it (it raises `Unavailable`).
-    ``transport`` takes the place of HTTP on the way to SPs.
+    ``transport`` takes the place of HTTP on the way to SPs. ``own_page_url`` is where a person sees what leaves about her, if anywhere.
 
     Routes below the public URL: ``/`` (who is signed in), and those of the parts that are put together here. Its metadata is the
     roof's to publish. Nodes that share ``handle_keys``, ``sessions`` and ``counters`` are interchangeable at every request.
@@ -186,7 +187,7 @@ def make_idp(
     add_login_page(app, login_page)
     for step in factor_step:
         _add_second_factors(app, step)
-    add_own_pages(app, sign_on, opened.people)
+    add_own_pages(app, sign_on, opened.people, own_page_url)
     _add_logout(app, sign_on, settings, sessions, transport, log)
     return app
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.clock import Clock, SystemClock
 from ostiary.config import Holder, Sources, load_settings
@@ -19,6 +19,9 @@ from sp_shire.settings import ShireSettings
 from sp_shire.shar import SoapTransport
 from sp_shire.shire import Shire, Snapshot, Stores
 from sp_shire.transport import HttpSoapTransport
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 HERE: Final = Path(__file__).parent
 _LOOK_EVERY: Final = timedelta(seconds=5)
@@ -83,11 +86,16 @@ def make_stores(settings: ShireSettings) -> Stores:
         )
     from ostiary.storage.engine import open_database
     from ostiary.storage.migrate import MIGRATIONS, upgrade
-    from ostiary.storage.sql import SqlGroups, SqlReplayStore, SqlSessionStore
 
     engine = open_database(settings.store)
     upgrade(engine, [MIGRATIONS])
-    space = settings.entity_id
+    return stores_in(engine, settings.entity_id)
+
+
+def stores_in(engine: "Engine", space: str) -> Stores:
+    """In a database whose tables are there already; ``space`` (the resource's entityID) keeps them apart from what others store there."""
+    from ostiary.storage.sql import SqlGroups, SqlReplayStore, SqlSessionStore
+
     return Stores(
         SqlSessionStore(engine, namespace=f"{space} session"),
         SqlSessionStore(engine, namespace=f"{space} login"),

@@ -60,7 +60,7 @@ class SessionKeeper:
                 theirs=theirs,
                 ours=ours,
             )
-        if login.attributes:
+        if login.attributes or self._settings.attributes_from == "response":
             knowledge = self._accepted(login.issuer, login.attributes, False, registry, policy, now)
         else:
             found = self._query(login, self._origin + target, registry, shar, now)

@@ -13,6 +13,7 @@ import ostiary.audit.tables
 import ostiary.consent.tables
 from attribute_authority.authority import Authority
 from attribute_authority.metadata import aa_role
+from attribute_authority.pages import SignedIn, make_pages
 from attribute_authority.requesters import find_requester_in
 from attribute_authority.service import make_attribute_authority
 from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
@@ -25,6 +26,7 @@ from idp.service import make_idp
 from idp.settings import IdpSettings
 from ostiary.clock import Clock
 from ostiary.command.authorities import all_authorities, other_authorities
+from ostiary.command.authority_pages import own_page_url, serve_pages, with_own_pages
 from ostiary.command.operation import Parts, make_operation, watched_settings
 from ostiary.command.several_people import SeveralPeople
 from ostiary.command.watched import (
@@ -32,6 +34,7 @@ from ostiary.command.watched import (
     LOOK_NOW,
     Watching,
     watched,
+    watched_keys,
 )
 from ostiary.config import DatabaseSettings, Holder, Sources, load_settings
 from ostiary.consent.settings import ConsentSettings
@@ -72,7 +75,10 @@ def make_home_idp(
     _refuse_disagreement(config, settings, authority_settings)
     _refuse_unknown_authorities(config, settings, authority_settings)
     engine = prepared(open_database(settings.database))
+    key_ring = watching.keys(settings.trust)
     registry = watching.registry(settings.trust)
+    if authority_settings.pages is not None:
+        registry = with_own_pages(registry, authority_settings, watched_keys(authority_settings.trust, clock, log))
     space = settings.entity_id
     others = other_authorities(
         authority_settings,
@@ -89,7 +95,7 @@ def make_home_idp(
     app = make_idp(
         settings,
         registry=registry,
-        key_ring=watching.keys(settings.trust),
+        key_ring=key_ring,
         handle_keys=watching.handle_keys(settings.handle_keys),
         opened=opened,
         sessions=SqlSessionStore(engine, namespace=space),
@@ -102,6 +108,7 @@ def make_home_idp(
         transport=transport,
         live=lambda: live().settings,
         branding=lambda: live().derived.branding,
+        own_page_url=own_page_url(authority_settings),
         operation=make_operation(
             config, live, watching, Parts(registry, engine, [("people", opened.people.check)]), clock=clock
         ),
@@ -129,13 +136,17 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
     settings = load_settings(config, AttributeAuthoritySettings)
     engine = prepared(open_database(settings.database))
     watching = Watching(clock, log)
+    key_ring, handle_keys = watching.keys(settings.trust), watching.handle_keys(settings.handle_keys)
     registry = watching.registry(settings.trust)
+    if settings.pages is not None:
+        registry = with_own_pages(registry, settings, key_ring)
+    authority = make_authority(settings, registry, log)
     app = make_attribute_authority(
         settings,
-        authority=make_authority(settings, registry, log),
+        authority=authority,
         registry=registry,
-        key_ring=watching.keys(settings.trust),
-        handle_keys=watching.handle_keys(settings.handle_keys),
+        key_ring=key_ring,
+        handle_keys=handle_keys,
         replays=SqlReplayStore(engine, namespace=settings.entity_id),
         others=other_authorities(
             settings, _choices(engine, settings), registry=registry, clock=clock, log=log, transport=transport
@@ -145,6 +156,13 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
         log=log,
         clock=clock,
     )
+    if settings.pages is not None:
+        pages = make_pages(settings, handle_keys=handle_keys, log=log, clock=clock)
+        signed_in = SignedIn(
+            settings.pages_entity_id, settings.entity_id, handle_keys, authority.people, settings.authority_index
+        )
+        # `add_own_page` and `add_administration` go here, with signed_in.
+        serve_pages(app, pages, settings, engine=engine, clock=clock, log=log)
     app.extensions[LOOK_NOW] = watching.look_now
     return app
 

@@ -39,6 +39,12 @@ class Registry:
     def __len__(self) -> int:
         return len(self._entities)
 
+    def joined_by(self, entity: Entity) -> "Registry":
+        """The same with one entity more, unless one of that entityID is known already."""
+        if entity.entity_id in self._entities:
+            return self
+        return Registry((*self._entities.values(), entity), self.sources)
+
     def get(self, entity_id: str, now: datetime) -> Entity | None:
         """The entity, or None when it is unknown or its metadata has expired (``valid_until`` is exclusive)."""
         entity = self._entities.get(entity_id)

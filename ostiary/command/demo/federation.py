@@ -127,6 +127,7 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
                 "cache_age": "10s",
             },
             "release_policies": ["release.yaml"],
+            "pages": {},
         },
     )
     if ldap is None:
