@@ -37,7 +37,7 @@ groups = [
     for group in ("build-only", "build", "test", "e2e", "bench", "check")
     for part in ("--group", f"{PROJECT}:{group}")
 ]
-drivers = ("--extra", "postgresql", "--extra", "mariadb")
+drivers = ("--extra", "postgresql", "--extra", "mariadb", "--extra", "valkey")
 compile_lock("dev.lock", PROJECT, "--extra", "all", *drivers, *groups, "--constraint", "run.lock")
 compile_lock("image.lock", PROJECT, "--extra", "all", *drivers, "--constraint", "dev.lock")
 compile_lock("build.lock", "--group", f"{PROJECT}:build-only", "--constraint", "run.lock")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.clock import Clock, SystemClock
-from ostiary.config import Holder, Sources, load_settings
+from ostiary.config import Holder, Sources, ValkeySettings, load_settings
 from ostiary.federation.keys import load_key_ring
 from ostiary.federation.sources import load_registry
 from ostiary.policy.acceptance_document import load_acceptance_policy
@@ -79,17 +79,32 @@ def make_pages() -> Pages:
 
 
 def make_stores(settings: ShireSettings) -> Stores:
-    """In memory for one process, else the database that the settings name (whose libraries are loaded only then)."""
+    """In memory for one process, else the database or Valkey server that the settings name (whose libraries are loaded only then)."""
     if settings.store is None:
         return Stores(
             MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups()
         )
+    if isinstance(settings.store, ValkeySettings):
+        return _stores_in_valkey(settings.store, settings.entity_id)
     from ostiary.storage.engine import open_database
     from ostiary.storage.migrate import MIGRATIONS, upgrade
 
     engine = open_database(settings.store)
     upgrade(engine, [MIGRATIONS])
     return stores_in(engine, settings.entity_id)
+
+
+def _stores_in_valkey(server: ValkeySettings, space: str) -> Stores:
+    from ostiary.storage.valkey import ValkeyGroups, ValkeyReplayStore, ValkeySessionStore, open_valkey
+
+    client = open_valkey(server)
+    return Stores(
+        ValkeySessionStore(client, namespace=f"{space} session"),
+        ValkeySessionStore(client, namespace=f"{space} login"),
+        ValkeySessionStore(client, namespace=f"{space} ticket"),
+        ValkeyReplayStore(client, namespace=space),
+        ValkeyGroups(client, namespace=space),
+    )
 
 
 def stores_in(engine: "Engine", space: str) -> Stores:

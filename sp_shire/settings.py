@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ostiary.config import (
-    DatabaseSettings,
     Duration,
     DurationOrZero,
     FileFromHere,
     PathFromHere,
     PublicUrl,
     Settings,
+    StoreSettings,
     WrongSetting,
 )
 from ostiary.federation.settings import TrustSettings
@@ -76,9 +76,9 @@ class ShireSessionSettings(Settings):
 
 class ShireSettings(Settings):
     """Everything about one resource. ``subject_identifier`` says in its metadata which identifier of people it needs (``subject-id:req``):
-    ``pairwise-id``, ``subject-id``, ``any`` of the two, or ``none``. ``attributes_from``: ``response`` takes what the Response brings, ``response_or_query``
-    asks the Attribute Authority when it brings nothing. ``protected`` are path prefixes (whole segments); ``workers`` is how
-    many processes serve the application: with more than one, sessions need a ``store``."""
+    ``pairwise-id``, ``subject-id``, ``any`` of the two, or ``none``. ``attributes_from``: ``response`` takes what the Response brings,
+    ``response_or_query`` asks the Attribute Authority when it brings nothing. ``protected`` are path prefixes (whole segments);
+    ``workers`` is how many processes serve the application: with more than one, sessions need a ``store``."""
 
     entity_id: str = Field(min_length=1, max_length=1024)
     public_url: PublicUrl
@@ -103,7 +103,7 @@ class ShireSettings(Settings):
     show_attribute_values: bool = False
     query_timeout: Duration = timedelta(seconds=5)
     tls_authorities: FileFromHere | None = None
-    store: DatabaseSettings | None = None
+    store: StoreSettings | None = None
     workers: int = Field(default=1, ge=1, le=1024)
 
     # Validators of one field each, so that an error names its key; they see the fields that stand before theirs.

@@ -70,6 +70,17 @@ def running_mariadb() -> Iterator[str]:
 
 
 @contextmanager
+def running_valkey(*more: str) -> Iterator[str]:
+    """The URL of an empty Redis server, Debian 12's stand-in for Valkey. ``more``: options of its command."""
+    with _directory("redis") as directory:
+        port = free_base_port(1)
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", directory, "--save", "", *more]
+        with _running(command, directory, "redis", signal.SIGTERM):
+            _await(["redis-cli", "-h", "127.0.0.1", "-p", port, "PING"], directory)
+            yield f"valkey://127.0.0.1:{port}/0"
+
+
+@contextmanager
 def _directory(user: str) -> Iterator[Path]:
     # Not below pytest's directory, which other users may not enter; short, because it holds a socket.
     directory = Path(tempfile.mkdtemp(prefix="ostiary-db-"))

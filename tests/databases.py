@@ -1,7 +1,7 @@
 """The databases on which tests of what is stored run: SQLite always, and those of real servers that OSTIARY_TEST_DATABASES names.
 
 The variable holds SQLAlchemy URLs, separated by spaces, of databases that belong to the tests: they are emptied. Run such tests without
-xdist. ``make e2e`` starts servers and sets it.
+xdist. ``make e2e`` starts servers and sets it, and OSTIARY_TEST_VALKEY, which holds the URL of a Valkey or Redis server to be emptied.
 """
 
 import os
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 VARIABLE = "OSTIARY_TEST_DATABASES"
+VALKEY = "OSTIARY_TEST_VALKEY"
 # What keeps foreign keys from being enforced, and what brings them back.
 _RESTING = {
     "sqlite": ("PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys=ON"),

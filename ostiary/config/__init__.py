@@ -3,10 +3,11 @@
 from ostiary.config.document import Document, load_document, parse_document
 from ostiary.config.holder import Holder
 from ostiary.config.networks import Network, NetworkText, customer_of, is_in, networks
-from ostiary.config.private_files import key_of_file, read_private_file, write_private_file
+from ostiary.config.private_files import key_of_file, read_password, read_private_file, write_private_file
 from ostiary.config.problems import DocumentError, WrongSetting, dotted, nearest_key
 from ostiary.config.settings import DatabaseSettings, ListenSettings, Settings, load_settings, settings_from
 from ostiary.config.sources import Sources
+from ostiary.config.valkey import StoreSettings, ValkeySettings
 from ostiary.config.values import (
     DatabaseUrl,
     DirectoryFromHere,
@@ -39,6 +40,8 @@ __all__ = [
     "PublicUrl",
     "Settings",
     "Sources",
+    "StoreSettings",
+    "ValkeySettings",
     "WrongSetting",
     "customer_of",
     "dotted",
@@ -52,6 +55,7 @@ __all__ = [
     "parse_document",
     "parse_duration",
     "parse_public_url",
+    "read_password",
     "read_private_file",
     "settings_from",
     "write_private_file",

@@ -32,6 +32,18 @@ def read_private_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
+def read_password(path: str | Path) -> str:
+    """The password in a private file of one line. Raises `ConfigurationError` as `read_private_file`, and ``storage.password_file``."""
+    content = read_private_file(path, max_bytes=4096)
+    try:
+        password = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("storage.password_file", file=path, expected="UTF-8 text") from error
+    if not password or "\n" in password:
+        raise ConfigurationError("storage.password_file", file=path, expected="one line with the password")
+    return password
+
+
 def _open_without_waiting(path: str, flags: int) -> int:
     # Opening a FIFO must not hang the start.
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)

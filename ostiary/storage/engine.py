@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event,
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from ostiary.config.private_files import read_private_file
+from ostiary.config.private_files import read_password
 from ostiary.config.settings import DatabaseSettings
 from ostiary.errors import ConfigurationError, Unavailable
 
@@ -22,15 +22,15 @@ BUSY_TIMEOUT = 10_000
 _READING = "ostiary_reading"
 
 
-def open_database(settings: DatabaseSettings) -> Engine:
+def open_database(settings: DatabaseSettings, *, ping: bool = True) -> Engine:
     """The engine for a configured database; the password comes from its file. Raises `ConfigurationError`."""
     url = _parse(settings.url)
     if settings.password_file is not None:
-        url = url.set(password=_password(settings.password_file))
-    return open_engine(url)
+        url = url.set(password=read_password(settings.password_file))
+    return open_engine(url, ping=ping)
 
 
-def open_engine(url: str | URL) -> Engine:
+def open_engine(url: str | URL, *, ping: bool = True) -> Engine:
     """An engine for a SQLAlchemy URL. Nothing is connected yet, except that a SQLite file is created with mode 0600.
 
     SQLite: write-ahead log, foreign keys enforced, synchronous NORMAL (a power cut may lose the last commits, never
@@ -41,7 +41,8 @@ def open_engine(url: str | URL) -> Engine:
 
     MariaDB runs at READ COMMITTED, which is what PostgreSQL does: a statement sees what others have committed.
 
-    Parameters of statements, which may be session data, are kept out of errors and logs. Raises `ConfigurationError`.
+    Parameters of statements, which may be session data, are kept out of errors and logs. With ``ping`` a connection of a server
+    is tried before it is used again. Raises `ConfigurationError`.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -50,7 +51,7 @@ def open_engine(url: str | URL) -> Engine:
     if parsed.get_backend_name() in ("mysql", "mariadb"):
         options["isolation_level"] = "READ COMMITTED"
     try:
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True, **options)
+        return create_engine(parsed, pool_pre_ping=ping, hide_parameters=True, **options)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError("storage.driver", file=parsed.drivername, expected="an installed driver") from error
 
@@ -87,17 +88,6 @@ def answering() -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         cause = getattr(error, "orig", None) or error
         raise Unavailable("storage.unavailable", expected="a database that answers", found=cause) from error
-
-
-def _password(path: Path) -> str:
-    content = read_private_file(path, max_bytes=4096)
-    try:
-        password = content.decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError("storage.password_file", file=path, expected="UTF-8 text") from error
-    if not password or "\n" in password:
-        raise ConfigurationError("storage.password_file", file=path, expected="one line with the password")
-    return password
 
 
 def _parse(url: str | URL) -> URL:

@@ -1,5 +1,6 @@
 """Several nodes of one service behind a balancer: any of them may answer any request of a login, and any of them may be gone by then."""
 
+import os
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
@@ -13,6 +14,7 @@ from sp_shire.assembly import make_stores
 from sp_shire.settings import ShireSettings
 from sp_shire.wsgi import ShireMiddleware
 from tests.browser import Browser, forms_of
+from tests.databases import VALKEY
 from tests.flows.forging import deliver, log_line, response_field
 from tests.simulator import Simulation, configure
 
@@ -28,10 +30,15 @@ class Balancer:
         return answer
 
 
-@pytest.fixture
-def common_store(state: Path) -> None:
-    """The library keeps its sessions in a database; must come before ``simulation``."""
-    configure(state / "library" / "sp.yaml", store={"url": "sqlite:///sessions.db"}, workers=2)
+STORES = {"sqlite": "sqlite:///sessions.db"}
+if server := os.environ.get(VALKEY):
+    STORES["valkey"] = server
+
+
+@pytest.fixture(params=STORES)
+def common_store(state: Path, request: pytest.FixtureRequest) -> None:
+    """Where the library keeps its sessions; must come before ``simulation``."""
+    configure(state / "library" / "sp.yaml", store={"url": STORES[request.param]}, workers=2)
 
 
 def library_nodes(simulation: Simulation) -> tuple[ShireMiddleware, ShireMiddleware]:

@@ -1,6 +1,7 @@
 """What each kind of store must do. A new kind adds a `Kit` to `KITS`, and nothing else."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from ostiary.storage.memory import MemoryCounters, MemoryGroups, MemoryReplayStore, MemorySessionStore
 from ostiary.storage.stores import Counters, Groups, ReplayStore, SessionStore
-from tests.databases import emptied, real_servers
+from tests.databases import VALKEY, emptied, real_servers
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +41,34 @@ def sqlite_kit(directory: Path) -> Kit:
     return sql_kit(f"sqlite:///{directory}/stores.db")
 
 
+def valkey_kit(url: str) -> Kit:
+    from ostiary.config import ValkeySettings
+    from ostiary.storage.valkey import (
+        ValkeyCounters,
+        ValkeyGroups,
+        ValkeyReplayStore,
+        ValkeySessionStore,
+        open_valkey,
+    )
+
+    client = open_valkey(ValkeySettings(url=url))
+    client.flushdb()
+    return Kit(
+        sessions=lambda namespace: ValkeySessionStore(client, namespace=namespace),
+        replays=lambda namespace: ValkeyReplayStore(client, namespace=namespace),
+        counters=lambda namespace: ValkeyCounters(client, namespace=namespace),
+        groups=lambda namespace: ValkeyGroups(client, namespace=namespace),
+        close=client.close,
+        opening=(
+            "from ostiary.config import ValkeySettings\n"
+            "from ostiary.storage.valkey import *\n"
+            f"client = open_valkey(ValkeySettings(url={url!r}))\n"
+            "sessions, replays, counters = ValkeySessionStore(client), ValkeyReplayStore(client), ValkeyCounters(client)\n"
+            "groups = ValkeyGroups(client)\n"
+        ),
+    )
+
+
 def sql_kit(url: str) -> Kit:
     from ostiary.storage.migrate import MIGRATIONS, upgrade
     from ostiary.storage.sql import SqlCounters, SqlGroups, SqlReplayStore, SqlSessionStore
@@ -65,6 +94,8 @@ def sql_kit(url: str) -> Kit:
 
 def _kits() -> dict[str, Callable[[Path], Kit]]:
     kits: dict[str, Callable[[Path], Kit]] = {"memory": memory_kit, "sqlite": sqlite_kit}
+    if server := os.environ.get(VALKEY):
+        kits["valkey"] = lambda directory: valkey_kit(server)
     return kits | {name: lambda directory, url=url: sql_kit(url) for name, url in real_servers().items()}  # type: ignore[misc]
 
 
