@@ -1,9 +1,11 @@
 """The resource side: the SHIRE establishes sessions, the SHAR asks for attributes, policies accept them and decide.
 
-Wrap a WSGI application: ``application = ShireMiddleware(application, "sp.yaml")``. Importing this package loads nothing that a
-protected application does not need: no database, no directory, no Flask.
+Wrap a WSGI application: ``application = ShireMiddleware(application, "sp.yaml")``; an ASGI application:
+``application = ShireAsgiMiddleware(application, "sp.yaml")``. Importing this package loads nothing that a protected application does not
+need: no database, no directory, no Flask.
 """
 
+from sp_shire.asgi import ShireAsgiMiddleware
 from sp_shire.wsgi import ShireMiddleware
 
-__all__ = ["ShireMiddleware"]
+__all__ = ["ShireAsgiMiddleware", "ShireMiddleware"]

@@ -1,7 +1,7 @@
 """Attributes on their way into the application's environment, and forged ones on their way out of it."""
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from ostiary.attributes import Attributes, texts_of
@@ -42,14 +42,19 @@ def exports_of(settings: ShireSettings, session: Session) -> Mapping[str, str]:
     return found
 
 
+def forged_headers(settings: ShireSettings) -> Callable[[str], bool]:
+    """Tells of a client's header whether some server or application takes its name for one that `exports_of` may set, in any spelling."""
+    folded = {folded_name(name) for name in (*_OWN, *settings.environ.values())}
+    return lambda name: folded_name(name) in folded
+
+
 def remove_forged(settings: ShireSettings, environ: MutableMapping[str, Any]) -> None:
     """Takes out of a WSGI environment everything under a name that `exports_of` may set, also as a client's header in any spelling
     that some server or application takes for the same name."""
-    names = (*_OWN, *settings.environ.values())
-    folded = {folded_name(name) for name in names}
-    for key in [key for key in environ if key.startswith("HTTP_") and folded_name(key[5:]) in folded]:
+    forged = forged_headers(settings)
+    for key in [key for key in environ if key.startswith("HTTP_") and forged(key[5:])]:
         del environ[key]
-    for name in names:
+    for name in (*_OWN, *settings.environ.values()):
         environ.pop(name, None)
     for key in (PERSON_KEY, DECISION_KEY, SESSION_KEY):
         environ.pop(key, None)

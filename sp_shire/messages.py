@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from ostiary.policy.access import Decision
 from ostiary.web.identity import Person
 from sp_shire.records import Session
+
+MAXIMUM_BODY: Final = 512 * 1024
+"""Bytes of a POST to the handlers that an adapter reads; of a longer one, one more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ class ShireSettings(Settings):
     """Everything about one resource. ``subject_identifier`` says in its metadata which identifier of people it needs (``subject-id:req``):
     ``pairwise-id``, ``subject-id``, ``any`` of the two, or ``none``. ``attributes_from``: ``response`` takes what the Response brings,
     ``response_or_query`` asks the Attribute Authority when it brings nothing. ``protected`` are path prefixes (whole segments);
-    ``workers`` is how many processes serve the application: with more than one, sessions need a ``store``."""
+    ``websockets``: ``by_rule`` lets the access rules for GET decide about them (ASGI); ``workers`` is how many processes serve the
+    application: with more than one, sessions need a ``store``."""
 
     entity_id: str = Field(min_length=1, max_length=1024)
     public_url: PublicUrl
@@ -95,6 +96,7 @@ class ShireSettings(Settings):
     requested_attributes: tuple[RequestedAttributeSettings, ...] = ()
     subject_identifier: Requirement | None = None
     attributes_from: Literal["response", "response_or_query"] = "response_or_query"
+    websockets: Literal["refuse", "by_rule"] = "refuse"
     environ: dict[str, Annotated[str, Field(pattern=_ENVIRON_NAME)]] = Field(default_factory=dict)
     remote_user: tuple[str, ...] = ()
     sessions: ShireSessionSettings = ShireSessionSettings()

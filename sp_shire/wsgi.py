@@ -3,19 +3,17 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ostiary.web.identity import PERSON_KEY
 from sp_shire.assembly import make_shire
 from sp_shire.exports import DECISION_KEY, SESSION_KEY, remove_forged
-from sp_shire.messages import Reply, Request
+from sp_shire.messages import MAXIMUM_BODY, Reply, Request
 from sp_shire.settings import ShireSettings
 from sp_shire.shire import Shire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-MAXIMUM_BODY: Final = 512 * 1024
 
 
 class ShireMiddleware:

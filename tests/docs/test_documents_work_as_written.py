@@ -1,5 +1,6 @@
 """What the documents tell people to type: every file is taken from the page as it stands, every command is run."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -101,7 +102,7 @@ def test_an_application_is_protected_by_following_the_page(federation: Path) -> 
     names = ["sp.yaml", "accept.yaml", "access.yaml"]
     for name, text in zip(names, blocks(page, "yaml"), strict=True):
         (federation / name).write_text(text)
-    [application] = blocks(page, "python")
+    application, _ = blocks(page, "python")
     (federation / "members.py").write_text(
         application.replace('app.wsgi_app = ShireMiddleware(app.wsgi_app, "sp.yaml")\n', "")
     )
@@ -128,10 +129,21 @@ def test_the_application_of_the_page_is_wrapped_by_its_own_last_line(
     run("ostiary keys create keys --name members.example.org", federation)
     monkeypatch.chdir(federation)
     namespace: dict[str, object] = {"__name__": "members"}
-    exec(compile(blocks(page, "python")[0], "members.py", "exec"), namespace)  # noqa: S102 - the page's own code
+    application, asgi = blocks(page, "python")
+    exec(compile(application, "members.py", "exec"), namespace)  # noqa: S102 - the page's own code
     client = namespace["app"].test_client()  # type: ignore[attr-defined]
     answer = client.get("/members/", headers={"Host": "127.0.0.1:8080", "Accept": "text/html"})
     assert answer.status_code == 302
+    exec(compile(asgi, "members.py", "exec"), namespace)  # noqa: S102 - the page's own code
+    headers = [(b"host", b"127.0.0.1:8080"), (b"accept", b"text/html")]
+    scope = {"type": "http", "method": "GET", "path": "/members/", "headers": headers}
+    sent: list[dict[str, object]] = []
+
+    async def send(event: dict[str, object]) -> None:
+        sent.append(event)
+
+    asyncio.run(namespace["app"](scope, None, send))  # type: ignore[operator]
+    assert [event.get("status") for event in sent] == [302, None]
 
 
 def test_a_home_organisation_is_set_up_by_following_the_page(federation: Path) -> None:
