@@ -31,6 +31,18 @@ THREADS: Final = 32
 _FORBIDDEN: Final = 1008
 
 
+class CoreThreads:
+    """Lets the core look at so many requests at a time, away from the event loop."""
+
+    def __init__(self, shire: Shire, threads: int = THREADS) -> None:
+        self._shire = shire
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ostiary")
+
+    async def handle(self, request: Request) -> Reply | Passage:
+        """As `Shire.handle`."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._shire.handle, request)
+
+
 class ShireAsgiMiddleware:
     """``config``: the path of an ``sp.yaml``, its settings, or a `Shire` made elsewhere. ``threads``: how many requests the core looks at
     at a time.
@@ -48,7 +60,7 @@ class ShireAsgiMiddleware:
     ) -> None:
         self._app = app
         self._shire = config if isinstance(config, Shire) else make_shire(config)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ostiary")
+        self._core = CoreThreads(self._shire, threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -63,24 +75,24 @@ class ShireAsgiMiddleware:
                 raise ValueError(f"no rule speaks of ASGI connections of the type {kind!r}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = _request(scope, scope["method"])
+        request = request_of(scope, scope["method"])
         if request.method == "POST" and self._shire.is_handler(request.path):
-            body = await _body(receive)
+            body = await body_of(receive)
             if body is None:
                 return
             request = replace(request, body=body)
-        answer = await self._answer(request)
+        answer = await self._core.handle(request)
         if isinstance(answer, Reply):
-            await _send(answer, request.method, send)
+            await send_reply(answer, request.method, send)
         else:
             await self._app(self._passed(scope, answer), receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As a GET that no login can answer. Browsers let any page open one with this site's cookies, so it has to say where it is from."""
-        request = _request(scope, "GET")
+        request = request_of(scope, "GET")
         request = replace(request, headers={**request.headers, "sec-fetch-mode": "websocket"})
         allowed = self._shire.settings.websockets == "by_rule" and request.headers.get("origin") == self._shire.origin
-        answer = await self._answer(request) if allowed else None
+        answer = await self._core.handle(request) if allowed else None
         if not isinstance(answer, Passage):
             # Before it was accepted: the server answers 403.
             await receive()
@@ -97,9 +109,6 @@ class ShireAsgiMiddleware:
                 raise
             await send({"type": "websocket.close", "code": _FORBIDDEN})
 
-    async def _answer(self, request: Request) -> Reply | Passage:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._shire.handle, request)
-
     def _passed(self, scope: Scope, answer: Passage) -> Scope:
         """What the application sees: no name of ours that somebody else put there."""
         forged = forged_headers(self._shire.settings)
@@ -115,7 +124,8 @@ class ShireAsgiMiddleware:
         return passed
 
 
-def _request(scope: Scope, method: str) -> Request:
+def request_of(scope: Scope, method: str) -> Request:
+    """The request as the core sees it, without a body."""
     client = scope.get("client")
     return Request(
         method=method,
@@ -136,7 +146,7 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def body_of(receive: Receive) -> bytes | None:
     """The body up to the limit; one byte more tells the core's own check that there was more. None: the client went away."""
     parts, length = [], 0
     while length <= MAXIMUM_BODY:
@@ -151,7 +161,8 @@ async def _body(receive: Receive) -> bytes | None:
     return b"".join(parts)[: MAXIMUM_BODY + 1]
 
 
-async def _send(reply: Reply, method: str, send: Send) -> None:
+async def send_reply(reply: Reply, method: str, send: Send) -> None:
+    """Sends an answer of the core's own."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
     headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

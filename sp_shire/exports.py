@@ -42,9 +42,14 @@ def exports_of(settings: ShireSettings, session: Session) -> Mapping[str, str]:
     return found
 
 
+def exported_names(settings: ShireSettings) -> tuple[str, ...]:
+    """Every name that `exports_of` may set."""
+    return (*_OWN, *settings.environ.values())
+
+
 def forged_headers(settings: ShireSettings) -> Callable[[str], bool]:
     """Tells of a client's header whether some server or application takes its name for one that `exports_of` may set, in any spelling."""
-    folded = {folded_name(name) for name in (*_OWN, *settings.environ.values())}
+    folded = {folded_name(name) for name in exported_names(settings)}
     return lambda name: folded_name(name) in folded
 
 
@@ -54,7 +59,7 @@ def remove_forged(settings: ShireSettings, environ: MutableMapping[str, Any]) ->
     forged = forged_headers(settings)
     for key in [key for key in environ if key.startswith("HTTP_") and forged(key[5:])]:
         del environ[key]
-    for name in (*_OWN, *settings.environ.values()):
+    for name in exported_names(settings):
         environ.pop(name, None)
     for key in (PERSON_KEY, DECISION_KEY, SESSION_KEY):
         environ.pop(key, None)

@@ -7,10 +7,16 @@ from ostiary.command.serving import load_application
 from ostiary.errors import ConfigurationError
 from ostiary.web.log import Log
 from sp_shire.assembly import make_shire
+from sp_shire.forward_auth import ForwardAuth, Server
 from sp_shire.wsgi import ShireMiddleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+
+def make_forward_auth(config: Path, server: Server, *, log: Log) -> ForwardAuth:
+    """What answers a web server about the resource of ``sp.yaml``."""
+    return ForwardAuth(make_shire(config, log=log), server=server)
 
 
 def make_resource(config: Path, application: str, *, log: Log) -> "WSGIApplication":

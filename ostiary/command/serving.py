@@ -26,6 +26,8 @@ from ostiary.web.log import Log, make_log
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from sp_shire.forward_auth import ForwardAuth
+
 BLOCKING_THREADS: Final = 64
 
 LogStyle = Literal["json", "console"]
@@ -34,13 +36,15 @@ LogStyle = Literal["json", "console"]
 class MakeApplication(Protocol):
     """Makes the application of one worker process."""
 
-    def __call__(self, *, log: Log) -> "WSGIApplication":
+    def __call__(self, *, log: Log) -> "WSGIApplication | ForwardAuth":
         """Raises `OstiaryError` for a configuration that can't be used."""
         ...
 
 
-def serve_made(name: str, make: MakeApplication, listen: ListenSettings, *, style: LogStyle = "json") -> None:
-    """Serves until SIGTERM or SIGINT. ``make`` is called once in each worker process.
+def serve_made(
+    name: str, make: MakeApplication, listen: ListenSettings, *, style: LogStyle = "json", asgi: bool = False
+) -> None:
+    """Serves until SIGTERM or SIGINT. ``make`` is called once in each worker process; with ``asgi`` what it makes is an ASGI application.
 
     Plain HTTP: TLS and the name that the world sees belong to the reverse proxy in front.
     """
@@ -48,15 +52,18 @@ def serve_made(name: str, make: MakeApplication, listen: ListenSettings, *, styl
         name,
         address=listen.host,
         port=listen.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI if asgi else Interfaces.WSGI,
         workers=listen.workers,
         # A peer that sends its body slowly holds a thread; the proxy in front is to buffer requests, this is for what gets past it.
-        blocking_threads=BLOCKING_THREADS,
+        blocking_threads=None if asgi else BLOCKING_THREADS,
         http=HTTPModes.http1,
         log_level=LogLevels.error,
         websockets=False,
         respawn_failed_workers=True,
     )
+    # Before the workers are forked: what they have in common stays shared memory.
+    gc.collect()
+    gc.freeze()
     server.serve(target_loader=partial(_load, name, make, style), wrap_loader=False)
 
 
@@ -70,7 +77,7 @@ class _Server(MPServer):
                 os.kill(worker.inner.pid, signal.SIGHUP)
 
 
-def serve_checked(name: str, make: MakeApplication, listen: ListenSettings) -> None:
+def serve_checked(name: str, make: MakeApplication, listen: ListenSettings, *, asgi: bool = False) -> None:
     """The same, after one try in a process of its own: a broken configuration is told once, in words, before anything listens."""
     refuse_taken_port(listen)
     attempt = multiprocessing.get_context("fork").Process(target=_try, args=(name, make))
@@ -79,7 +86,7 @@ def serve_checked(name: str, make: MakeApplication, listen: ListenSettings) -> N
     if attempt.exitcode:
         sys.exit(1)
     print(f"{name} listens on http://{listen.host}:{listen.port}", file=sys.stderr, flush=True)
-    serve_made(name, make, listen)
+    serve_made(name, make, listen, asgi=asgi)
 
 
 def refuse_taken_port(listen: ListenSettings) -> None:
@@ -100,7 +107,7 @@ def _try(name: str, make: MakeApplication) -> None:
         make(log=make_log(SystemClock(), service=name))
 
 
-def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication":
+def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication | ForwardAuth":
     application = make(log=make_log(SystemClock(), service=name, style=style))
     # What is made at the start stays: the collector need not look through it again and again, at the cost of the request it meets.
     gc.collect()

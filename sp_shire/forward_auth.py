@@ -1,0 +1,133 @@
+"""For a web server that asks before it serves (nginx ``auth_request``, Caddy ``forward_auth``, Traefik ForwardAuth): says whether a request
+may pass, and as whom. Serves no page but the handlers' own.
+
+An ASGI application, because there each header has the name under which it came: in a WSGI environment ``X_Forwarded_Uri`` of a client would
+be the same as ``X-Forwarded-Uri`` of the server.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Literal, get_args
+from urllib.parse import quote, unquote_to_bytes
+
+from ostiary.errors import Missing, Refusal
+from sp_shire.asgi import CoreThreads, Receive, Scope, Send, body_of, request_of, send_reply
+from sp_shire.assembly import make_shire
+from sp_shire.exports import exported_names
+from sp_shire.messages import Passage, Reply, Request
+from sp_shire.settings import ShireSettings, folded_name
+from sp_shire.shire import Shire
+
+CHECK: Final = "/check"
+"""Answers 200, 401 (``Location``: where to log in) or 403, each without a body: all that nginx understands."""
+PAGE: Final = "/page"
+"""Answers 200, or what the person is to see: the way to a login, or why she may not enter."""
+
+Server = Literal["nginx", "caddy", "traefik"]
+SERVERS: Final[tuple[Server, ...]] = get_args(Server)
+
+# URI, method and host of the original request. Only what this server sets is read: a client may send the other names.
+_FORWARDED: Final = ("x-forwarded-uri", "x-forwarded-method", "x-forwarded-host")
+_ORIGINAL: Final[Mapping[Server, tuple[str, str, str]]] = {
+    "nginx": ("x-original-uri", "x-original-method", "host"),
+    "caddy": _FORWARDED,
+    "traefik": _FORWARDED,
+}
+# What a header's value may hold (RFC 9110 5.5), but for the sign of escapes.
+_PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+
+class ForwardAuth:
+    """``config``: the path of an ``sp.yaml``, its settings, or a `Shire` made elsewhere; ``server`` is the kind that asks.
+
+    It hands on requests for the handlers (``/ostiary/...``), and asks at `CHECK` or `PAGE` about all others. An answer 200 carries the
+    configured names as headers (``_`` written ``-``), each of them always: an empty one takes away what a client sent under it. What is not
+    ASCII, and ``%``, stands in them percent-encoded (UTF-8). Raises `ConfigurationError` for a configuration that can't be used.
+    """
+
+    def __init__(self, config: str | Path | ShireSettings | Shire, *, server: Server) -> None:
+        self._shire = config if isinstance(config, Shire) else make_shire(config)
+        self._core = CoreThreads(self._shire)
+        self._names = _ORIGINAL[server]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            raise ValueError(f"no rule speaks of ASGI connections of the type {scope['type']!r}")
+        request = request_of(scope, scope["method"])
+        if self._shire.is_handler(request.path):
+            if request.method == "POST":
+                body = await body_of(receive)
+                if body is None:
+                    return
+                request = replace(request, body=body)
+            answer = await self._core.handle(request)
+        else:
+            answer = await self._asked(scope, request)
+        if isinstance(answer, Passage):
+            answer = Reply(200, (*self._exported(answer), ("Cache-Control", "no-store")))
+        await send_reply(answer, request.method, send)
+
+    async def _asked(self, scope: Scope, asking: Request) -> Reply | Passage:
+        if asking.path not in (CHECK, PAGE):
+            return self._shire.refuse(asking, Missing("http.not_found", found=asking.path[:200]))
+        try:
+            request = self._original(scope, asking)
+        except Refusal as problem:
+            return self._shire.refuse(asking, problem)
+        if asking.path == PAGE:
+            return await self._core.handle(request)
+        # As a script, which can't follow a login: nothing is begun that the browser would know nothing of.
+        answer = await self._core.handle(replace(request, headers={**request.headers, "sec-fetch-mode": "cors"}))
+        if isinstance(answer, Passage):
+            return answer
+        if answer.status == 401:
+            return Reply(401, (("Location", self._shire.login_url(request)),))
+        return Reply(answer.status)
+
+    def _original(self, scope: Scope, asking: Request) -> Request:
+        """The request about which the web server asks. Raises `Refusal` (``sp.original_request``) where it does not say, or says it in
+        more than one way."""
+        uri, method, host = (_only(scope, name) for name in self._names)
+        if not uri.startswith("/") or not method.isalpha() or not host:
+            found = f"{uri[:200] or 'none'} {method[:20] or 'none'} {host[:200] or 'none'}"
+            raise Refusal("sp.original_request", expected=", ".join(self._names), found=found)
+        path, _, query = uri.partition("?")
+        try:
+            decoded = unquote_to_bytes(path.encode("latin-1")).decode()
+        except UnicodeError:
+            # Refused as a path that hides where it leads.
+            decoded = "\x00"
+        return Request(
+            method=method.upper(),
+            path=decoded,
+            query=query.encode("latin-1"),
+            headers={**asking.headers, "host": host},
+            remote=asking.remote,
+        )
+
+    def _exported(self, passage: Passage) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (name.replace("_", "-"), quote(passage.exports.get(name, ""), safe=_PLAIN))
+            for name in exported_names(self._shire.settings)
+        )
+
+
+def _only(scope: Scope, name: str) -> str:
+    """The one header of this name; empty when there is none, more than one, or another that some server takes for the same."""
+    wanted = folded_name(name)
+    found = [(raw, value) for raw, value in scope["headers"] if folded_name(raw.decode("latin-1")) == wanted]
+    if len(found) != 1 or found[0][0].decode("latin-1").lower() != name:
+        return ""
+    return str(found[0][1].decode("latin-1"))
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        event = await receive()
+        await send({"type": f"{event['type']}.complete"})
+        if event["type"] == "lifespan.shutdown":
+            return
