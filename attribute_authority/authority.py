@@ -4,19 +4,35 @@ requester.
 Implements `ostiary.ports.AttributeSource`, for the IdP in the same process and for the SOAP endpoint alike.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from attribute_authority.resolver.resolver import Resolution, Resolver
 from ostiary.attributes import Attributes
 from ostiary.config import Holder
 from ostiary.errors import Missing, Unavailable
-from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, as_she_wishes, release
+from ostiary.policy.release import (
+    DEFAULT_PRECEDENCE,
+    Circumstances,
+    NotApplied,
+    Precedence,
+    ReleaseDecision,
+    ReleasePolicies,
+    Requester,
+    Wish,
+    as_she_wishes,
+    policies_not_applied,
+    release,
+)
+from ostiary.policy.wire_names import own_wire_names
 from ostiary.ports import People, PersonalChoices, Release, ReleaseNote, ReleaseRequest
 from ostiary.web.log import Log
 
 FindRequester = Callable[[str, datetime], Requester | None]
 """What metadata says now about the entity with this entityID; None when it has none that is valid."""
+
+_Tell = Callable[[ReleaseRequest, Requester, Resolution, ReleaseDecision], None]
 
 
 class Authority:
@@ -31,7 +47,9 @@ class Authority:
         find_requester: FindRequester,
         log: Log,
         personal_choices: PersonalChoices | None = None,
+        precedence: Holder[Precedence] | None = None,
         close_people: Callable[[], None] = lambda: None,
+        record_changes: Callable[[datetime], None] = lambda at: None,
     ) -> None:
         self._people = people
         self._resolver = resolver
@@ -39,7 +57,9 @@ class Authority:
         self._find_requester = find_requester
         self._log = log
         self._personal_choices = personal_choices
+        self._precedence = precedence
         self._close_people = close_people
+        self._record_changes = record_changes
 
     @property
     def people(self) -> People:
@@ -62,10 +82,44 @@ class Authority:
                 "release_refused", principal=request.principal, requester=request.requester, reason="inactive"
             )
             raise Missing("aa.unknown_principal", expected="an active person", found="none")
-        resolution = self._resolver.resolve(request.principal, request.at, request.requester)
-        requester = self._find_requester(request.requester, request.at)
-        if requester is None:
-            requester = Requester(request.requester, known=False)
+        return self._considered(request, self._note)
+
+    def preview(self, request: ReleaseRequest) -> Release:
+        """The same answer for somebody who only wants to know it (`attribute_authority.explained`): no line says that it was released."""
+        if not self._people.is_active(request.principal):
+            raise Missing("aa.unknown_principal", expected="an active person", found="none")
+        return self._considered(request, lambda *_: None)
+
+    def policies(self, at: datetime) -> ReleasePolicies:
+        """The release policies in force at the moment."""
+        return self._current_policies(at)
+
+    def precedence(self, at: datetime) -> Precedence:
+        """What people may decide themselves, as it is in force at the moment."""
+        if self._precedence is None:
+            return DEFAULT_PRECEDENCE
+        problem = self._precedence.poll(at)
+        if problem is not None:
+            self._log.error("precedence_refused", problem=str(problem))
+        return self._precedence.value
+
+    def not_applied(self, request: ReleaseRequest) -> tuple[NotApplied, ...]:
+        """The policies for this requester that play no part in the answer to ``request``, and why, for explanations.
+
+        Raises `Unavailable` when a required connector does not answer.
+        """
+        requester = self._who_asks(request)
+        return policies_not_applied(
+            self._current_policies(request.at),
+            requester,
+            target=request.target,
+            at=request.at,
+            circumstances=_circumstances(request, self._resolve(request)),
+        )
+
+    def _considered(self, request: ReleaseRequest, tell: _Tell) -> Release:
+        resolution = self._resolve(request)
+        requester = self._who_asks(request)
         decision = release(
             self._current_policies(request.at),
             requester,
@@ -73,11 +127,52 @@ class Authority:
             target=request.target,
             at=request.at,
             wanted=request.wanted,
+            circumstances=_circumstances(request, resolution),
         )
-        decision = self._as_she_chose(request, requester, decision, resolution.attributes)
-        self._note(request, requester, resolution, decision)
+        wish = self._wish(request, requester, decision)
+        decision = self._as_she_chose(wish, request, requester, decision, resolution.attributes)
+        tell(request, requester, resolution, decision)
         notes = tuple(ReleaseNote(note.reason, note.source, note.detail) for note in resolution.notes)
-        return Release(decision.attributes, decision, notes)
+        own_names = own_wire_names(resolution.attributes)
+        return Release(decision.attributes, decision, notes, has_her_say=wish is not None, wire_names=own_names)
+
+    def _resolve(self, request: ReleaseRequest) -> Resolution:
+        # A name that nobody proved gets nothing that is made for it.
+        return self._resolver.resolve(request.principal, request.at, None if request.anonymous else request.requester)
+
+    def _who_asks(self, request: ReleaseRequest) -> Requester:
+        if request.anonymous:
+            return Requester("", known=False, anonymous=True)
+        requester = self._find_requester(request.requester, request.at)
+        return requester if requester is not None else Requester(request.requester, known=False)
+
+    def compared(
+        self, request: ReleaseRequest, candidates: Sequence[ReleasePolicies], now: datetime
+    ) -> tuple[ReleaseDecision, ...]:
+        """What each of these sets of policies would decide about a past request, by what is known ``now``; conditions look at its own time.
+
+        Nothing leaves. Raises as `release` does.
+        """
+        if not self._people.is_active(request.principal):
+            raise Missing("aa.unknown_principal", expected="an active person", found="none")
+        present = replace(request, at=now)
+        resolution = self._resolve(present)
+        requester = self._who_asks(present)
+
+        def decided(policies: ReleasePolicies) -> ReleaseDecision:
+            decision = release(
+                policies,
+                requester,
+                resolution.attributes,
+                target=request.target,
+                at=request.at,
+                wanted=request.wanted,
+                circumstances=_circumstances(request, resolution),
+            )
+            wish = self._wish(present, requester, decision)
+            return self._as_she_chose(wish, present, requester, decision, resolution.attributes)
+
+        return tuple(decided(policies) for policies in candidates)
 
     def about(self, principal: str, at: datetime) -> dict[str, tuple[str, ...]]:
         """What is known about a person by friendly name, whoever may learn it: for the organisation's own decisions about her.
@@ -90,21 +185,34 @@ class Authority:
             raise Unavailable("aa.connector_failed", expected=f"an answer of {failed.source}", found=failed.detail)
         return {attribute.name: attribute.texts() for attribute in resolution.attributes}
 
-    def _as_she_chose(
-        self, request: ReleaseRequest, requester: Requester, decision: ReleaseDecision, known: Attributes
-    ) -> ReleaseDecision:
-        """After the organisation's policies the person's own choice, where the organisation leaves it to her."""
+    def _wish(self, request: ReleaseRequest, requester: Requester, decision: ReleaseDecision) -> Wish | None:
+        """The person's own choice, where the organisation leaves it to her."""
         if self._personal_choices is None or not decision.verdicts:
+            return None
+        return self._personal_choices.wish(request.principal, requester, request.at)
+
+    def _as_she_chose(
+        self,
+        wish: Wish | None,
+        request: ReleaseRequest,
+        requester: Requester,
+        decision: ReleaseDecision,
+        known: Attributes,
+    ) -> ReleaseDecision:
+        """What becomes of the decision of the organisation's policies by the person's own choice."""
+        if wish is None:
             return decision
-        wish = self._personal_choices.wish(request.principal, requester, request.at)
-        return as_she_wishes(decision, wish, known) if wish is not None else decision
+        return as_she_wishes(decision, wish, known, requester=requester, precedence=self.precedence(request.at))
 
     def _current_policies(self, at: datetime) -> ReleasePolicies:
         problem = self._policies.poll(at)
         if problem is not None:
             # The policies in force stay in force.
             self._log.error("release_policies_refused", problem=str(problem))
-        return self._policies.value
+        # Taken before: what is applied is recorded by now.
+        policies = self._policies.value
+        self._record_changes(at)
+        return policies
 
     def _note(
         self, request: ReleaseRequest, requester: Requester, resolution: Resolution, decision: ReleaseDecision
@@ -113,7 +221,7 @@ class Authority:
         self._log.info(
             "attributes_released",
             principal=request.principal,
-            requester=request.requester,
+            requester=None if request.anonymous else request.requester,
             requester_known=requester.known,
             target=request.target,
             attributes=sorted(released),
@@ -122,6 +230,12 @@ class Authority:
             rules=rules_that_released(decision),
             notes=[f"{note.reason} {note.source} {note.detail}".strip() for note in resolution.notes],
         )
+
+
+def _circumstances(request: ReleaseRequest, resolution: Resolution) -> Circumstances:
+    """What the conditions of policies look at."""
+    person = (*resolution.attributes, *resolution.internal)
+    return Circumstances(request.network, request.authn_context, person, resolution.uncertain)
 
 
 def rules_that_released(decision: ReleaseDecision) -> list[str]:

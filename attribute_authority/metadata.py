@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from attribute_authority.settings import AttributeAuthoritySettings
-from ostiary.federation.keys import KeyRing
-from ostiary.federation.model import AaRole, Endpoint, Scope
+from ostiary.federation.keys import KeyRing, load_certificate
+from ostiary.federation.model import AaRole, Endpoint, EntityKey, Scope
 from ostiary.saml import names
+from ostiary.saml.keys import TrustedKey
 
 
 def aa_role(
@@ -15,10 +16,28 @@ def aa_role(
     nameid_formats: tuple[str, ...] = (names.TRANSIENT,),
 ) -> AaRole:
     """AttributeAuthorityDescriptor (SAML metadata 2.4.7): the SOAP endpoint, all published keys, the scopes, and by which names it may be
-    asked about people."""
+    asked about people.
+
+    The keys of the back channel's TLS are among them, for signing: so partners know the server by its key (SAML metadata 2.4.1.1). Raises
+    `ConfigurationError` (``key.file``) where one of its certificates can't be used.
+    """
     return AaRole(
-        keys=key_ring.published,
+        keys=key_ring.published + _tls_keys(settings, key_ring),
         attribute_services=(Endpoint(names.SOAP, settings.query_location),),
         scopes=tuple(Scope(scope) for scope in scopes),
-        nameid_formats=nameid_formats,
+        nameid_formats=nameid_formats + _by_certificate(settings),
     )
+
+
+def _tls_keys(settings: AttributeAuthoritySettings, key_ring: KeyRing) -> tuple[EntityKey, ...]:
+    channel = settings.back_channel
+    if channel is None:
+        return ()
+    paths = [channel.certificate, *([channel.next_certificate] if channel.next_certificate is not None else [])]
+    published = {entry.key for entry in key_ring.published if entry.use != "encryption"}
+    found = {TrustedKey.from_certificate(der): der for der in map(load_certificate, paths)}
+    return tuple(EntityKey(key, "signing", der) for key, der in found.items() if key not in published)
+
+
+def _by_certificate(settings: AttributeAuthoritySettings) -> tuple[str, ...]:
+    return (names.X509_SUBJECT_NAME,) if settings.certificate_names is not None else ()

@@ -52,8 +52,8 @@ class RemoteAuthority:
         Raises `Missing` (``aa.unknown_principal``) when the owner does not speak of this person, `Unavailable` (``soap.unreachable``,
         ``aa.authority_failed``) when it does not answer, can't, or answers what is not to be believed.
         """
-        if request.wanted == ():
-            # On the wire a query without attributes asks for all of them.
+        if request.wanted == () or request.anonymous:
+            # On the wire a query without attributes asks for all of them; and for nobody in particular no handle can be made.
             return Release((), self._decision(()))
         query = self._query(request)
         element = query.to_xml()

@@ -26,23 +26,27 @@ def find_requester_in(registry: Callable[[], Registry]) -> FindRequester:
 
 def requester_of(entity: Entity) -> Requester:
     """The requester that this entity is. Requested attributes of all its consuming services count, by their friendly
-    names; so do the origins of its assertion consumers and of where it wants discovery responses, and the subject identifier that its
-    entity attribute requires.
+    names; so do the origins of its assertion consumers and of where it wants discovery responses, its entity attributes, and the subject
+    identifier that one of them requires.
     """
-    asked: dict[str, bool] = {}
+    asked: dict[tuple[str, bool], frozenset[str]] = {}
     for service in entity.sp.attribute_consuming if entity.sp is not None else ():
         for attribute in service.requested:
-            name = friendly_name(attribute.name, attribute.name_format)
-            asked[name] = asked.get(name, False) or attribute.required
+            key = (friendly_name(attribute.name, attribute.name_format), attribute.required)
+            values = frozenset(attribute.values)
+            before = asked.get(key, values)
+            # A service that names no values asks for all of them.
+            asked[key] = before | values if before and values else frozenset()
     identifier = read_requirement(entity.entity_attributes)
-    asked.update(dict.fromkeys(identifiers_asked(identifier), True))
+    asked.update({(name, True): frozenset() for name in identifiers_asked(identifier)})
     return Requester(
         entity.entity_id,
         entity_categories=entity.entity_categories,
         registration_authority=entity.registration_authority,
-        requested=tuple(RequestedAttribute(name, required) for name, required in asked.items()),
+        requested=tuple(RequestedAttribute(name, required, values) for (name, required), values in asked.items()),
         origins=_origins(entity),
         identifier=identifier,
+        entity_attributes=entity.entity_attributes,
     )
 
 

@@ -5,15 +5,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from attribute_authority.administration.settings import AdministratorsSettings
 from attribute_authority.connectors.settings import each_once
+from attribute_authority.queries.encryption import EncryptAnswers
+from attribute_authority.queries.settings import (
+    BackChannelSettings,
+    CertificateNamesSettings,
+    EncryptAnswersFor,
+    EntityIdText,
+    MayAskFor,
+)
 from attribute_authority.resolver.settings import ResolverSettings
 from ostiary.config import (
     DatabaseSettings,
     Duration,
+    DurationOrZero,
     FileFromHere,
     FileOrDirectoryFromHere,
     ListenSettings,
-    PathFromHere,
     PublicUrl,
     Settings,
     load_settings,
@@ -22,6 +31,7 @@ from ostiary.consent.settings import ConsentSettings
 from ostiary.federation.settings import TrustSettings
 from ostiary.ldap.people import LdapPeople
 from ostiary.ldap.settings import LdapSettings, Report
+from ostiary.policy.bundles import PolicyPathFromHere
 
 QUERY_PATH = "/saml/attribute-query"
 
@@ -75,6 +85,18 @@ class AttributeAuthoritySettings(Settings):
 
     ``consent`` is the same as in idp.yaml: what people answered there is kept to here. With ``pages`` the authority shows each person what
     leaves about her, at ``/my`` below its public URL; ``trust`` then holds the metadata of the organisation's own identity provider too.
+
+    ``release_policies`` are files, directories and shipped bundles (``bundle:research-and-scholarship``). ``precedence`` is the document
+    that says what people may decide themselves (policies/precedence/default.yaml); left out, everything between mandatory and forbidden.
+
+    Queries that are neither signed nor come with a certificate that proves who asks are refused, or with ``answers_anonymous`` answered as
+    to anybody. ``denied_requesters`` (entityIDs) are told that they get no answer. ``may_ask_for``: requesters, and those whose names for
+    people they may use beside their own. ``encrypt_answers``: whether attributes are encrypted for the requester, ``when_possible`` where
+    its metadata has a key for it; ``encrypt_answers_for`` says otherwise for some. ``allow_cbc_for_legacy_partners`` encrypts by CBC for
+    those whose metadata asks for nothing better.
+
+    ``administrators`` says who may open the administrators' pages, at ``/admin``; ``remember_requests`` for how long requests are
+    remembered, without values, for trying out changes of policies on them (``ostiary policy dry-run``; ``0s``: not at all).
     """
 
     entity_id: str = Field(min_length=1, max_length=1024)
@@ -92,11 +114,22 @@ class AttributeAuthoritySettings(Settings):
     other_timeout: Duration = timedelta(seconds=5)
     accepts_passed_on: bool = False
     resolver: ResolverSettings
-    release_policies: tuple[PathFromHere, ...] = Field(min_length=1)
+    release_policies: tuple[PolicyPathFromHere, ...] = Field(min_length=1)
+    precedence: FileFromHere | None = None
     consent: ConsentSettings = ConsentSettings()
+    administrators: AdministratorsSettings = AdministratorsSettings()
+    remember_requests: DurationOrZero = timedelta(days=14)
     pages: PagesSettings | None = None
     answer_lifetime: Duration = timedelta(minutes=5)
+    back_channel: BackChannelSettings | None = None
+    answers_anonymous: bool = False
+    denied_requesters: tuple[EntityIdText, ...] = ()
+    may_ask_for: MayAskFor = Field(default_factory=dict, max_length=1000)
+    certificate_names: CertificateNamesSettings | None = None
+    encrypt_answers: EncryptAnswers = "never"
+    encrypt_answers_for: EncryptAnswersFor = Field(default_factory=dict)
     allow_sha1_from_legacy_partners: tuple[str, ...] = ()
+    allow_cbc_for_legacy_partners: tuple[EntityIdText, ...] = ()
     trusted_proxies: int = Field(default=0, ge=0, le=10)
 
     @field_validator("others")
@@ -116,5 +149,10 @@ class AttributeAuthoritySettings(Settings):
 
     @property
     def query_location(self) -> str:
-        """Where queries are posted to."""
-        return self.public_url + QUERY_PATH
+        """Where queries are posted to, as metadata says it."""
+        return (self.back_channel.public_url if self.back_channel is not None else self.public_url) + QUERY_PATH
+
+    @property
+    def query_locations(self) -> tuple[str, ...]:
+        """The same, and the service's own address where that is another one."""
+        return tuple(dict.fromkeys((self.query_location, self.public_url + QUERY_PATH)))

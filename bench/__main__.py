@@ -9,7 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import attribute_certificate, demo_start, saml_messages, sign_on, sso_sessions
+from bench import (
+    attribute_authority,
+    attribute_certificate,
+    demo_start,
+    release_policies,
+    saml_messages,
+    sign_on,
+    sso_sessions,
+)
 from bench.measure import Row
 
 
@@ -19,7 +27,15 @@ def main() -> int:
     quick: bool = parser.parse_args().quick
     rows = [
         row
-        for part in (saml_messages, sign_on, attribute_certificate, sso_sessions, demo_start)
+        for part in (
+            saml_messages,
+            sign_on,
+            attribute_authority,
+            release_policies,
+            attribute_certificate,
+            sso_sessions,
+            demo_start,
+        )
         for row in part.rows(quick=quick)
     ]
     Path(__file__).with_name("results.json").write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n")

@@ -5,30 +5,20 @@ the release policies and the consent that was given, the doubly signed Response 
 the service's processes, client excluded.
 """
 
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
-import urllib3
-import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
 
 from bench.demo_start import free_ports
 from bench.measure import Row, cpu_milliseconds
+from bench.served import Served, configured, served, write_keys
 from ostiary.command.demo.federation import prepare
 from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import INSTRUMENT, NORTHGATE
-from ostiary.config import write_private_file
 from ostiary.federation.keys import load_key_ring
 from ostiary.saml import names
 from ostiary.saml.bindings import encode_redirect
@@ -43,15 +33,13 @@ def rows(*, quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         layout = Layout(Path(name), free_ports())
         for part in (NORTHGATE.key, "instrument"):
-            _write_keys(layout.directory(part) / "keys")
+            write_keys(layout.directory(part) / "keys")
         prepare(layout, [], now=datetime.now(UTC))
         _one_worker_with_consent(layout)
-        process = _serve(layout)
-        try:
-            value = _milliseconds(layout, process, rounds=4 if quick else 10, logins=100 if quick else 300)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+        directory = layout.directory(NORTHGATE.key)
+        command = ["idp", "--config", str(directory / "idp.yaml"), "--authority", str(directory / "aa.yaml")]
+        with served(command, f"{layout.idp_url(NORTHGATE)}/health") as service:
+            value = _milliseconds(layout, service, rounds=4 if quick else 10, logins=100 if quick else 300)
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     limit = cpu_milliseconds({"two": lambda: _two_signatures(key)}, rounds=20, loops=20)["two"]
     return [Row("single sign-on with a session, one HTTP request", value, "ms CPU", limit, GOAL)]
@@ -62,7 +50,7 @@ def _two_signatures(key: rsa.RSAPrivateKey) -> None:
         key.sign(b"x" * 400, padding.PKCS1v15(), hashes.SHA256())
 
 
-def _milliseconds(layout: Layout, process: subprocess.Popen[bytes], *, rounds: int, logins: int) -> float:
+def _milliseconds(layout: Layout, service: Served, *, rounds: int, logins: int) -> float:
     """For one sign-on: the best of ``rounds``."""
     browser = Browser(HttpTransport())
     url = _request(layout)
@@ -81,10 +69,10 @@ def _milliseconds(layout: Layout, process: subprocess.Popen[bytes], *, rounds: i
     best = float("inf")
     for _ in range(rounds):
         requests = [_request(layout) for _ in range(logins)]
-        before = _cpu(process)
+        before = service.cpu()
         for request in requests:
             answer = browser.transport.send("GET", request, headers, b"")
-        best = min(best, (_cpu(process) - before) / logins * 1000)
+        best = min(best, (service.cpu() - before) / logins * 1000)
         if not _carries_response(answer):
             raise RuntimeError(f"no Response came: HTTP {answer.status}")
     return best
@@ -119,50 +107,4 @@ def _carries_response(answer: Answer) -> bool:
 def _one_worker_with_consent(layout: Layout) -> None:
     """Both halves of the home organisation ask people about the resource, which the demo's first one does not."""
     for name in ("idp.yaml", "aa.yaml"):
-        path = layout.directory(NORTHGATE.key) / name
-        content = yaml.safe_load(path.read_text())
-        content["listen"]["workers"] = 1
-        content["consent"] = {"mode": "required"}
-        path.write_text(yaml.safe_dump(content))
-
-
-def _serve(layout: Layout) -> subprocess.Popen[bytes]:
-    directory = layout.directory(NORTHGATE.key)
-    command = [sys.executable, "-m", "ostiary.command", "serve", "idp", "--config", str(directory / "idp.yaml")]
-    # Its log goes where a log goes, but not onto this terminal.
-    process = subprocess.Popen(
-        [*command, "--authority", str(directory / "aa.yaml")],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-    )
-    transport = HttpTransport()
-    for _ in range(300):
-        try:
-            if transport.send("GET", f"{layout.idp_url(NORTHGATE)}/health", {}, b"").status == 200:
-                return process
-        except urllib3.exceptions.HTTPError:
-            # Not there yet.
-            time.sleep(0.1)
-    process.kill()
-    raise RuntimeError("the identity provider did not start")
-
-
-def _cpu(process: subprocess.Popen[bytes]) -> float:
-    """CPU seconds of the service and its workers."""
-    main = psutil.Process(process.pid)
-    return sum(sum(one.cpu_times()[:2]) for one in (main, *main.children(recursive=True)))
-
-
-def _write_keys(directory: Path) -> None:
-    """RSA of 2048 bits, as the limit; what the demo makes for itself is longer."""
-    directory.mkdir(parents=True)
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    certificate = builder.serial_number(1).not_valid_before(now).not_valid_after(now.replace(year=now.year + 1))
-    pem = serialization.Encoding.PEM
-    (directory / "current.crt").write_bytes(certificate.sign(key, hashes.SHA256()).public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_private_file(directory / "current.key", private)
+        configured(layout.directory(NORTHGATE.key) / name, listen={"workers": 1}, consent={"mode": "required"})

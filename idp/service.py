@@ -47,11 +47,13 @@ from idp.sign_on.tickets import Tickets
 from idp.terms.step import TermsStep, add_terms_pages
 from idp.terms.store import Acceptances
 from ostiary.clock import Clock
+from ostiary.consent.personal import PrecedenceAt
 from ostiary.consent.store import Choices
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey, derived_secrets
-from ostiary.ports import AttributeSource
+from ostiary.policy.precedence import DEFAULT_PRECEDENCE
+from ostiary.ports import NOTHING_ASKED, AskedRequests, AttributeSource
 from ostiary.saml.soap_transport import SoapTransport
 from ostiary.storage.sql import SqlReplayStore
 from ostiary.storage.stores import Counters, SessionStore
@@ -91,12 +93,15 @@ def make_idp(
     branding: Callable[[], Branding] = lambda: PLAIN,
     operation: Operation | None = None,
     own_page_url: str | None = None,
+    asked_requests: AskedRequests = NOTHING_ASKED,
+    precedence: PrecedenceAt = lambda at: DEFAULT_PRECEDENCE,
 ) -> Flask:
     """The application. ``registry``, ``key_ring``, ``handle_keys`` and ``branding`` give the snapshots of the moment, and so does
     ``live`` the settings, of which some may change while it runs (`idp.operate.live`); ``operation`` is what operators see, if
     anything. ``engine`` is the database of the audit, ``writer`` the name of this service or node in it; ``opened`` are the people
     whom it authenticates; ``own_attributes`` says what is known about one of them, whoever may learn it (it raises `Unavailable`).
     ``transport`` takes the place of HTTP on the way to SPs. ``own_page_url`` is where a person sees what leaves about her, if anywhere.
+    ``asked_requests`` remembers what the Attribute Authority was asked; ``precedence`` gives what it leaves to people at a moment.
 
     Routes below the public URL: ``/`` (who is signed in), and those of the parts that are put together here. Its metadata is the
     roof's to publish. Nodes that share ``handle_keys``, ``sessions`` and ``counters`` are interchangeable at every request.
@@ -142,7 +147,9 @@ def make_idp(
         sessions=own_sessions,
         tickets=Tickets(sessions),
         attribute_source=attribute_source,
-        answering=Answering(current, key_ring, name_ids, own_sessions, Outgoing(artifacts), engine, writer),
+        answering=Answering(
+            current, key_ring, name_ids, own_sessions, Outgoing(artifacts), engine, writer, asked_requests
+        ),
         authority_of=Authorities(
             settings.authorities, login_name=opened.people.login_name, own_attributes=own_attributes
         ).of,
@@ -181,7 +188,8 @@ def make_idp(
             now=clock.now,
         )
         accounts = add_account_pages(app, own, sign_on, login_page.throttle, opened.ambient)
-    sign_on.steps = (login_page, *factor_step, *accounts, *_add_own_say(app, sign_on, settings, engine, writer))
+    own_say = _add_own_say(app, sign_on, settings, Choices(engine, writer=writer), precedence, own_page_url)
+    sign_on.steps = (login_page, *factor_step, *accounts, *own_say)
     add_sso(app, sign_on)
     add_back_channel(app, BackChannel(sign_on, artifacts, opened.login, login_page.throttle))
     add_login_page(app, login_page)
@@ -192,17 +200,23 @@ def make_idp(
     return app
 
 
-def _add_own_say(app: Flask, sign_on: SignOn, settings: IdpSettings, engine: Engine, writer: str) -> tuple[Step, ...]:
+def _add_own_say(
+    app: Flask,
+    sign_on: SignOn,
+    settings: IdpSettings,
+    choices: Choices,
+    precedence: PrecedenceAt,
+    own_page_url: str | None,
+) -> tuple[Step, ...]:
     """Terms of use, consent, and the portal; the steps among them, in their order."""
     steps: list[Step] = []
     if settings.terms_of_use is not None:
-        terms = TermsStep(sign_on, Acceptances(engine, writer=writer), settings.terms_of_use.read())
+        terms = TermsStep(sign_on, Acceptances(sign_on.engine, writer=sign_on.writer), settings.terms_of_use.read())
         add_terms_pages(app, terms)
         steps.append(terms)
-    choices = Choices(engine, writer=writer)
-    consent = ConsentStep(sign_on, choices, settings.consent)
+    consent = ConsentStep(sign_on, choices, settings.consent, precedence)
     add_consent_page(app, consent)
-    add_consent_list(app, ConsentList(sign_on, choices, settings.consent))
+    add_consent_list(app, ConsentList(sign_on, choices, settings.consent, precedence, own_page_url))
     if settings.portal is not None:
         add_portal(app, make_portal(sign_on, settings.portal))
     return (*steps, consent)

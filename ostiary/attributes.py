@@ -19,12 +19,31 @@ SCOPED = frozenset(
 CASE_INSENSITIVE = frozenset({"subject-id", "pairwise-id"})
 
 
+# Attributes whose values are persistent names (eduPerson 202208 2.2.11).
+NAME_ID_VALUED = frozenset({"eduPersonTargetedID"})
+
+
+@dataclass(frozen=True, slots=True)
+class NameIdValue:
+    """A persistent name as a value (SAML core 8.3.7): who gave it and for whom it is, both entityIDs. Absent qualifiers are the issuer and
+    the audience of the assertion that holds it."""
+
+    value: str
+    name_qualifier: str | None = None
+    sp_name_qualifier: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value. ``scope`` is the part after the last ``@`` of a scoped attribute, None for every other attribute."""
+    """One value. ``scope`` is the part after the last ``@`` of a scoped attribute, None for every other attribute.
+
+    A persistent name has ``name_id``; its ``text`` is then ``IdP!SP!value``, which is what policies and applications compare
+    (`make_name_id_value`).
+    """
 
     text: str
     scope: str | None = None
+    name_id: NameIdValue | None = None
 
     def __str__(self) -> str:
         return self.text if self.scope is None else f"{self.text}@{self.scope}"
@@ -36,7 +55,8 @@ class Attribute:
 
     ``name`` is the friendly name of the standard's own schema (``eduPersonScopedAffiliation``, ``mail``); ``issuer`` the
     entityID or VO that asserts it; ``issued_at`` when it was asserted; ``valid_until`` (exclusive) until when it may be used;
-    ``assurance`` the assurance profile under which it was vetted, where known.
+    ``assurance`` the assurance profile under which it was vetted, where known; ``wire_name`` the URI by which SAML calls an
+    attribute that no standard names.
     """
 
     name: str
@@ -45,6 +65,7 @@ class Attribute:
     issued_at: datetime | None = None
     valid_until: datetime | None = None
     assurance: str | None = None
+    wire_name: str | None = None
 
     def texts(self) -> tuple[str, ...]:
         """The values as written, scope included."""
@@ -53,7 +74,8 @@ class Attribute:
 
     def keeping(self, values: Iterable[Value]) -> "Attribute":
         """The same attribute with only these values."""
-        return replace(self, values=tuple(values))
+        kept = tuple(values)
+        return self if kept == self.values else replace(self, values=kept)
 
 
 Attributes = tuple[Attribute, ...]
@@ -73,6 +95,11 @@ def make_value(name: str, text: str) -> Value:
         left, _, scope = (text.lower() if name in CASE_INSENSITIVE else text).rpartition("@")
         return Value(left, scope)
     return Value(text)
+
+
+def make_name_id_value(name_id: NameIdValue) -> Value:
+    """The value that a persistent name is, written as its qualifiers and itself with ``!`` between."""
+    return Value(f"{name_id.name_qualifier or ''}!{name_id.sp_name_qualifier or ''}!{name_id.value}", name_id=name_id)
 
 
 def texts_of(attributes: Iterable[Attribute], name: str) -> tuple[str, ...]:

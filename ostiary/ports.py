@@ -1,11 +1,15 @@
 """The Protocols through which rooms reach each other; the roof fills them in. Nothing else stands here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ostiary.attributes import Attribute, Attributes
 from ostiary.policy.release import ReleaseDecision, Requester, Wish
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 class People(Protocol):
@@ -51,11 +55,15 @@ class ReleaseNote:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The answer: what may leave, for each value considered the rule that decided, and what went wrong while the values were sought."""
+    """The answer: what may leave, for each value considered the rule that decided, and what went wrong while the values were sought.
+    ``has_her_say`` is False where it is known that nothing the person said bears on it; ``wire_names`` are the names of attributes that
+    have a wire name of their own, by that."""
 
     attributes: tuple[Attribute, ...]
     decision: ReleaseDecision
     notes: tuple[ReleaseNote, ...] = ()
+    has_her_say: bool = True
+    wire_names: Mapping[str, str] = field(default_factory=dict)
 
 
 class PersonalChoices(Protocol):
@@ -74,6 +82,32 @@ class AttributeSource(Protocol):
         ...
 
 
+class AskedRequests(Protocol):
+    """Remembers for a while what was asked, so that a change of release policies can be tried out on it."""
+
+    def note(self, connection: "Connection", request: ReleaseRequest, *, pushed: bool) -> None:
+        """In the transaction that has just written the audit row about this person. ``pushed``: at a sign-on, by the identity provider."""
+        ...
+
+    def sweep(self, now: datetime) -> None:
+        """After that transaction: clears away some of what is old, when it is time."""
+        ...
+
+
+class _NothingAsked:
+    """Remembers nothing."""
+
+    def note(self, connection: "Connection", request: ReleaseRequest, *, pushed: bool) -> None:
+        """Nothing."""
+
+    def sweep(self, now: datetime) -> None:
+        """Nothing."""
+
+
+NOTHING_ASKED: Final[AskedRequests] = _NothingAsked()
+"""Remembers nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class NamedPerson:
     """Whom a lasting identifier names: her ``principal``, and the index of the Attribute Authority that knows her."""
@@ -87,6 +121,23 @@ class PersistentNames(Protocol):
 
     def person_named(self, value: str, requester: str) -> NamedPerson | None:
         """Whom ``requester`` (entityID, proven) knows by this value; None when it names nobody to this requester. Raises `Unavailable`."""
+        ...
+
+
+class SubjectIdentifiers(Protocol):
+    """The ``subject-id`` and ``pairwise-id`` values that a home organisation has told resources."""
+
+    def person_told(self, attribute: str, value: str, requester: str) -> NamedPerson | None:
+        """Whose ``attribute`` with this value ``requester`` (entityID, proven) was told; None for any other. Raises `Unavailable`."""
+        ...
+
+
+class CertificateNamedPeople(Protocol):
+    """People of a home organisation by the names in their certificates."""
+
+    def person_with(self, subject: str) -> NamedPerson | None:
+        """Whom a certificate with this subject (as RFC 4514 writes it) names; None where it is nobody, or not one person. Raises
+        `Unavailable`."""
         ...
 
 

@@ -17,8 +17,10 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
 from ostiary.saml import names
 from ostiary.saml.bindings import decode_post, encode_redirect
+from ostiary.saml.decryption import Decryption
+from ostiary.saml.encrypted_response import verify_response_that_may_be_encrypted
 from ostiary.saml.protocol import AuthnRequest, new_id
-from ostiary.saml.validate import AcceptedResponse, Timing, accept_response, response_issuer, verify_response
+from ostiary.saml.validate import AcceptedResponse, Timing, accept_response, response_issuer
 from ostiary.storage.stores import ReplayStore, SessionStore
 from ostiary.web.cookies import cookie_name, read_cookie, set_cookie
 from ostiary.web.forms import FormLimits, one, optional, parse_form, parse_query
@@ -160,16 +162,17 @@ class LoginFlow:
         browser = secrets.token_urlsafe(32)
         return browser, (set_cookie(self._cookie, browser, https=self._https),)
 
-    def consume(self, request: Request, registry: Registry, now: datetime) -> Redirect:
-        """The assertion consumer service. A cross-site POST: no cookie is read and none is set."""
+    def consume(self, request: Request, registry: Registry, keys: KeyRing, now: datetime) -> Redirect:
+        """The assertion consumer service. A cross-site POST: no cookie is read and none is set. What was encrypted for us is opened."""
         fields = parse_form(request.headers.get("content-type"), request.body, _FORM)
         message = decode_post(one(fields, "SAMLResponse", max_length=_FORM.total), optional(fields, "RelayState"))
         issuer = response_issuer(message.element)
         role = registry.idp(issuer, now)
         if role is None:
             raise Refusal("sp.unknown_idp", expected="a home organisation that this resource knows", found=issuer)
+        decryption = Decryption(self._settings.entity_id, keys.decrypting)
         accepted = accept_response(
-            verify_response(message.element, role.signing_keys()),
+            verify_response_that_may_be_encrypted(message.element, role.signing_keys(), decryption),
             issuer=issuer,
             audience=self._settings.entity_id,
             recipient=f"{self._handlers}/acs",

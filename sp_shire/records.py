@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ostiary.attributes import Attribute, Attributes, Value
+from ostiary.attributes import Attribute, Attributes, NameIdValue, Value, make_name_id_value
 from ostiary.saml.assertion import NameId
 from ostiary.web.identity import Person
 
@@ -182,7 +182,7 @@ def _attribute_fields(attributes: Attributes) -> list[object]:
     return [
         [
             attribute.name,
-            [[value.text, value.scope] for value in attribute.values],
+            [_value_fields(value) for value in attribute.values],
             attribute.issuer,
             attribute.valid_until.isoformat() if attribute.valid_until else None,
         ]
@@ -190,11 +190,23 @@ def _attribute_fields(attributes: Attributes) -> list[object]:
     ]
 
 
+def _value_fields(value: Value) -> list[object]:
+    held = value.name_id
+    if held is None:
+        return [value.text, value.scope]
+    return [held.value, held.name_qualifier, held.sp_name_qualifier]
+
+
+def _read_value(stored: Any) -> Value:
+    # Two fields for a text, three for a persistent name.
+    return Value(*stored) if len(stored) == 2 else make_name_id_value(NameIdValue(*stored))
+
+
 def _read_attributes(stored: Any) -> Attributes:
     return tuple(
         Attribute(
             name,
-            tuple(Value(text, scope) for text, scope in values),
+            tuple(_read_value(value) for value in values),
             issuer=issuer,
             valid_until=datetime.fromisoformat(valid_until) if valid_until else None,
         )

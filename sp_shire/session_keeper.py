@@ -193,7 +193,7 @@ class SessionKeeper:
         self, issuer: str, found: Attributes, queried: bool, registry: Registry, policy: AcceptancePolicy, now: datetime
     ) -> Knowledge:
         entity = registry.get(issuer, now)
-        believed = accept(policy, _issuer(issuer, entity), found, at=now)
+        believed = accept(policy, _issuer(issuer, entity), found, at=now, audience=self._settings.entity_id)
         return Knowledge(
             attributes=believed.attributes,
             withheld=tuple((v.attribute, str(v.value), v.reason) for v in believed.verdicts if not v.accepted),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ostiary.clock import Clock
 from ostiary.errors import Missing, NotAuthenticated, OstiaryError, Refusal, Unavailable, WrongMethod
@@ -108,6 +108,24 @@ class Shire:
             "metadata": {"GET": self._metadata},
         }
 
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the public URL, as browsers write them."""
+        return self._origin
+
+    def now(self) -> datetime:
+        """The time by its clock."""
+        return self._clock.now()
+
+    def refuse(self, request: Request, error: OstiaryError) -> Reply:
+        """The error page for what an adapter refuses."""
+        return self._replies.refused(request, error, self._clock.now())
+
+    def login_url(self, request: Request) -> str:
+        """Where a person who wants this page begins to log in. Raises `Refusal` (``sp.target``)."""
+        target = self._flow.target_back_to(request.path, request.query)
+        return f"{self._origin}{self._handler_prefix}login?{urlencode({'target': target})}"
+
     def is_handler(self, path: str) -> bool:
         """Whether this path belongs to the handlers: then the adapter reads the body of a POST."""
         return path.startswith(self._handler_prefix)
@@ -197,7 +215,8 @@ class Shire:
 
     def _shar(self, snapshot: Snapshot) -> Shar:
         timing = Timing(skew=self.settings.clock_skew)
-        return Shar(self.settings.entity_id, snapshot.keys.signer, self._transport, timing)
+        keys = snapshot.keys
+        return Shar(self.settings.entity_id, keys.signer, self._transport, timing, keys.decrypting)
 
     # -- login ---------------------------------------------------------------------------------------------------------
 
@@ -219,7 +238,7 @@ class Shire:
         return self._replies.redirect(*self._flow.discovered(request, snapshot.registry, snapshot.keys, now))
 
     def _consume(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
-        return self._replies.redirect(*self._flow.consume(request, snapshot.registry, now), status=303)
+        return self._replies.redirect(*self._flow.consume(request, snapshot.registry, snapshot.keys, now), status=303)
 
     def _finish(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
         login, target = self._flow.finish(request, now)

@@ -4,13 +4,23 @@ The simulator loads every service, so it is imported by those fixtures that need
 """
 
 import fcntl
+import functools
+import gc
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
+import alembic.util
 import pytest
 from hypothesis import settings
+from jinja2 import BytecodeCache, Environment
+from jinja2.bccache import Bucket
+
+from ostiary.storage import engine as storage
+from ostiary.web import pages
 
 # How long an example takes says something about the machine, and nothing about the code.
 settings.register_profile("house", deadline=None)
@@ -18,6 +28,79 @@ settings.load_profile("house")
 
 if TYPE_CHECKING:
     from tests.simulator import Simulation
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector would look through all of it again and again, up to half a second each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 10, 10)
+
+
+class _CompiledOnce(BytecodeCache):
+    """Every service of every test has the same templates, which take longer to compile than most tests to run."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates() -> Iterator[None]:
+    """A template is compiled once for its content in each process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "Environment", functools.partial(Environment, bytecode_cache=_CompiledOnce()))
+        yield
+
+
+def _version_files_once() -> Callable[[str, str], ModuleType]:
+    """alembic's own way of loading a file, but each content once; ``env.py`` is not loaded but run."""
+    load: Callable[[str, str], ModuleType] = alembic.util.load_python_file
+    loaded = functools.cache(lambda directory, name, content: load(directory, name))
+
+    def load_once(directory: str, name: str) -> ModuleType:
+        if name == "env.py":
+            return load(directory, name)
+        found: ModuleType = loaded(directory, name, Path(directory, name).read_bytes())
+        return found
+
+    return load_once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def version_files() -> Iterator[None]:
+    """Every database of every service asks for all of them anew, to find that nothing is missing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alembic.util, "load_python_file", _version_files_once())
+        yield
+
+
+_SET_UP = storage._set_up
+
+
+def _set_up_for_now(connection: sqlite3.Connection, record: object) -> None:
+    _SET_UP(connection, record)
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cut() -> Iterator[None]:
+    """SQLite files of tests end with the test, so nothing waits until the disk has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "_set_up", _set_up_for_now)
+        yield
+
+
+@pytest.fixture
+def sqlite_as_in_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what `no_power_cut` takes away."""
+    monkeypatch.setattr(storage, "_set_up", _SET_UP)
 
 
 @pytest.fixture(scope="session")

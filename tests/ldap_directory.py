@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ostiary.errors import Unavailable
 from ostiary.ldap.filters import And, Compare, Filter, Not, Or, Present, Substrings
-from ostiary.ldap.port import BindOutcome, Entry
+from ostiary.ldap.port import BindOutcome, Entry, Several
 
 RIGHT = "right horse"
 BASE = "ou=people,dc=example,dc=org"
@@ -55,6 +55,20 @@ class MemoryDirectory:
         found = self.matching(base, wanted)
         if len(found) > 1:
             raise Unavailable("ldap.ambiguous", expected="one entry", found=f"{len(found)}")
+        return self.shown(found[0], attributes) if found else None
+
+    def find_many(self, base: str, wanted: Filter, attributes: Sequence[str], *, most: int) -> Several:
+        if self.failing is not None:
+            raise self.failing
+        self.searches.append(wanted)
+        found = self.matching(base, wanted)
+        return Several(tuple(self.shown(entry, attributes) for entry in found[:most]), len(found) <= most)
+
+    def read(self, dn: str, wanted: Filter, attributes: Sequence[str]) -> Entry | None:
+        if self.failing is not None:
+            raise self.failing
+        self.searches.append(wanted)
+        found = [entry for entry in self.matching(dn, wanted) if entry.dn == dn]
         return self.shown(found[0], attributes) if found else None
 
     def bind(self, dn: str, password: bytes) -> BindOutcome:

@@ -182,7 +182,8 @@ class LdapServer:
         if not base.endswith(self.base):
             connection.sendall(_message(number, _result(0x65, NO_SUCH_OBJECT)))
             return
-        found = self.directory.matching(base, wanted)
+        only = parts[1][1] == b"\0"
+        found = [entry for entry in self.directory.matching(base, wanted) if not only or entry.dn == base]
         asked = [name.decode() for _, name in elements(parts[7][1])]
         for entry in found[:limit]:
             shown = self.directory.shown(entry, asked)

@@ -17,6 +17,9 @@ PYTEST = [
     "loadgroup",
     "-m",
     "not e2e and not interop",
+    # Not only left out: what they import takes two seconds in each process.
+    "--ignore=tests/e2e",
+    "--ignore=tests/interop",
 ]
 # Under -O no `assert` statement of the program runs, so nothing may depend on one; pytest's own rewriting keeps those of the tests, and
 # its warning that the others do not run is what we want.

@@ -31,6 +31,7 @@ from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
 from ostiary.config import load_settings, write_private_file
 from ostiary.errors import Unavailable
+from ostiary.federation import keys
 from ostiary.storage.engine import open_engine
 from ostiary.web.log import Log, make_log
 from ostiary.web.texts import Catalogue
@@ -86,19 +87,19 @@ class Simulation:
         self.stores: dict[str, Stores] = {}
         self._engines: list[Engine] = []
         event.listen(Engine, "engine_connect", self._note_engine)
-        with _texts_read_once():
+        with _read_once():
             self.serve(
                 self.layout.wayf_url,
                 make_discovery(self.layout.directory("wayf") / "wayf.yaml", clock=self.clock, log=self.log("wayf")),
             )
-            for home in HOMES:
-                self.serve(self.layout.idp_url(home), self.idp_node(home))
-                self.serve(self.layout.aa_url(home), self.authority_node(home))
-            for resource in RESOURCES:
-                settings = load_settings(self.layout.directory(resource.key) / "sp.yaml", ShireSettings)
-                self.stores[resource.key] = make_stores(settings)
-                self.shires[resource.key] = self.resource_node(resource.key)
-                self.serve(self.layout.resource_url(resource), self.protect(resource.key, self.shires[resource.key]))
+        for home in HOMES:
+            self.serve(self.layout.idp_url(home), self.idp_node(home))
+            self.serve(self.layout.aa_url(home), self.authority_node(home))
+        for resource in RESOURCES:
+            settings = load_settings(self.layout.directory(resource.key) / "sp.yaml", ShireSettings)
+            self.stores[resource.key] = make_stores(settings)
+            self.shires[resource.key] = self.resource_node(resource.key)
+            self.serve(self.layout.resource_url(resource), self.protect(resource.key, self.shires[resource.key]))
 
     def close(self) -> None:
         """Closes what is open in databases."""
@@ -113,36 +114,40 @@ class Simulation:
     def idp_node(self, home: DemoHome) -> Flask:
         """A node of an IdP; nodes share their database."""
         directory = self.layout.directory(home.key)
-        return make_home_idp(
-            directory / "idp.yaml",
-            directory / "aa.yaml",
-            clock=self.clock,
-            log=self.log(f"{home.key}-idp"),
-            transport=self.idp_soap,
-        )
+        with _read_once():
+            return make_home_idp(
+                directory / "idp.yaml",
+                directory / "aa.yaml",
+                clock=self.clock,
+                log=self.log(f"{home.key}-idp"),
+                transport=self.idp_soap,
+            )
 
     def authority_node(self, home: DemoHome) -> Flask:
         """A node of an Attribute Authority."""
-        return make_home_authority(
-            self.layout.directory(home.key) / "aa.yaml",
-            clock=self.clock,
-            log=self.log(f"{home.key}-aa"),
-            transport=self.idp_soap,
-        )
+        with _read_once():
+            return make_home_authority(
+                self.layout.directory(home.key) / "aa.yaml",
+                clock=self.clock,
+                log=self.log(f"{home.key}-aa"),
+                transport=self.idp_soap,
+            )
 
     def resource_node(self, resource: str, *, stores: Stores | None = None) -> Shire:
         """A node of a resource: on the resource's stores unless others are given."""
-        return make_shire(
-            self.layout.directory(resource) / "sp.yaml",
-            clock=self.clock,
-            log=self.log(resource),
-            transport=self.soap,
-            stores=stores or self.stores[resource],
-        )
+        with _read_once():
+            return make_shire(
+                self.layout.directory(resource) / "sp.yaml",
+                clock=self.clock,
+                log=self.log(resource),
+                transport=self.soap,
+                stores=stores or self.stores[resource],
+            )
 
     def protect(self, resource: str, shire: Shire) -> ShireMiddleware:
         """The demo's application behind a SHIRE."""
-        application = make_demo_application(_resource(resource), {home.entity_id: home.name for home in HOMES})
+        with _read_once():
+            application = make_demo_application(_resource(resource), {home.entity_id: home.name for home in HOMES})
         return ShireMiddleware(application, shire)
 
     @contextmanager
@@ -289,12 +294,14 @@ def _write_keys(directory: Path, *, rsa_key: bool) -> None:
     write_private_file(directory / "current.key", pem)
 
 
-# Texts are the same in every simulation, and reading them is most of the time that one takes to start.
+# Texts and the template's keys are the same in every simulation, and reading them is most of the time that one takes to start.
 _load_texts = functools.cache(Catalogue.load)
+_private_key_from_pem = functools.cache(keys.private_key_from_pem)
 
 
 @contextmanager
-def _texts_read_once() -> Iterator[None]:
+def _read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Catalogue, "load", _load_texts)
+        patch.setattr(keys, "private_key_from_pem", _private_key_from_pem)
         yield

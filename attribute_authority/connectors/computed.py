@@ -1,15 +1,17 @@
-"""Computed identifiers as a source of attributes: ``subject-id`` and, for each requester another one, ``pairwise-id``. Stores nothing."""
+"""Computed identifiers as a source of attributes: ``subject-id`` and, for each requester other ones, ``pairwise-id`` and
+``eduPersonTargetedID``. Stores nothing.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from attribute_authority.connectors.protocol import Found
-from ostiary.identifiers.computed import pairwise_id, subject_id
+from ostiary.identifiers.computed import pairwise_id, subject_id, targeted_id
 from ostiary.identifiers.salt import Salt
-from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID
+from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID, TARGETED_ID
 
-NAMES: Final = frozenset({SUBJECT_ID, PAIRWISE_ID})
+NAMES: Final = frozenset({SUBJECT_ID, PAIRWISE_ID, TARGETED_ID})
 """What the source calls its attributes."""
 
 
@@ -23,13 +25,14 @@ class ComputedConnector:
         self._groups = groups
 
     def attributes_for(self, principal: str, requester: str | None, at: datetime) -> Found:
-        """Both identifiers of the person; ``pairwise-id`` only where a ``requester`` (entityID) is given."""
+        """The identifiers of the person; those for a requester only where one (entityID) is given."""
         found = {SUBJECT_ID: (subject_id(self._salt, principal, self._scope),)}
         if requester is not None:
             # No entityID is "group:" and a name: it would have to be registered in metadata as one.
             group = self._groups.get(requester)
             relying_party = requester if group is None else f"group:{group}"
             found[PAIRWISE_ID] = (pairwise_id(self._salt, principal, relying_party, self._scope),)
+            found[TARGETED_ID] = (targeted_id(self._salt, principal, relying_party),)
         return found
 
     def close(self) -> None:

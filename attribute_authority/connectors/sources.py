@@ -3,38 +3,88 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from attribute_authority.connectors.protocol import Connector, FollowingConnector, Found, RequesterConnector
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """How an answer came about where that is not as usual: another source gave it (``connector_failover``), or it is an older one than the
+    source would give if it could be asked (``connector_old``). No values in here."""
+
+    reason: Literal["connector_failover", "connector_old"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a source says. At ``until`` it may no longer be used; None leaves that to whoever asked."""
+
+    found: Found
+    until: datetime | None = None
+    remarks: tuple[Remark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """A connector under its name. A ``required`` one that fails makes the whole query fail; another one is noted."""
+    """A connector under its name. ``names`` are what it calls its attributes; None when only it knows."""
 
     name: str
     connector: Connector
     required: bool = True
+    names: frozenset[str] | None = None
 
-    def ask(self, principal: str, at: datetime, earlier: Sequence[Found]) -> Found:
-        """What it knows about the person; ``earlier`` is what those before it found."""
-        return self.connector.attributes(principal, at)
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """It asks by the principal alone."""
+        return ()
+
+    def ask(self, principal: str, at: datetime, earlier: Sequence[Found]) -> Answer:
+        """What it knows about the person."""
+        return Answer(self.connector.attributes(principal, at))
+
+    def asked_by(self, earlier: Sequence[Found]) -> Found:
+        """What of the earlier answers makes a difference to its own."""
+        return {}
+
+    def forget(self, principal: str) -> None:
+        """It remembers nothing."""
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.connector.close()
 
 
 @dataclass(frozen=True, slots=True)
 class FollowingSource:
-    """The same for a connector that asks by what those before it found."""
+    """The same for a connector that asks by what those before it found; it ``needs`` these names."""
 
     name: str
     connector: FollowingConnector
     required: bool = True
+    needs: tuple[str, ...] = ()
+    names: frozenset[str] | None = None
 
-    def ask(self, principal: str, at: datetime, earlier: Sequence[Found]) -> Found:
+    def ask(self, principal: str, at: datetime, earlier: Sequence[Found]) -> Answer:
         """What it knows about whom ``earlier`` describes."""
+        return Answer(self.connector.attributes_given(principal, self.asked_by(earlier), at))
+
+    def asked_by(self, earlier: Sequence[Found]) -> Found:
+        """What of the earlier answers makes a difference to its own."""
         joined: dict[str, tuple[str, ...]] = {}
         for answer in earlier:
-            for name, values in answer.items():
-                joined[name] = tuple(dict.fromkeys((*joined.get(name, ()), *values)))
-        return self.connector.attributes_given(joined, at)
+            for name in self.needs:
+                if values := answer.get(name):
+                    joined[name] = tuple(dict.fromkeys((*joined.get(name, ()), *values)))
+        return joined
+
+    def forget(self, principal: str) -> None:
+        """It remembers nothing."""
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.connector.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +95,7 @@ class RequesterSource:
     name: str
     connector: RequesterConnector
     names: frozenset[str]
+
+    def close(self) -> None:
+        """Close what it holds."""
+        self.connector.close()

@@ -1,23 +1,25 @@
-"""What an SQL database knows about a person: one query with one bound parameter, over connections that only read."""
+"""What an SQL database knows about a person: one query with bound parameters, over connections that only read."""
 
-import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, Row, text
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from attribute_authority.connectors.protocol import MAX_VALUE_LENGTH, Found
-from ostiary.config import DatabaseSettings
-from ostiary.errors import ConfigurationError, Unavailable
-from ostiary.storage.engine import answering, open_database
+from attribute_authority.connectors.database import breakable
+from attribute_authority.connectors.protocol import MAX_VALUE_LENGTH, Found, given
+from attribute_authority.connectors.time_limit import Attempt, TimeLimit
+from ostiary.errors import Unavailable
+from ostiary.storage.engine import answering
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+_Rows = tuple[tuple[str, ...], Sequence[Row[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +40,53 @@ class NameAndValue:
 
 
 class SqlConnector:
-    """Asks a database with one query, whose only parameter is ``:principal`` (bound, never pasted into the text).
+    """Asks a database with one query, whose parameters are ``:principal`` and ``parameters`` (name in the query: what earlier connectors
+    call it), all bound, never pasted into the text.
 
-    Several rows give several values; no row gives nothing; NULL and empty values are left out. ``engine`` comes from
-    `open_source`, which makes its connections read-only and gives a query its time limit. More than ``max_rows``
-    rows, a value that is no text, and one longer than `MAX_VALUE_LENGTH` make the whole answer unusable.
+    Several rows give several values; no row gives nothing; NULL and empty values are left out. ``engine`` comes from `open_source`,
+    which makes its connections read-only and gives a query its time limit; ``limit`` ends the wait for servers that do not keep to it.
+    More than ``max_rows`` rows, a value that is no text, and one longer than `MAX_VALUE_LENGTH` make the whole answer unusable.
     """
 
-    def __init__(self, engine: Engine, query: str, shape: Columns | NameAndValue, *, max_rows: int = 1000) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        query: str,
+        shape: Columns | NameAndValue,
+        *,
+        max_rows: int = 1000,
+        parameters: Mapping[str, str] = _NONE,
+        limit: TimeLimit | None = None,
+    ) -> None:
         self._engine = engine
         self._query = text(query)
+        # A query that asks by something else only need not name the principal.
+        self._by_principal = "principal" in self._query.compile().params
         self._shape = shape
         self._max_rows = max_rows
+        self._parameters = parameters
+        self._limit = limit
 
     def attributes(self, principal: str, at: datetime) -> Found:
+        return self.attributes_given(principal, {}, at)
+
+    def attributes_given(self, principal: str, found: Found, at: datetime) -> Found:
+        """What it knows; nothing where an earlier connector found no value of a parameter."""
+        values = given(self._parameters, found)
+        if values is None:
+            return {}
+        if self._by_principal:
+            values["principal"] = principal
         try:
-            with answering(), self._engine.connect() as connection:
-                result = connection.execute(self._query, {"principal": principal})
-                columns = tuple(result.keys())
-                rows = result.fetchmany(self._max_rows + 1)
+            with answering():
+                columns, rows = self._rows(values)
+        except DataError as error:
+            # The driver's words may hold the value.
+            name = type(error.orig).__name__
+            raise Unavailable("aa.connector_parameter", expected="values that the query takes", found=name) from error
         except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            raise Unavailable("aa.connector_failed", expected="an answer to the query", found=cause) from error
+            told = _without(values, str(getattr(error, "orig", None) or error))
+            raise Unavailable("aa.connector_failed", expected="an answer to the query", found=told) from error
         if len(rows) > self._max_rows:
             raise Unavailable("aa.connector_too_many_rows", expected=f"at most {self._max_rows} rows", found="more")
         return self._named(columns, rows)
@@ -67,6 +94,29 @@ class SqlConnector:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    def _rows(self, values: Mapping[str, str]) -> _Rows:
+        def ask(attempt: Attempt | None) -> _Rows:
+            try:
+                return self._query_once(values, attempt)
+            except DBAPIError as error:
+                # The server closed a connection that was kept; the next one is new.
+                if not error.connection_invalidated or (attempt is not None and attempt.over):
+                    raise
+                return self._query_once(values, attempt)
+
+        return self._limit.run(ask) if self._limit is not None else ask(None)
+
+    def _query_once(self, values: Mapping[str, str], attempt: Attempt | None) -> _Rows:
+        # Ends without a commit: what an account may write in spite of all is undone.
+        with self._engine.connect() as connection:
+            if attempt is None:
+                return self._fetched(connection.execute(self._query, values))
+            with breakable(connection) as cut, attempt.cutting(cut):
+                return self._fetched(connection.execute(self._query, values))
+
+    def _fetched(self, result: Any) -> _Rows:
+        return tuple(result.keys()), result.fetchmany(self._max_rows + 1)
 
     def _named(self, columns: tuple[str, ...], rows: Sequence[Row[Any]]) -> Found:
         found: dict[str, list[str]] = {}
@@ -84,55 +134,11 @@ class SqlConnector:
         return found
 
 
-def open_source(settings: DatabaseSettings, *, time_limit: timedelta) -> Engine:
-    """An engine that only reads, and that gives up a statement after ``time_limit``: SQLite by its progress handler,
-    PostgreSQL and MariaDB by their own settings; connecting is limited too.
-
-    A SQLite file is opened as it is and never created. Raises `ConfigurationError` (``storage.*``,
-    ``aa.database_missing``).
-    """
-    url = make_url(settings.url)
-    if url.get_backend_name() == "sqlite":
-        return _open_sqlite(Path(url.database or ""), time_limit)
-    milliseconds = max(1, round(time_limit.total_seconds() * 1000))
-    if url.get_backend_name() == "postgresql":
-        statements = [f"SET statement_timeout = {milliseconds}", "SET default_transaction_read_only = on"]
-    else:
-        statements = [f"SET SESSION max_statement_time = {milliseconds / 1000}", "SET SESSION TRANSACTION READ ONLY"]
-    seconds = str(max(2, round(time_limit.total_seconds())))
-    limited = settings.model_copy(
-        update={"url": url.update_query_dict({"connect_timeout": seconds}).render_as_string(hide_password=False)}
-    )
-    engine = open_database(limited)
-
-    def set_up(connection: Any, record: object) -> None:
-        cursor = connection.cursor()
-        for statement in statements:
-            cursor.execute(statement)
-        cursor.close()
-        connection.commit()
-
-    event.listen(engine, "connect", set_up)
-    return engine
-
-
-def _open_sqlite(path: Path, time_limit: timedelta) -> Engine:
-    if not path.is_file():
-        raise ConfigurationError("aa.database_missing", file=path, expected="an existing SQLite database")
-    seconds = time_limit.total_seconds()
-    engine = create_engine(
-        f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true", hide_parameters=True, connect_args={"timeout": seconds}
-    )
-
-    def limit(connection: Connection, *_: object) -> None:
-        raw = connection.connection.driver_connection
-        if isinstance(raw, sqlite3.Connection):
-            # Not the time of day: how long this statement has been running.
-            deadline = time.monotonic() + seconds
-            raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
-
-    event.listen(engine, "before_cursor_execute", limit)
-    return engine
+def _without(values: Mapping[str, str], told: str) -> str:
+    """What a driver told, for the log: some put the query with its values into it."""
+    for name, value in values.items():
+        told = told.replace(value, f":{name}") if value else told
+    return told[:500]
 
 
 def _position(columns: tuple[str, ...], column: str) -> int:

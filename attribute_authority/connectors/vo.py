@@ -20,7 +20,7 @@ class VoConnector:
         self._identity = identity
         self._attribute = attribute
 
-    def attributes_given(self, found: Found, at: datetime) -> Found:
+    def attributes_given(self, principal: str, found: Found, at: datetime) -> Found:
         """What the VO says, given what earlier connectors found. Raises `Unavailable` when the VO's database does not answer,
         or when it is not one value by which it would know her (``aa.vo_identity``)."""
         values = found.get(self._identity, ())

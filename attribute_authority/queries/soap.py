@@ -1,90 +1,180 @@
-"""The attribute query (AQM) and its answer (ARM) as pure functions: SAML profiles 6, SAML core 3.3.2.3, SOAP binding.
+"""The attribute query (AQM) on the wire as pure functions: SAML profiles 6, SAML core 3.3.2.3, SOAP binding. Who asks, and for what.
 
 The states, each a function; nothing is released before the last:
 
-    decoded message --receive_query--> ReceivedQuery (proven, fresh) --(caller: first use)--> subject_of --> NamedPerson
-    --(caller: AttributeSource)--> success, or failure with a SAML status
+    decoded message --prove_sender--> Sender (proven, or anybody; fresh) --read_query--> ReceivedQuery
+    --subjects.subject_of--> Subject --(caller: AttributeSource)--> answers.success, or answers.failure with a SAML status
 
-A query comes from an SP, or from the organisation itself in the name of one: its identity provider, or another of its
-authorities, passes on what this one has to answer. Such a query goes no further.
+A query comes from an SP, from nobody in particular, or from the organisation itself in the name of an SP: its identity provider, or
+another of its authorities, passes on what this one has to answer. Such a query goes no further.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
+from attribute_authority.queries.asked import asked_attributes, asked_target
+from attribute_authority.queries.encryption import NO_ENCRYPTION, AnswerEncryption
+from attribute_authority.queries.statuses import BAD_ATTRIBUTE, DENIED, UNSUPPORTED, Unsatisfiable
 from ostiary.attributes import Attributes
 from ostiary.errors import Refusal
 from ostiary.federation.registry import Registry
-from ostiary.handle import HandleKey, open_handle
-from ostiary.ports import NamedPerson, PersistentNames
+from ostiary.handle import HandleKey
 from ostiary.saml import names
-from ostiary.saml.assertion import Assertion, Conditions
-from ostiary.saml.bindings import encode_soap
-from ostiary.saml.keys import Signer, TrustedKey, allow_sha1_from_legacy_partner
-from ostiary.saml.protocol import AttributeQuery, Response, Status, claimed_issuer, new_id
-from ostiary.saml.signature import sign, verify_element
-from ostiary.saml.validate import DEFAULT_TIMING, Timing, check_query
-from ostiary.saml.xml import Element
+from ostiary.saml.assertion import require_version
+from ostiary.saml.keys import TrustedKey, allow_sha1_from_legacy_partner
+from ostiary.saml.peer_key import prove_by_peer_key
+from ostiary.saml.protocol import AttributeQuery, claimed_issuer
+from ostiary.saml.signature import AnonymousMessage, SignedElement, TlsPeer, has_signature, verify_element
+from ostiary.saml.validate import DEFAULT_TIMING, Timing, check_issue_instant, same
+from ostiary.saml.xml import Element, qname, read_instant
 
-UNKNOWN_PRINCIPAL: Final = Status(names.REQUESTER, names.UNKNOWN_PRINCIPAL)
-UNAVAILABLE: Final = Status(names.RESPONDER)
+_QUERY: Final = qname(names.SAMLP, "AttributeQuery")
+_MAXIMUM_ID: Final = 256
+_NOBODY_ELSE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class QueryEndpoint:
     """One AttributeService: whose it is, where it is, which handles it opens (the index names the authority inside
     them), how long an answer may be used; ``accepts_passed_on``: whether the organisation's other services may ask in
-    the name of requesters.
+    the name of requesters; ``denied_requesters``: whom it answers nothing at all; ``may_ask_for``: which requesters may
+    use the names that others were given; ``ask_by_certificate_name``: who may ask by names of certificates.
     """
 
     entity_id: str
-    location: str
+    locations: tuple[str, ...]
     handle_keys: tuple[HandleKey, ...]
     authority_index: int = 0
     answer_lifetime: timedelta = timedelta(minutes=5)
     timing: Timing = DEFAULT_TIMING
     allow_sha1_from_legacy_partners: frozenset[str] = frozenset()
     accepts_passed_on: bool = False
+    answers_anonymous: bool = False
+    denied_requesters: frozenset[str] = frozenset()
+    may_ask_for: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOBODY_ELSE)
+    ask_by_certificate_name: frozenset[str] = frozenset()
+    encryption: AnswerEncryption = NO_ENCRYPTION
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedQuery:
-    """A query that its issuer signed, that is for this endpoint and fresh. ``requester`` is the entityID of the SHAR: the
-    issuer, or whom the organisation's own service asks for (``passed_on``). ``replay_key`` may be used once until ``replay_until``."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Sender:
+    """Who sent a request that is for this endpoint and fresh. ``requester`` is the entityID of the SHAR: the issuer, or whom the
+    organisation's own service asks for (``passed_on``); with ``anonymous`` it is empty, and ``issuer`` a mere claim. ``replay_key`` may be
+    used once until ``replay_until``."""
 
-    query: AttributeQuery
+    proof: SignedElement | TlsPeer | AnonymousMessage
+    id: str
+    issuer: str
     requester: str
     passed_on: bool
     replay_key: str
     replay_until: datetime
 
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody proved who asks."""
+        return isinstance(self.proof, AnonymousMessage)
 
-def receive_query(message: Element, endpoint: QueryEndpoint, registry: Registry, now: datetime) -> ReceivedQuery:
-    """Who asks, proven by an XML signature with a key of that entity's SP role, and whether the query may be answered
-    at all.
 
-    ``message`` comes from `ostiary.saml.bindings.decode_soap`. Raises `Refusal`: ``aa.requester_unknown``,
-    ``aa.passed_on``, ``signature.*``, ``saml.destination``, ``saml.too_old``, ``saml.from_the_future`` and others of ``saml.*`` and
-    ``xml.*``.
+@dataclass(frozen=True, slots=True, eq=False)
+class ReceivedQuery:
+    """What is asked for: ``wanted`` by our own names, None for everything; ``target`` the URL whose application domain it is for."""
+
+    sender: Sender
+    query: AttributeQuery
+    wanted: Attributes | None
+    target: str | None
+
+
+def prove_sender(
+    message: Element, certificate: bytes | None, endpoint: QueryEndpoint, registry: Registry, now: datetime
+) -> Sender:
+    """Who asks, proven by an XML signature with a key of that entity's SP role, or where there is none by the TLS client ``certificate``
+    (DER) whose key it is; and whether the request may be answered at all. A signature that is there must be right.
+
+    ``message`` comes from `ostiary.saml.bindings.decode_soap`. Raises `Refusal`: ``aa.requester_unknown``, ``aa.peer_unknown``,
+    ``aa.passed_on``, ``aa.query_id``, ``signature.*``, ``saml.destination``, ``saml.too_old``, ``saml.from_the_future`` and others of
+    ``saml.*`` and ``xml.*``.
     """
     issuer = claimed_issuer(message)
+    if not issuer:
+        raise Refusal("aa.requester_unknown", expected="an SP with valid metadata", found="no Issuer")
     passed_on = endpoint.accepts_passed_on and issuer == endpoint.entity_id
-    keys = _own_keys(endpoint, registry, now) if passed_on else _requester_keys(issuer, endpoint, registry, now)
-    query = AttributeQuery.from_proof(verify_element(message, keys))
-    check_query(query, location=endpoint.location, now=now, timing=endpoint.timing)
-    until = query.issue_instant + endpoint.timing.max_age + 2 * endpoint.timing.skew
-    requester = _asked_for(query) if passed_on else query.issuer
-    return ReceivedQuery(query, requester, passed_on, f"attribute-query {query.issuer} {query.id}", until)
+    proof = _proof(message, issuer, passed_on, certificate, endpoint, registry, now)
+    element = proof.element
+    require_version(element)
+    instant = read_instant(element.get("IssueInstant", ""))
+    destination = element.get("Destination")
+    if destination is not None and destination not in endpoint.locations:
+        same("saml.destination", endpoint.locations[0], destination)
+    check_issue_instant(instant, now, endpoint.timing)
+    identifier, requester, space = element.get("ID", ""), issuer, "attribute-query"
+    if not 0 < len(identifier) <= _MAXIMUM_ID:
+        raise Refusal("aa.query_id", expected=f"an ID of 1 to {_MAXIMUM_ID} characters", found=len(identifier))
+    if passed_on:
+        requester = _asked_for(AttributeQuery.from_proof(proof))
+    elif isinstance(proof, AnonymousMessage):
+        # Anybody may claim to be an issuer, and must not use up what that one sends later.
+        requester, space = "", "anonymous attribute-query"
+    until = instant + endpoint.timing.max_age + 2 * endpoint.timing.skew
+    return Sender(proof, identifier, issuer, requester, passed_on, f"{space} {issuer} {identifier}", until)
 
 
-def _requester_keys(
-    issuer: str | None, endpoint: QueryEndpoint, registry: Registry, now: datetime
-) -> tuple[TrustedKey, ...]:
-    role = registry.sp(issuer, now) if issuer else None
+def read_query(sender: Sender, endpoint: QueryEndpoint, registry: Registry, now: datetime) -> ReceivedQuery:
+    """What a request asks for. Raises `Unsatisfiable` for a requester that is answered nothing, for what is no attribute query with a
+    NameID in the clear, and for attributes that are named in a way that this authority does not understand."""
+    if sender.requester in endpoint.denied_requesters:
+        problem = Refusal("aa.requester_denied", expected="a requester that is answered", found=sender.requester)
+        raise Unsatisfiable(DENIED, problem)
+    element = sender.proof.element
+    if element.tag != _QUERY:
+        problem = Refusal("saml.other_message", expected="samlp:AttributeQuery", found=element.tag)
+        raise Unsatisfiable(UNSUPPORTED, problem)
+    try:
+        query = AttributeQuery.from_proof(sender.proof)
+    except Refusal as problem:
+        raise Unsatisfiable(UNSUPPORTED, problem) from None
+    try:
+        wanted = asked_attributes(element, query.attributes)
+    except Refusal as problem:
+        raise Unsatisfiable(BAD_ATTRIBUTE, problem) from None
+    role = registry.sp(query.issuer, now) if not sender.anonymous else None
+    return ReceivedQuery(sender, query, wanted, asked_target(query, element, role))
+
+
+def _proof(
+    message: Element,
+    issuer: str,
+    passed_on: bool,
+    certificate: bytes | None,
+    endpoint: QueryEndpoint,
+    registry: Registry,
+    now: datetime,
+) -> SignedElement | TlsPeer | AnonymousMessage:
+    if has_signature(message):
+        keys = _own_keys(endpoint, registry, now) if passed_on else _requester_keys(issuer, endpoint, registry, now)
+        return verify_element(message, keys)
+    if certificate is not None and not passed_on:
+        role = registry.sp(issuer, now)
+        proof = prove_by_peer_key(message, certificate, role.signing_keys()) if role is not None else None
+        if proof is not None:
+            return proof
+    if endpoint.answers_anonymous and not passed_on:
+        return AnonymousMessage(message)
+    # Says which of the two was missing.
+    _requester_keys(issuer, endpoint, registry, now)
+    if certificate is not None:
+        raise Refusal("aa.peer_unknown", expected=f"a key that metadata lists for {issuer}", found="another key")
+    raise Refusal("signature.missing", expected="a signature, or a TLS client certificate", found="neither")
+
+
+def _requester_keys(issuer: str, endpoint: QueryEndpoint, registry: Registry, now: datetime) -> tuple[TrustedKey, ...]:
+    role = registry.sp(issuer, now)
     if role is None:
-        raise Refusal("aa.requester_unknown", expected="an SP with valid metadata", found=issuer or "no Issuer")
+        raise Refusal("aa.requester_unknown", expected="an SP with valid metadata", found=issuer)
     if issuer in endpoint.allow_sha1_from_legacy_partners:
         return allow_sha1_from_legacy_partner(role.signing_keys())
     return role.signing_keys()
@@ -104,88 +194,3 @@ def _asked_for(query: AttributeQuery) -> str:
     if not query.name_id.sp_name_qualifier or query.name_id.format != names.TRANSIENT:
         raise Refusal("aa.passed_on", expected="a handle with SPNameQualifier", found=query.name_id.format)
     return query.name_id.sp_name_qualifier
-
-
-def subject_of(
-    received: ReceivedQuery, endpoint: QueryEndpoint, persistent: PersistentNames, now: datetime
-) -> NamedPerson:
-    """Whom the query is about, and which authority knows her.
-
-    Raises `Refusal`: ``handle.*``, ``aa.name_id`` when the subject is neither a handle nor a persistent identifier of this
-    organisation, or a query that was passed on is for another authority than this one. The requester is told none of this:
-    see `UNKNOWN_PRINCIPAL`. Raises `Unavailable` when persistent identifiers can't be looked up.
-    """
-    name_id = received.query.name_id
-    if (
-        name_id.format not in (names.TRANSIENT, names.PERSISTENT)
-        or name_id.name_qualifier not in (None, endpoint.entity_id)
-        or name_id.sp_name_qualifier not in (None, received.requester)
-    ):
-        raise Refusal("aa.name_id", expected="a NameID of this organisation", found=name_id.format)
-    if name_id.format == names.PERSISTENT:
-        named = persistent.person_named(name_id.value, received.requester)
-        if named is None:
-            raise Refusal("aa.name_id", expected="a persistent NameID that lives", found="one that names nobody")
-        return named
-    handle = open_handle(endpoint.handle_keys, name_id.value, requester=received.requester, now=now)
-    if received.passed_on and handle.authority != endpoint.authority_index:
-        # Whoever passed it on took us for another one: passing it on again could go round in a circle.
-        raise Refusal("aa.name_id", expected=f"authority {endpoint.authority_index}", found=handle.authority)
-    return NamedPerson(handle.principal, handle.authority)
-
-
-def success(
-    received: ReceivedQuery,
-    attributes: Attributes,
-    endpoint: QueryEndpoint,
-    signer: Signer,
-    now: datetime,
-    make_id: Callable[[], str] = new_id,
-) -> bytes:
-    """The SOAP envelope with the signed answer: one assertion for whoever sent the query alone, or none when nothing may
-    leave.
-    """
-    assertions: Sequence[Element] = ()
-    if attributes:
-        assertion = Assertion(
-            id=make_id(),
-            issuer=endpoint.entity_id,
-            issue_instant=now,
-            name_id=received.query.name_id,
-            conditions=Conditions(
-                now - endpoint.timing.skew, now + endpoint.answer_lifetime, ((received.query.issuer,),)
-            ),
-            attributes=attributes,
-        )
-        assertions = (assertion.to_xml(),)
-    return _signed(_response(received, Status(), endpoint, now, make_id).to_xml(*assertions), signer)
-
-
-def failure(
-    received: ReceivedQuery,
-    status: Status,
-    endpoint: QueryEndpoint,
-    signer: Signer,
-    now: datetime,
-    make_id: Callable[[], str] = new_id,
-) -> bytes:
-    """The SOAP envelope with a signed answer that says only the status (SAML core 3.2.2.2)."""
-    return _signed(_response(received, status, endpoint, now, make_id).to_xml(), signer)
-
-
-def _response(
-    received: ReceivedQuery, status: Status, endpoint: QueryEndpoint, now: datetime, make_id: Callable[[], str]
-) -> Response:
-    return Response(
-        id=make_id(),
-        issuer=endpoint.entity_id,
-        issue_instant=now,
-        status=status,
-        in_response_to=received.query.id,
-    )
-
-
-def _signed(response: Element, signer: Signer) -> bytes:
-    # One signature, on the Response: it covers the assertion too.
-    sign(response, signer)
-    return encode_soap(response)

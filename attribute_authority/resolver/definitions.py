@@ -1,35 +1,86 @@
-"""How attributes are made from what the connectors found: by name, from another name, with a scope. Pure."""
+"""How attributes are made from what the connectors found: which definition before which, and what each one makes. Pure."""
 
 import re
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from ostiary.attributes import SCOPED, Attribute, Value, make_value
-from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS, is_identifier
+from attribute_authority.resolver.transformations import Condition, Template, ValueMap
+from attribute_authority.resolver.value_types import is_well_formed
+from ostiary.attributes import (
+    NAME_ID_VALUED,
+    SCOPED,
+    Attribute,
+    Attributes,
+    NameIdValue,
+    Value,
+    make_name_id_value,
+    make_value,
+)
+from ostiary.policy.captures import MAX_CAPTURE_LENGTH, Capture
 
 # What XML 1.0 (2.2) cannot carry, line breaks aside: an attribute value is one line, or several, of text.
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
-NoteReason = Literal["unwritable", "scope_missing", "scope_unexpected", "malformed", "connector_failed"]
+NoteReason = Literal[
+    "unwritable",
+    "scope_missing",
+    "scope_unexpected",
+    "malformed",
+    "connector_failed",
+    "connector_failover",
+    "connector_old",
+    "uneven",
+    "too_long",
+    "condition_unknown",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """Values that are the same for everybody."""
+
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Makes the attribute ``name`` from the values called ``source``: another definition's, where one has that name,
-    else the connectors'.
+    """Makes the attribute ``name``.
 
-    ``scope``: appended to each value after ``@``. ``first_only``: of several connectors that know ``source``, only
-    the first counts; otherwise their values are joined in the connectors' order. ``internal``: only other definitions
-    see it.
+    ``origin``: the name of what its values are taken from, or several names, joined in their order; a template; or constants. A name is
+    another definition's, where one has it, else the connectors'; its own name is the connectors'. Then, each where given: ``split`` takes a
+    part out of each value (what does not match is left out), ``mapping`` makes others of it, and ``scope`` is appended after ``@``.
+    ``first_only``: of several connectors or names that have values, only the first counts. All of ``when`` must hold and none of
+    ``when_not``. ``internal``: only other definitions see it. ``wire_name``: the URI by which SAML calls it.
     """
 
     name: str
-    source: str
+    origin: str | tuple[str, ...] | Template | Constants
     scope: str | None = None
     first_only: bool = False
     internal: bool = False
+    split: Capture | None = None
+    mapping: ValueMap | None = None
+    when: tuple[Condition, ...] = ()
+    when_not: tuple[Condition, ...] = ()
+    wire_name: str | None = None
+
+    def sources(self) -> tuple[str, ...]:
+        """The names from which its values are taken."""
+        match self.origin:
+            case str():
+                return (self.origin,)
+            case tuple():
+                return self.origin
+            case Template():
+                return self.origin.sources
+            case Constants():
+                return ()
+
+    def inputs(self) -> tuple[str, ...]:
+        """The names of everything that it depends on."""
+        return (*self.sources(), *(condition.attribute for condition in (*self.when, *self.when_not)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,95 +94,223 @@ class Note:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What definitions made: the attributes that others may see, notes, and the values of all of them by name. ``uncertain`` are those
+    that may lack something, because a connector did not answer; ``internal`` the attributes that nobody else may see."""
+
+    attributes: Attributes = ()
+    notes: tuple[Note, ...] = ()
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    uncertain: frozenset[str] = frozenset()
+    internal: Attributes = ()
+
+
+NOTHING_MADE: Final = Made()
+
+
 def find_cycle(definitions: Sequence[Definition]) -> tuple[str, ...]:
     """The names of definitions that depend on each other in a circle, the first one again at the end; empty if there
     are none.
 
-    A definition whose source is its own name takes it from the connectors.
+    A definition that names itself takes that from the connectors.
     """
-    sources = {definition.name: definition.source for definition in definitions}
-    harmless: set[str] = set()
-    for start in sources:
-        path: list[str] = []
-        name = start
-        while name in sources and name not in harmless:
-            if name in path:
-                return (*path[path.index(name) :], name)
-            path.append(name)
-            if sources[name] == name:
-                break
-            name = sources[name]
-        harmless.update(path)
-    return ()
+    _, cycle = _walked(definitions)
+    return cycle
 
 
 def in_order(definitions: Sequence[Definition]) -> tuple[Definition, ...]:
-    """The definitions, each after the one that it depends on. Without a cycle only: check `find_cycle` before."""
+    """The definitions, each after those that it depends on. Without a cycle only: check `find_cycle` before."""
+    ordered, _ = _walked(definitions)
+    return ordered
+
+
+def _walked(definitions: Sequence[Definition]) -> tuple[tuple[Definition, ...], tuple[str, ...]]:
+    """Depth first, without recursion: a chain of definitions may be long."""
     by_name = {definition.name: definition for definition in definitions}
     ordered: dict[str, Definition] = {}
-
-    def place(definition: Definition) -> None:
-        if definition.name in ordered:
-            return
-        needed = by_name.get(definition.source)
-        if needed is not None and needed is not definition:
-            place(needed)
-        ordered[definition.name] = definition
-
-    for definition in definitions:
-        place(definition)
-    return tuple(ordered.values())
+    for start in definitions:
+        path: dict[str, Iterator[str]] = {} if start.name in ordered else {start.name: iter(start.inputs())}
+        while path:
+            name = next(reversed(path))
+            needed = next((other for other in path[name] if other in by_name and other != name), None)
+            if needed is None:
+                ordered[name] = by_name[name]
+                del path[name]
+            elif needed in path:
+                names = list(path)
+                return (), (*names[names.index(needed) :], needed)
+            elif needed not in ordered:
+                path[needed] = iter(by_name[needed].inputs())
+    return tuple(ordered.values()), ()
 
 
 def depending_on(definitions: Sequence[Definition], sources: Container[str]) -> frozenset[str]:
-    """The names of the definitions (from `in_order`) that take values, straight or through others, from one of these ``sources`` of the
-    connectors."""
-    by_name = {definition.name: definition for definition in definitions}
-    found: set[str] = set()
+    """The names of the definitions (from `in_order`) that depend, straight or through others, on one of these ``sources`` of the
+    connectors, or make a value that names its requester."""
+    made_for = {definition.name for definition in definitions if definition.name in NAME_ID_VALUED}
+    return frozenset(made_for | _reached(definitions, sources, made_for))
+
+
+def _reached(definitions: Sequence[Definition], sources: Container[str], start: Collection[str]) -> set[str]:
+    names = {definition.name for definition in definitions}
+    found = set(start)
     for definition in definitions:
-        needed = by_name.get(definition.source)
-        from_definition = needed is not None and needed is not definition
-        if definition.source in found if from_definition else definition.source in sources:
-            found.add(definition.name)
-    return frozenset(found)
+        for needed in definition.inputs():
+            from_definition = needed in names and needed != definition.name
+            if needed in found if from_definition else needed in sources:
+                found.add(definition.name)
+    return found
 
 
 def make_attributes(
-    ordered: Sequence[Definition], found: Sequence[Mapping[str, Sequence[str]]], *, issuer: str, at: datetime
-) -> tuple[tuple[Attribute, ...], tuple[Note, ...]]:
-    """The attributes that the definitions (from `in_order`) make of what each connector found, in the connectors'
-    order.
+    ordered: Sequence[Definition],
+    found: Sequence[Mapping[str, Sequence[str]]],
+    *,
+    issuer: str,
+    at: datetime,
+    requester: str | None = None,
+    earlier: Made = NOTHING_MADE,
+    unanswered: Container[str] = frozenset(),
+) -> Made:
+    """What the definitions (from `in_order`) make of what each connector found, in the connectors' order.
 
-    Left out, and noted: values that XML cannot carry, values of a scoped attribute that end up without a scope,
-    values that have an ``@`` before a scope is appended, and subject identifiers of another form than their profile's.
-    Attributes without a value are left out.
+    ``requester`` (entityID) is for whom, where a value says so: a persistent name is made for nobody else. ``earlier`` is what other
+    definitions, on which these may depend, made before. ``unanswered`` are the names of what connectors that failed would have told: a
+    condition that one of these values could still make true counts as neither met nor unmet, and what depends on that is not made.
+
+    Left out, and noted: values that XML cannot carry, values of a scoped attribute that end up without a scope, values that have an ``@``
+    before a scope is appended, and values of another form than the attribute's standard demands. Attributes without a value are left out.
     """
-    made: dict[str, Attribute] = {}
-    notes: list[Note] = []
-    for definition in ordered:
-        source = made.get(definition.source)
-        texts = source.texts() if source is not None else _joined(definition, found)
+    making = _Making(found, issuer, at, requester, dict(earlier.texts), set(earlier.uncertain), unanswered)
+    attributes = [making.attribute(definition) for definition in ordered]
+    made = [pair for pair in zip(ordered, attributes, strict=True) if pair[1].values]
+    return Made(
+        tuple(attribute for definition, attribute in made if not definition.internal),
+        tuple(dict.fromkeys(making.notes)),
+        making.texts,
+        frozenset(making.uncertain),
+        tuple(attribute for definition, attribute in made if definition.internal),
+    )
+
+
+class _Making:
+    """One run of definitions over what was found about one person."""
+
+    def __init__(
+        self,
+        found: Sequence[Mapping[str, Sequence[str]]],
+        issuer: str,
+        at: datetime,
+        requester: str | None,
+        texts: dict[str, tuple[str, ...]],
+        uncertain: set[str],
+        unanswered: Container[str],
+    ) -> None:
+        self.found = found
+        self.issuer = issuer
+        self.at = at
+        self.requester = requester
+        self.texts = texts
+        self.uncertain = uncertain
+        self.unanswered = unanswered
+        self.notes: list[Note] = []
+
+    def attribute(self, definition: Definition) -> Attribute:
+        name = definition.name
+        if any(self._is_uncertain(definition, needed) for needed in definition.inputs()):
+            self.uncertain.add(name)
         values: dict[Value, None] = {}
+        if self._conditions_hold(definition):
+            for text in self._raw(definition):
+                value = self._value(definition, text) if text else None
+                if value is not None:
+                    values[value] = None
+        made = Attribute(name, tuple(values), issuer=self.issuer, issued_at=self.at, wire_name=definition.wire_name)
+        self.texts[name] = made.texts()
+        return made
+
+    def _note(self, reason: NoteReason, definition: Definition) -> None:
+        self.notes.append(Note(reason, definition.name))
+
+    def _of(self, definition: Definition, name: str, *, first_only: bool = False) -> Sequence[str]:
+        """The values called ``name`` as this definition sees them."""
+        if name != definition.name and name in self.texts:
+            return self.texts[name]
+        answers = [answer[name] for answer in self.found if answer.get(name)]
+        return [text for answer in answers[: 1 if first_only else None] for text in answer]
+
+    def _is_uncertain(self, definition: Definition, name: str) -> bool:
+        if name != definition.name and name in self.texts:
+            return name in self.uncertain
+        return name in self.unanswered
+
+    def _conditions_hold(self, definition: Definition) -> bool:
+        if not all(condition.holds(self._of(definition, condition.attribute)) for condition in definition.when):
+            return False
+        for condition in definition.when_not:
+            if condition.holds(self._of(definition, condition.attribute)):
+                return False
+            if self._is_uncertain(definition, condition.attribute):
+                self._note("condition_unknown", definition)
+                return False
+        return True
+
+    def _raw(self, definition: Definition) -> Iterable[str]:
+        """The values before the scope, and before anything is checked."""
+        texts = self._taken(definition)
+        if definition.split is not None:
+            texts = self._split(definition, definition.split, texts)
+        if definition.mapping is not None:
+            mapping = definition.mapping
+            texts = [made for text in texts if text for made in mapping.mapped(text)]
+        return texts
+
+    def _taken(self, definition: Definition) -> Iterable[str]:
+        match definition.origin:
+            case str():
+                return self._of(definition, definition.origin, first_only=definition.first_only)
+            case tuple():
+                first_only = definition.first_only
+                each = (self._of(definition, name, first_only=first_only) for name in definition.origin)
+                known = [texts for texts in each if texts]
+                return [text for texts in known[: 1 if first_only else None] for text in texts]
+            case Constants():
+                return definition.origin.texts
+            case Template():
+                template = definition.origin
+                filled = template.fill(
+                    [[text for text in self._of(definition, name) if text] for name in template.sources]
+                )
+                if filled.uneven:
+                    self._note("uneven", definition)
+                if filled.too_long:
+                    self._note("too_long", definition)
+                return filled.texts
+
+    def _split(self, definition: Definition, split: Capture, texts: Iterable[str]) -> Iterator[str]:
         for text in texts:
-            if not text:
+            if len(text) > MAX_CAPTURE_LENGTH:
+                self._note("too_long", definition)
                 continue
-            problem = _problem(definition, text)
-            if problem is not None:
-                notes.append(Note(problem, definition.name))
-            else:
-                written = text if definition.scope is None else f"{text}@{definition.scope}"
-                values[make_value(definition.name, written)] = None
-        made[definition.name] = Attribute(definition.name, tuple(values), issuer=issuer, issued_at=at)
-    shown = (made[definition.name] for definition in ordered if not definition.internal)
-    return tuple(attribute for attribute in shown if attribute.values), tuple(dict.fromkeys(notes))
+            part = split.part_of(text)
+            if part is not None:
+                yield part
+
+    def _value(self, definition: Definition, text: str) -> Value | None:
+        written = text if definition.scope is None else f"{text}@{definition.scope}"
+        problem = _problem(definition, text, written)
+        if problem is not None:
+            self._note(problem, definition)
+            return None
+        if definition.name in NAME_ID_VALUED:
+            if self.requester is None:
+                return None
+            return make_name_id_value(NameIdValue(written, self.issuer, self.requester))
+        return make_value(definition.name, written)
 
 
-def _joined(definition: Definition, found: Sequence[Mapping[str, Sequence[str]]]) -> list[str]:
-    answers = [answer[definition.source] for answer in found if answer.get(definition.source)]
-    return [text for answer in answers[: 1 if definition.first_only else None] for text in answer]
-
-
-def _problem(definition: Definition, text: str) -> NoteReason | None:
+def _problem(definition: Definition, text: str, written: str) -> NoteReason | None:
     if _UNWRITABLE.search(text):
         return "unwritable"
     if definition.scope is not None:
@@ -141,7 +320,4 @@ def _problem(definition: Definition, text: str) -> NoteReason | None:
         left, _, scope = text.rpartition("@")
         if not (left and scope):
             return "scope_missing"
-    if definition.name in SUBJECT_IDENTIFIERS:
-        written = text if definition.scope is None else f"{text}@{definition.scope}"
-        return None if is_identifier(written) else "malformed"
-    return None
+    return None if is_well_formed(definition.name, written) else "malformed"

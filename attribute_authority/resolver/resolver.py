@@ -9,32 +9,46 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from attribute_authority.connectors.protocol import Found
+from attribute_authority.connectors.guarded import GuardedSource
+from attribute_authority.connectors.protocol import ConnectorFailed, Found
 from attribute_authority.connectors.sources import FollowingSource, RequesterSource, Source
-from attribute_authority.resolver.definitions import Definition, Note, depending_on, in_order, make_attributes
+from attribute_authority.resolver.definitions import (
+    NOTHING_MADE,
+    Definition,
+    Made,
+    Note,
+    depending_on,
+    in_order,
+    make_attributes,
+)
 from ostiary.attributes import Attributes
 from ostiary.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What is known about a person at one moment, and what went wrong on the way."""
+    """What is known about a person at one moment, and what went wrong on the way. ``uncertain`` are the names of definitions that may lack
+    a value, because a connector did not answer; ``internal`` are attributes that never leave, for the conditions of policies."""
 
     attributes: Attributes
     notes: tuple[Note, ...] = ()
+    uncertain: frozenset[str] = frozenset()
+    internal: Attributes = ()
 
 
 class Resolver:
     """Resolves people's attributes; ``issuer`` is the entityID that asserts them.
 
-    A complete resolution is remembered for ``cache_age``, for at most ``cache_size`` people; 0 remembers nothing. What depends on the
-    requester is made anew each time: of it nothing is remembered. Safe for use by several threads.
+    A complete resolution is remembered for ``cache_age``, but not longer than each of the answers in it may be used, for at most
+    ``cache_size`` people; 0 remembers nothing. What depends on the requester is made anew each time: of it nothing is remembered. Safe for
+    use by several threads.
     """
 
     def __init__(
         self,
-        sources: Sequence[Source | FollowingSource | RequesterSource],
+        sources: Sequence[Source | FollowingSource | GuardedSource | RequesterSource],
         definitions: Sequence[Definition],
         *,
         issuer: str,
@@ -51,22 +65,34 @@ class Resolver:
         self._age = cache_age
         self._size = cache_size
         self._lock = threading.Lock()
-        self._remembered: OrderedDict[str, tuple[datetime, _Known]] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[datetime, datetime, _Known]] = OrderedDict()
 
     def resolve(self, principal: str, at: datetime, requester: str | None = None) -> Resolution:
         """What is known about the person at ``at``, by the friendly names of the definitions, for ``requester`` (entityID) where it
         depends on who asks.
 
-        Raises `Unavailable` when a required connector does not answer.
+        Raises `ConnectorFailed`, an `Unavailable` that names the connector, when a required one does not answer.
         """
         known = self._known(principal, at)
         if not self._requester_definitions:
-            return known.resolution
-        found = [source.connector.attributes_for(principal, requester, at) for source in self._requester_sources]
-        attributes, notes = make_attributes(
-            self._requester_definitions, (*known.found, *found), issuer=self._issuer, at=at
+            return known.resolution(known.made.attributes)
+        found = [self._told_for(source, principal, requester, at) for source in self._requester_sources]
+        made = make_attributes(
+            self._requester_definitions,
+            (*known.found, *found),
+            issuer=self._issuer,
+            at=at,
+            requester=requester,
+            earlier=known.made,
+            unanswered=known.unanswered,
         )
-        return Resolution((*known.resolution.attributes, *attributes), (*known.resolution.notes, *notes))
+        return known.resolution((*known.made.attributes, *made.attributes), made)
+
+    def _told_for(self, source: RequesterSource, principal: str, requester: str | None, at: datetime) -> Found:
+        try:
+            return source.connector.attributes_for(principal, requester, at)
+        except Unavailable as problem:
+            raise ConnectorFailed(source.name, problem) from problem
 
     def _known(self, principal: str, at: datetime) -> "_Known":
         """What is the same for every requester."""
@@ -74,54 +100,90 @@ class Resolver:
         if remembered is not None:
             return remembered
         found: list[Found] = []
-        failed: list[Note] = []
+        notes: list[Note] = []
+        unanswered = _NOTHING
+        until, complete = at + self._age, True
         for source in self._sources:
             try:
-                found.append(source.ask(principal, at, found))
+                answer = source.ask(principal, at, found)
             except Unavailable as problem:
                 if source.required:
-                    raise
-                failed.append(Note("connector_failed", source.name, str(problem)))
-        attributes, notes = make_attributes(self._definitions, found, issuer=self._issuer, at=at)
-        known = _Known(tuple(found), Resolution(attributes, (*failed, *notes)))
-        if not failed:
-            self._remember(principal, at, known)
+                    raise ConnectorFailed(source.name, problem) from problem
+                notes.append(Note("connector_failed", source.name, str(problem)))
+                unanswered, complete = unanswered.and_of(source.names), False
+                continue
+            found.append(answer.found)
+            notes += [Note(remark.reason, source.name, remark.detail) for remark in answer.remarks]
+            if any(name in unanswered for name in source.needs):
+                # Asked by less than is true of the person, it may have told less.
+                unanswered = unanswered.and_of(source.names)
+            if answer.until is not None:
+                until = min(until, answer.until)
+        made = make_attributes(self._definitions, found, issuer=self._issuer, at=at, unanswered=unanswered)
+        known = _Known(tuple(found), tuple(notes), made, unanswered)
+        if complete:
+            self._remember(principal, at, until, known)
         return known
 
     def forget(self, principal: str) -> None:
         """Ask the connectors again at the next query about this person."""
         with self._lock:
             self._remembered.pop(principal, None)
+        for source in self._sources:
+            source.forget(principal)
 
     def close(self) -> None:
         """Closes the connectors."""
         for source in (*self._sources, *self._requester_sources):
-            source.connector.close()
+            source.close()
 
     def _recall(self, principal: str, at: datetime) -> "_Known | None":
         with self._lock:
             entry = self._remembered.get(principal)
             if entry is None:
                 return None
-            since, known = entry
-            if since <= at < since + self._age:
+            since, until, known = entry
+            if since <= at < until:
                 return known
             del self._remembered[principal]
             return None
 
-    def _remember(self, principal: str, at: datetime, known: "_Known") -> None:
-        if self._age <= timedelta(0):
+    def _remember(self, principal: str, at: datetime, until: datetime, known: "_Known") -> None:
+        if until <= at:
             return
         with self._lock:
             self._remembered.pop(principal, None)
-            self._remembered[principal] = (at, known)
+            self._remembered[principal] = (at, until, known)
             while len(self._remembered) > self._size:
                 self._remembered.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """The names of what connectors that failed would have told; ``names`` is None when these could be any."""
+
+    names: frozenset[str] | None = frozenset()
+
+    def __contains__(self, name: object) -> bool:
+        return self.names is None or name in self.names
+
+    def and_of(self, more: frozenset[str] | None) -> "_Unanswered":
+        return _Unanswered(None if self.names is None or more is None else self.names | more)
+
+
+_NOTHING: Final = _Unanswered()
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
-    """What the connectors found, and what became of it."""
+    """What the connectors found and told on the way, and what became of it."""
 
     found: tuple[Found, ...]
-    resolution: Resolution
+    notes: tuple[Note, ...]
+    made: Made
+    unanswered: _Unanswered
+
+    def resolution(self, attributes: Attributes, more: Made = NOTHING_MADE) -> Resolution:
+        notes = dict.fromkeys((*self.notes, *self.made.notes, *more.notes))
+        internal = (*self.made.internal, *more.internal)
+        return Resolution(attributes, tuple(notes), self.made.uncertain | more.uncertain, internal)

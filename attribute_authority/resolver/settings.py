@@ -1,36 +1,21 @@
 """The configuration of the resolver: connectors, definitions, how long their answers serve."""
 
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from attribute_authority.connectors.settings import ConnectorSettings, Name, OpenVo, ScopeText, each_once, source_of
-from attribute_authority.resolver.definitions import Definition, find_cycle
-from attribute_authority.resolver.resolver import Resolver
-from ostiary.config import (
-    DurationOrZero,
-    Settings,
-    WrongSetting,
+from attribute_authority.connectors.settings import (
+    ConnectorSettings,
+    OpenVo,
+    check_connectors,
+    sources_of,
 )
-
-
-class DefinitionSettings(Settings):
-    """One attribute: from the values of the same name, or of another name or definition; with a scope where one is
-    given.
-    """
-
-    attribute: Name
-    source: Name | None = Field(default=None, alias="from")
-    scope: ScopeText | None = None
-    merge: Literal["all", "first"] = "all"
-    internal: bool = False
-
-    def definition(self) -> Definition:
-        """The definition."""
-        return Definition(
-            self.attribute, self.source or self.attribute, self.scope, self.merge == "first", self.internal
-        )
+from attribute_authority.resolver.definition_settings import DefinitionSettings, definitions_of
+from attribute_authority.resolver.definitions import Definition
+from attribute_authority.resolver.resolver import Resolver
+from ostiary.config import DurationOrZero, Settings
+from ostiary.ldap.settings import Report
 
 
 class ResolverSettings(Settings):
@@ -43,33 +28,21 @@ class ResolverSettings(Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        each_once([connector.name for connector in self.connectors], "aa.duplicate_connector")
-        each_once([definition.attribute for definition in self.definitions], "aa.duplicate_definition")
-        cycle = find_cycle([settings.definition() for settings in self.definitions])
-        if cycle:
-            raise WrongSetting("aa.definition_cycle", expected="no circle", found=" -> ".join(cycle))
-        self._refuse_unknown_sources()
+        check_connectors(self.connectors)
+        self._definitions()
         return self
 
-    def _refuse_unknown_sources(self) -> None:
-        known = {
-            settings.attribute for settings in self.definitions if settings.source not in (None, settings.attribute)
-        }
-        for connector in self.connectors:
-            names = connector.names()
-            if names is None:
-                return
-            known |= names
-        for settings in self.definitions:
-            source = settings.source or settings.attribute
-            if source not in known:
-                raise WrongSetting("aa.unknown_source", expected=", ".join(sorted(known)) or "a source", found=source)
+    def _definitions(self) -> tuple[Definition, ...]:
+        names = [connector.names() for connector in self.connectors]
+        known = frozenset[str]().union(*(found for found in names if found is not None))
+        return definitions_of(self.definitions, known if None not in names else None)
 
-    def resolver(self, issuer: str, open_vo: OpenVo) -> Resolver:
-        """The resolver of this configuration. Raises `ConfigurationError` when a connector cannot be set up."""
+    def resolver(self, issuer: str, open_vo: OpenVo, report: Report = lambda _: None) -> Resolver:
+        """The resolver of this configuration; ``report`` is told of servers that fail. Raises `ConfigurationError` when a connector cannot
+        be set up."""
         return Resolver(
-            [source_of(settings, issuer, open_vo) for settings in self.connectors],
-            [settings.definition() for settings in self.definitions],
+            sources_of(self.connectors, issuer, open_vo, report),
+            self._definitions(),
             issuer=issuer,
             cache_age=self.cache_age,
             cache_size=self.cache_size,

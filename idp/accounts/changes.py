@@ -18,6 +18,7 @@ from idp.factors.ending import end_factors, forget_factors
 from idp.sessions.session import end_sessions
 from idp.tables import person, person_attribute
 from ostiary import audit
+from ostiary.consent.store import erase_choices
 from ostiary.errors import Missing, Refusal
 from ostiary.x509.certificate_names import CertificateNames
 
@@ -65,7 +66,12 @@ def create_person(
     serial = change.record(
         "person.created",
         principal,
-        {"attributes": sorted(attributes), "password": password_hash is not None, "must_change": must_change},
+        {
+            "attributes": sorted(attributes),
+            **_states(change.connection, principal, {}, attributes),
+            "password": password_hash is not None,
+            "must_change": must_change,
+        },
     )
     row = {
         "principal": principal,
@@ -140,7 +146,10 @@ def set_attributes(change: Change, principal: str, attributes: Mapping[str, Sequ
     """Replaces the values of the named attributes; no values takes the attribute away. Raises as `check_attributes`, too."""
     check_attributes(attributes)
     _lock(change.connection, principal)
-    facts = {"attributes": {name: len(values) for name, values in sorted(attributes.items())}}
+    before = present_attributes(change.connection, principal)
+    touched = {name: before.get(name, ()) for name in attributes}
+    numbers = {name: [len(touched[name]), len(values)] for name, values in sorted(attributes.items())}
+    facts = {"attributes": numbers, **_states(change.connection, principal, touched, attributes)}
     serial = change.record("person.attributes_set", principal, facts)
     _replace_attributes(change, principal, attributes, serial)
 
@@ -177,7 +186,9 @@ def remove_certificate(change: Change, principal: str, names: CertificateNames) 
 def delete_person(change: Change, principal: str) -> None:
     """Ends a person and everything of hers. Her login name stays taken, so that nobody is mistaken for her."""
     _lock(change.connection, principal)
-    serial = change.record("person.deleted", principal)
+    before = present_attributes(change.connection, principal)
+    facts = {"attributes": sorted(before), **_states(change.connection, principal, before, {})}
+    serial = change.record("person.deleted", principal, facts)
     _end_certificates(change, serial, principal)
     _end_links(change.connection, principal)
     end_sessions(change.connection, principal)
@@ -198,17 +209,49 @@ def delete_person(change: Change, principal: str) -> None:
 
 
 def erase_person(change: Change, principal: str) -> None:
-    """Forgets who a deleted person was: name, values, certificates, and who is meant in the audit. The name may be given anew."""
+    """Forgets who a deleted person was: name, values, certificates, what she said about what may be told about her, and who is meant in
+    the audit. The name may be given anew."""
     change.connection.execute(delete(person_attribute).where(person_attribute.c.principal == principal))
     change.connection.execute(delete(person_certificate).where(person_certificate.c.principal == principal))
     forget_factors(change.connection, principal)
+    erase_choices(change.connection, principal, at=change.at, writer=change.writer, by=change.by)
     _update(change.connection, principal, login_name="", login_key=_ERASED + principal)
     audit.erase_person(change.connection, principal, at=change.at, writer=change.writer, actor=change.by)
+
+
+def present_attributes(connection: Connection, principal: str) -> dict[str, tuple[str, ...]]:
+    """What is known about her now: values in their order, by friendly name."""
+    wanted = (
+        select(person_attribute.c.name, person_attribute.c.value)
+        .where(person_attribute.c.principal == principal, person_attribute.c.valid_to.is_(None))
+        .order_by(person_attribute.c.name, person_attribute.c.position)
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for row in connection.execute(wanted):
+        found[row.name] = (*found.get(row.name, ()), row.value)
+    return found
+
+
+def state_of(connection: Connection, principal: str, attributes: Mapping[str, Sequence[str]]) -> str | None:
+    """What an audit row says of these values: a digest that nobody can open without her salt, which goes when she is erased. None: no
+    values."""
+    known = {name: list(values) for name, values in attributes.items() if values}
+    return audit.commitment_to(connection, principal, known) if known else None
 
 
 def login_taken() -> Refusal:
     """Somebody has, or had, that login name."""
     return Refusal("people.login_taken", expected="a login name that nobody has", found="one that somebody has")
+
+
+def _states(
+    connection: Connection,
+    principal: str,
+    before: Mapping[str, Sequence[str]],
+    after: Mapping[str, Sequence[str]],
+) -> dict[str, str | None]:
+    """The values before and after for an audit row. They themselves stand in the table of attributes, under the serials of the changes."""
+    return {"before": state_of(connection, principal, before), "after": state_of(connection, principal, after)}
 
 
 def _check_free(connection: Connection, login_name: str) -> None:

@@ -23,6 +23,7 @@ from idp.accounts.desk import (
 )
 from idp.accounts.directory import Directory, Person
 from idp.accounts.exchange_commands import export, import_
+from idp.accounts.history_commands import history
 from idp.accounts.opening import open_accounts
 from idp.accounts.password_commands import must_change, reset_link, set_password
 from idp.accounts.passwords import Passwords
@@ -84,6 +85,7 @@ def people_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click
         *(set_password, must_change, reset_link),
         *(add_certificate, remove_certificate),
         *(import_, export),
+        history,
         *(pending, approve, reject),
     )
     for command in commands:

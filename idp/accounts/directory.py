@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, func, select
 
 from idp.accounts import changes
 from idp.accounts.changes import Change
@@ -276,11 +276,7 @@ def find_person(connection: Connection, login_name: str) -> Person | None:
 
 def attributes_of(connection: Connection, principal: str) -> dict[str, tuple[str, ...]]:
     """As `Directory.attributes`, inside a transaction."""
-    wanted = _present(principal).order_by(person_attribute.c.name, person_attribute.c.position)
-    found: dict[str, tuple[str, ...]] = {}
-    for row in connection.execute(wanted):
-        found[row.name] = (*found.get(row.name, ()), row.value)
-    return found
+    return changes.present_attributes(connection, principal)
 
 
 def _person(row: Row[tuple[object, ...]]) -> Person:
@@ -291,10 +287,4 @@ def _person(row: Row[tuple[object, ...]]) -> Person:
         row.valid_from,
         row.password_hash is not None,
         row.must_change_password,
-    )
-
-
-def _present(principal: str) -> Select[tuple[str, str]]:
-    return select(person_attribute.c.name, person_attribute.c.value).where(
-        person_attribute.c.principal == principal, person_attribute.c.valid_to.is_(None)
     )

@@ -12,9 +12,11 @@ from idp.consent.step import MAXIMUM_WORD, MODES, mode_of, names_in
 from idp.sessions.session import SsoSession
 from idp.sign_on.endpoints import refuse_head
 from idp.sign_on.sign_on import SignOn
-from ostiary.consent.choices import Choice
+from ostiary.consent.choices import AttributeChoice, Choice
+from ostiary.consent.personal import PrecedenceAt
 from ostiary.consent.store import Choices, choice_key
 from ostiary.errors import Missing, Refusal
+from ostiary.policy.precedence import DEFAULT_PRECEDENCE
 from ostiary.web import incoming
 from ostiary.web.forms import Fields, one, optional
 from ostiary.web.service import page, public_url_for, shell
@@ -24,23 +26,31 @@ _DONE: Final = ("changed", "revoked")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One resource on the page. ``attributes``: name, whether it may go, whether the resource can't do without it."""
+    """One resource on the page. ``attributes``: what she said about each, and whether the resource can't do without it."""
 
     key: str
     resource: str
     entity_id: str
     is_known: bool
     choice: Choice
-    attributes: tuple[tuple[str, bool, bool], ...]
+    attributes: tuple[tuple[AttributeChoice, bool], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConsentList:
-    """The page and what it works with."""
+    """The page and what it works with. ``precedence`` says what the organisation leaves to people; ``own_page_url`` is where she sees and
+    sets more, if anywhere."""
 
     sign_on: SignOn
     choices: Choices
     settings: ConsentPageSettings
+    precedence: PrecedenceAt = lambda at: DEFAULT_PRECEDENCE
+    own_page_url: str | None = None
+
+    @property
+    def chooses(self) -> bool:
+        """Whether what she leaves out here stays."""
+        return self.precedence(self.sign_on.now()).may_withhold()
 
 
 def add_consent_list(app: Flask, listed: ConsentList) -> None:
@@ -57,7 +67,7 @@ def _show(listed: ConsentList) -> Response:
         return session
     done = optional(incoming.query(), "done", max_length=MAXIMUM_WORD)
     rows = [_row(listed, choice) for choice in listed.choices.all_of(session.principal)]
-    lifetime, now = listed.settings.lifetime, listed.sign_on.now()
+    lifetime, now = listed.settings.lifetime if listed.settings.mode != "off" else None, listed.sign_on.now()
     return page(
         "consents.html",
         wide=True,
@@ -65,8 +75,9 @@ def _show(listed: ConsentList) -> Response:
         change_url=public_url_for("account_consents_change"),
         revoke_url=public_url_for("account_consents_revoke"),
         done=done if done in _DONE else "",
-        chooses=listed.settings.mode == "required",
+        chooses=listed.chooses,
         asks=listed.settings.mode != "off",
+        own_page_url=listed.own_page_url,
         modes=[mode.value for mode in MODES],
         rows=[row for row in rows if row.choice.holds_at(now, lifetime)],
         past=[row for row in rows if not row.choice.holds_at(now, lifetime)],
@@ -80,14 +91,14 @@ def _change(listed: ConsentList) -> Response:
         return session
     choice, mode, ticked = _chosen(listed, session, form), mode_of(form), names_in(form, "release")
     row = _row(listed, choice)
-    known = {name for name, _, _ in row.attributes}
+    known = {said.name for said, _ in row.attributes}
     if not ticked <= known:
         raise Refusal(
             "consent.attribute", expected="attributes of the list", found=", ".join(sorted(ticked - known))[:300]
         )
-    if listed.settings.mode == "required":
+    if listed.chooses:
         # Who no longer wants to tell what a resource can't do without takes her word back as a whole.
-        allowed = ticked | {name for name, allowed, required in row.attributes if allowed and required}
+        allowed = ticked | {said.name for said, required in row.attributes if said.allowed and required}
     else:
         allowed = frozenset(choice.names(allowed=True))
     listed.choices.change(
@@ -130,7 +141,7 @@ def _row(listed: ConsentList, choice: Choice) -> Row:
         entity_id=choice.entity_id,
         is_known=sp is not None,
         choice=choice,
-        attributes=tuple((found.name, found.allowed, found.name in required) for found in choice.attributes),
+        attributes=tuple((found, found.name in required) for found in choice.attributes),
     )
 
 

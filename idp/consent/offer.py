@@ -12,8 +12,8 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from ostiary.attributes import Attribute, Value
-from ostiary.consent.choices import Offered, Purpose
-from ostiary.federation.model import AttributeConsumingService, Display, Entity, LocalizedText, Logo
+from ostiary.consent.choices import Offered
+from ostiary.federation.model import AttributeConsumingService, Display, Entity, Logo
 from ostiary.identifiers.requirement import identifiers_asked, read_requirement
 from ostiary.ports import Release
 from ostiary.saml.attribute_names import friendly_name
@@ -25,8 +25,6 @@ _MAXIMUM_EMBEDDED: Final = 100_000
 _MAXIMUM_ADDRESS: Final = 2_000
 _MAXIMUM_SIDE: Final = 240
 _ORIGIN: Final = re.compile(r"https://[a-z0-9.-]+(?::[0-9]{1,5})?")
-# Longer language tags are none that anybody reads.
-_MAXIMUM_TAG: Final = 35
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +41,21 @@ def offered_by(release: Release, sp: Entity, attribute_index: int | None) -> tup
     """What the organisation's policies let go to ``sp``, whatever the person said before, in the order of the answer.
 
     Required is what the consuming service with that index requires (None, or an index that metadata does not have: the default one;
-    SAML metadata 2.4.4), and the subject identifier that the resource's entity attribute asks for.
+    SAML metadata 2.4.4), the subject identifier that the resource's entity attribute asks for, and what a mandatory policy lets go.
     """
     found: dict[str, dict[Value, None]] = {}
+    hers: set[str] = set()
     for verdict in release.decision.verdicts:
         if verdict.released or verdict.reason in _HERS:
             found.setdefault(verdict.attribute, {})[verdict.value] = None
+            if not verdict.bound:
+                hers.add(verdict.attribute)
     for attribute in release.attributes:
         found.setdefault(attribute.name, {}).update(dict.fromkeys(attribute.values))
-    required = required_by(sp, attribute_index)
+    mandatory = {verdict.attribute for verdict in release.decision.verdicts if verdict.released} - hers
+    # A resource asks for what no standard names by its wire name.
+    required = {release.wire_names.get(name, name) for name in required_by(sp, attribute_index)} | mandatory
     return tuple(Offered(Attribute(name, tuple(values)), name in required) for name, values in found.items())
-
-
-def purpose_of(sp: Entity) -> Purpose:
-    """What the resource says it is for, and where its privacy statement is (mdui:Description, mdui:PrivacyStatementURL)."""
-    display = _display(sp)
-    return Purpose(_tagged(display.descriptions), _tagged(display.privacy_statement_urls))
 
 
 def fingerprint(principal: str, offered: Iterable[Offered]) -> str:
@@ -97,10 +94,6 @@ def _consuming_service(
 
 def _display(sp: Entity) -> Display:
     return sp.sp.display if sp.sp is not None else Display()
-
-
-def _tagged(texts: Iterable[LocalizedText]) -> tuple[tuple[str, str], ...]:
-    return tuple((text.lang, text.text) for text in texts if len(text.lang) <= _MAXIMUM_TAG)
 
 
 def _shown(logo: Logo, allowed: Literal["embedded", "fetched"]) -> ShownLogo | None:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from flask import Flask, Response
 
-from idp.consent.offer import fingerprint, logo_of, offered_by, purpose_of
+from idp.consent.offer import fingerprint, logo_of, offered_by
 from idp.consent.settings import ConsentPageSettings
 from idp.sessions.session import SsoSession
 from idp.sign_on.endpoints import refuse_head
@@ -21,12 +21,16 @@ from ostiary.consent.choices import (
     Purpose,
     Reason,
     Why,
+    askable,
     must_ask,
     refused_though_required,
 )
+from ostiary.consent.personal import PrecedenceAt, asks_herself
+from ostiary.consent.purpose import purpose_of
 from ostiary.consent.store import Choices
 from ostiary.errors import Refusal
 from ostiary.federation.model import Entity
+from ostiary.policy.precedence import DEFAULT_PRECEDENCE
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
 from ostiary.web import incoming
@@ -43,7 +47,7 @@ MODES: Final = (Mode.ASK_WHEN_CHANGED, Mode.REMEMBER, Mode.ASK_ALWAYS)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What one person is asked about one resource; ``reason`` None: nothing."""
+    """What one person is asked about one resource; ``reason`` None: nothing. ``informs``: she is told, and leaves nothing out."""
 
     session: SsoSession
     sp: Entity
@@ -51,6 +55,7 @@ class Question:
     purpose: Purpose
     stored: Choice | None
     reason: Reason | None
+    informs: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -60,11 +65,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConsentStep:
-    """The last `Step`: nothing but the answer comes after it."""
+    """The last `Step`: nothing but the answer comes after it. ``precedence`` says what the organisation leaves to people."""
 
     sign_on: SignOn
     choices: Choices
     settings: ConsentPageSettings
+    precedence: PrecedenceAt = lambda at: DEFAULT_PRECEDENCE
 
     def is_due(self, visit: Visit) -> bool:
         """Whether she has to be asked. Raises `Unavailable`, and `Missing` when nobody may speak of her."""
@@ -78,14 +84,20 @@ class ConsentStep:
     def question(self, visit: Visit) -> Question | None:
         """What she is asked at this visit; None where nobody is ever asked. Raises as `is_due`."""
         session, sp = visit.session, visit.sp
-        if session is None or sp is None or not self.settings.concerns(sp.entity_id, sp.entity_categories):
+        if session is None or sp is None or self.settings.spares(sp.entity_id, sp.entity_categories):
             return None
+        asks = self.settings.concerns(sp.entity_id, sp.entity_categories)
+        wants = self._wants_to_be_asked(visit, session, sp)
+        if not asks and not wants:
+            return None
+        informs = not self.precedence(visit.now).may_withhold() or (self.settings.mode == "inform" and not wants)
         offered = offered_by(visit.release(), sp, visit.asked.attribute_index)
-        if self.settings.mode == "inform":
+        if informs:
             # She is told, and leaves nothing out: what is required makes no difference.
             offered = tuple(replace(one, required=False) for one in offered)
         purpose = purpose_of(sp)
         stored = self.choices.latest(session.principal, sp.entity_id) if offered else None
+        offered = askable(stored, offered)
         reason = must_ask(
             stored,
             offered,
@@ -95,7 +107,15 @@ class ConsentStep:
             always=self.settings.asks_always(sp.entity_id, sp.entity_categories),
             visit=_visit_id(visit),
         )
-        return Question(session, sp, offered, purpose, stored, reason)
+        return Question(session, sp, offered, purpose, stored, reason, informs)
+
+    def _wants_to_be_asked(self, visit: Visit, session: SsoSession, sp: Entity) -> bool:
+        """Whether she is asked because she wants to be. Costs nothing where what leaves is found out anyway and she never set anything."""
+        if self.settings.binds(sp.entity_id, sp.entity_categories):
+            return False
+        if self.sign_on.settings().sends_attributes_to(sp) and not visit.release().has_her_say:
+            return False
+        return asks_herself(self.choices.personal(session.principal, sp.entity_id), self.precedence(visit.now))
 
 
 def add_consent_page(app: Flask, step: ConsentStep) -> None:
@@ -132,7 +152,7 @@ def _answered(step: ConsentStep) -> Response:
         entity_id=question.sp.entity_id,
         mode=mode,
         shown=question.offered,
-        allowed=_allowed(step, question.offered, allowed),
+        allowed=_allowed(question, allowed),
         purpose=question.purpose.read_in(incoming.language(shell().pages.catalogue)),
         visit=_visit_id(visit),
     )
@@ -149,14 +169,15 @@ def _refused(step: ConsentStep, visit: Visit, question: Question) -> Response:
     return step.sign_on.refuse(visit, Status(names.RESPONDER, names.REQUEST_DENIED))
 
 
-def _allowed(step: ConsentStep, offered: tuple[Offered, ...], ticked: frozenset[str]) -> frozenset[str]:
+def _allowed(question: Question, ticked: frozenset[str]) -> frozenset[str]:
     """The names that may go. Required ones have no box to tick; a name that the page does not have is forged."""
+    offered = question.offered
     known = frozenset(one.name for one in offered)
     if not ticked <= known:
         raise Refusal(
             "consent.attribute", expected="attributes of the page", found=", ".join(sorted(ticked - known))[:300]
         )
-    if step.settings.mode == "inform":
+    if question.informs:
         return known
     return ticked | {one.name for one in offered if one.required}
 
@@ -201,7 +222,7 @@ def _page(step: ConsentStep, visit: Visit, question: Question, reason: Reason, n
     logo = logo_of(sp, language, step.settings.logos)
     read = question.purpose.read_in(language)
     withheld = stored.names(allowed=False) if stored is not None and stored.revoked_at is None else ()
-    informs = step.settings.mode == "inform"
+    informs = question.informs
     return page(
         "consent.html",
         images=logo.origin if logo is not None else "",

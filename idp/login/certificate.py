@@ -3,14 +3,10 @@
 A proxy certificate (RFC 3820) is no login: it stands for a program that works for somebody, not for her at a browser.
 """
 
-import base64
-import binascii
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Protocol
-from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID, ObjectIdentifier
@@ -21,6 +17,7 @@ from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
 from ostiary.errors import NotAuthenticated
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.chain import TLS_CLIENT, VerifiedChain, verify_chain
+from ostiary.x509.passed_on import certificates_in
 from ostiary.x509.reading import UNREADABLE
 from ostiary.x509.trust import TrustDirectory
 
@@ -36,9 +33,6 @@ _SUBJECT: Final = {
     "subject_mail": NameOID.EMAIL_ADDRESS,
     "serial_number": NameOID.SERIAL_NUMBER,
 }
-_MAXIMUM_HEADER: Final = 60_000
-_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
-_BASE64: Final = re.compile(r":?([A-Za-z0-9+/]{16,}={0,2}):?")
 
 
 class ByCertificate(Protocol):
@@ -153,22 +147,6 @@ def field_values(certificate: x509.Certificate, field: Field) -> tuple[str, ...]
             others = names.get_values_for_type(x509.OtherName)
             texts = (_utf8_string(one.value) for one in others if one.type_id == UPN)
             return tuple(text for text in texts if text is not None)
-
-
-def certificates_in(given: str) -> tuple[bytes, ...]:
-    """The certificates (DER, the person's own first) in a header: percent-encoded or plain PEM, or base64 of DER, in colons (RFC 9440
-    2.2) or without; none where it can't be read."""
-    if len(given) > _MAXIMUM_HEADER:
-        return ()
-    encoded = _BASE64.fullmatch(given.strip())
-    try:
-        if encoded is not None:
-            return (base64.b64decode(encoded[1], validate=True),)
-        bodies = _PEM.findall(unquote_to_bytes(given.encode("latin-1")))
-        # Line ends may have become spaces or tabs on the way.
-        return tuple(base64.b64decode(b"".join(body.split()), validate=True) for body in bodies)
-    except (binascii.Error, UnicodeError):
-        return ()
 
 
 def _utf8_string(der: bytes) -> str | None:

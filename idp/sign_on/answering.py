@@ -27,6 +27,7 @@ from ostiary.errors import NotAuthenticated
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Entity
 from ostiary.federation.recipients import recipient_of
+from ostiary.ports import NOTHING_ASKED, AskedRequests, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
 from ostiary.saml.encryption import Recipient
@@ -57,7 +58,8 @@ class Partner:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answering:
-    """``settings`` and ``key_ring`` give the snapshots of the moment; ``writer`` names the service in the audit of ``engine``."""
+    """``settings`` and ``key_ring`` give the snapshots of the moment; ``writer`` names the service in the audit of ``engine``;
+    ``asked_requests`` remembers what the Attribute Authority was asked."""
 
     settings: Callable[[], IdpSettings]
     key_ring: Callable[[], KeyRing]
@@ -66,6 +68,7 @@ class Answering:
     outgoing: Outgoing
     engine: Engine
     writer: str
+    asked_requests: AskedRequests = NOTHING_ASKED
     _partners: Derived[Partner] = field(default_factory=lambda: Derived(Partner.of), init=False)
     _recipients: Derived[Recipient | None] = field(default_factory=lambda: Derived(_recipient), init=False)
 
@@ -105,7 +108,8 @@ class Answering:
             return self.refuse(asked, sp, name_id, now)
         # Random, so two SPs can't find out from it that they know the same person.
         index = new_id()
-        self._keep(asked, session, context, name_id, index, attributes, now)
+        request = visit.request if partner.sends_attributes else None
+        self._keep(asked, session, context, name_id, index, attributes, request, now)
         ends = session.ends if special.session_lifetime is None else min(session.ends, now + special.session_lifetime)
         signer = self.key_ring().signer.with_digest(special.signing_algorithm)
         message = login_response(
@@ -125,6 +129,7 @@ class Answering:
         name_id: NameId,
         index: str,
         attributes: Attributes,
+        request: ReleaseRequest | None,
         now: datetime,
     ) -> None:
         sent = [attribute.name[:_AUDITED_LENGTH] for attribute in attributes[:_AUDITED_NAMES]]
@@ -149,6 +154,9 @@ class Answering:
                 subject=session.principal,
                 facts=facts,
             )
+            if request is not None:
+                self.asked_requests.note(connection, request, pushed=True)
+        self.asked_requests.sweep(now)
 
 
 def _recipient(sp: Entity, special: PartnerRules) -> Recipient | None:

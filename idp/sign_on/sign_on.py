@@ -28,6 +28,7 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey
+from ostiary.policy.application_domain import domain_of_consumer
 from ostiary.ports import AttributeSource, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
@@ -212,20 +213,30 @@ class SignOn:
     def _visit(
         self, ticket: str | None, asked: WaitingRequest, sp: Entity | None, session: SsoSession | None, now: datetime
     ) -> Visit:
-        def release() -> Release:
-            if session is None or sp is None:
-                raise Refusal("sso.ended", expected="somebody who logged in to a resource", found="nobody")
-            return self.attribute_source.release(
-                ReleaseRequest(
-                    principal=session.principal,
-                    requester=asked.sp,
-                    at=now,
-                    target=asked.target,
-                    authority=session.authority,
-                )
-            )
+        question = None
+        if session is not None and sp is not None:
+            question = self._question(asked, session, now)
 
-        return Visit(ticket, asked, sp, session, now, Once(release))
+        def release() -> Release:
+            if question is None:
+                raise Refusal("sso.ended", expected="somebody who logged in to a resource", found="nobody")
+            return self.attribute_source.release(question)
+
+        return Visit(ticket, asked, sp, session, now, Once(release), question)
+
+    def _question(self, asked: WaitingRequest, session: SsoSession, now: datetime) -> ReleaseRequest:
+        """What the Attribute Authority is asked. Where the SP names no target, the assertion consumer service to which the answer goes
+        stands for the application domain."""
+        context = choose(asked.requested_context, achieved(counted(session, asked), self.rules.assurance))
+        return ReleaseRequest(
+            principal=session.principal,
+            requester=asked.sp,
+            at=now,
+            target=asked.target if asked.target is not None else domain_of_consumer(asked.acs_url),
+            authority=session.authority,
+            network=request.remote_addr,
+            authn_context=context.context_class if context is not None else None,
+        )
 
     def _stop(self, step: Step, visit: Visit) -> Response:
         """Shows what is due, under a ticket of this browser."""

@@ -10,7 +10,7 @@ from flask import Response
 from idp.sessions.session import SsoSession
 from idp.sign_on.requests import WaitingRequest
 from ostiary.federation.model import Entity
-from ostiary.ports import Release
+from ostiary.ports import Release, ReleaseRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +19,7 @@ class Visit:
 
     ``ticket`` is None while nothing has stood in its way; ``sp`` None for a login to a page of this service itself; ``session`` that of
     the browser, None before she logged in. ``release()`` is what the Attribute Authority lets go to the SP about her, asked for once;
-    it raises `Unavailable`, and needs a session.
+    it raises `Unavailable`, and needs a session. ``request`` is the question to which that is the answer.
     """
 
     ticket: str | None
@@ -28,6 +28,7 @@ class Visit:
     session: SsoSession | None
     now: datetime
     release: Callable[[], Release]
+    request: ReleaseRequest | None = None
 
 
 class Step(Protocol):

@@ -5,15 +5,18 @@ them.
 """
 
 from ostiary.audit.chain import Break, ChainReport, Checkpoint, seal, verify_chain
-from ostiary.audit.trail import Event, erase_person, events, record
+from ostiary.audit.trail import Event, commitment_to, erase_person, events, latest_about, person_key, record
 
 __all__ = [
     "Break",
     "ChainReport",
     "Checkpoint",
     "Event",
+    "commitment_to",
     "erase_person",
     "events",
+    "latest_about",
+    "person_key",
     "record",
     "seal",
     "verify_chain",

@@ -1,16 +1,17 @@
 """Writes and reads the rows of the audit trail, in the caller's transaction; erases people. Never changes a row."""
 
 import hashlib
+import hmac
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from ostiary.audit.tables import audit_event, audit_person, audit_waiting
@@ -24,6 +25,7 @@ _INSERT_EVENT = PreparedInsert(insert(audit_event))
 _INSERT_WAITING = PreparedInsert(insert(audit_waiting))
 _INSERT_PERSON = insert(audit_person)
 _COMMITMENT = PreparedSelect(select(audit_person.c.commitment).where(audit_person.c.lookup == bindparam("whose")))
+_SALT = PreparedSelect(select(audit_person.c.salt).where(audit_person.c.lookup == bindparam("whose")))
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\Z")
 _NO_FACTS: Mapping[str, object] = MappingProxyType({})
@@ -116,12 +118,29 @@ def events(
         below = audit_event.c.action.startswith(f"{action}.", autoescape=True)
         query = query.where((audit_event.c.action == action) | below)
     if subject is not None:
-        query = query.where(audit_person.c.lookup == _lookup(subject))
+        query = query.where(audit_person.c.lookup == person_key(subject))
     if since is not None:
         query = query.where(audit_event.c.at >= since)
     if until is not None:
         query = query.where(audit_event.c.at < until)
     return [_event(row) for row in connection.execute(query.order_by(audit_event.c.serial).limit(limit))]
+
+
+def latest_about(
+    connection: Connection, subject: str, *, actions: Collection[str], before: int | None = None, limit: int = 100
+) -> list[Event]:
+    """At most ``limit`` rows about the person ``subject`` (principal id), the newest first: those with one of these ``actions``, and a
+    serial below ``before``. Goes by the index of subjects; of a person who was erased, nothing is found."""
+    whose = select(audit_person.c.commitment, audit_person.c.name).where(audit_person.c.lookup == person_key(subject))
+    known = connection.execute(whose).one_or_none()
+    if known is None:
+        return []
+    query = select(audit_event, literal(known.name).label("name")).where(
+        audit_event.c.subject == known.commitment, audit_event.c.action.in_(sorted(actions))
+    )
+    if before is not None:
+        query = query.where(audit_event.c.serial < before)
+    return [_event(row) for row in connection.execute(query.order_by(audit_event.c.serial.desc()).limit(limit))]
 
 
 def erase_person(
@@ -132,7 +151,7 @@ def erase_person(
     Writes the row ``audit.person_erased`` (about the commitment) and returns its serial; None when the trail does not
     know that person. Rows about the same person afterwards carry a new commitment.
     """
-    known = audit_person.c.lookup == _lookup(subject)
+    known = audit_person.c.lookup == person_key(subject)
     if connection.execute(select(audit_person.c.lookup).where(known)).one_or_none() is None:
         return None
     serial = record(
@@ -146,6 +165,16 @@ def erase_person(
     )
     connection.execute(delete(audit_person).where(known))
     return serial
+
+
+def commitment_to(connection: Connection, subject: str, content: object) -> str:
+    """A digest for the facts of a row about ``subject``: it proves later what ``content`` (JSON) was, to whoever has it, as long as the
+    person is not erased. HMAC-SHA256 with her own salt, 64 hexadecimal digits; without the salt nobody can try out what it may have been.
+    """
+    _commitment(connection, subject)
+    salt = _SALT.one_in(connection, {"whose": person_key(subject)}).salt
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hmac.new(salt, b"content\0" + text.encode(), hashlib.sha256).hexdigest()
 
 
 def _event(row: Row[Any]) -> Event:
@@ -164,7 +193,7 @@ def _event(row: Row[Any]) -> Event:
 
 def _commitment(connection: Connection, subject: str) -> str:
     """SHA-256(salt || person), with the person's own salt, made when the person first appears."""
-    lookup = _lookup(subject)
+    lookup = person_key(subject)
     known = _COMMITMENT.one_in(connection, {"whose": lookup})
     if known is not None:
         return str(known.commitment)
@@ -180,5 +209,6 @@ def _commitment(connection: Connection, subject: str) -> str:
     return commitment
 
 
-def _lookup(subject: str) -> str:
+def person_key(subject: str) -> str:
+    """Under which key the table of people (``audit_person``) has ``subject``: whatever refers to it is forgotten with the person."""
     return hashlib.sha256(subject.encode()).hexdigest()

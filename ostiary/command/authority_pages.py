@@ -54,7 +54,7 @@ def with_own_pages(
     described = pages_settings(settings)
 
     def join(known: Registry, ring: KeyRing) -> Registry:
-        return known.joined_by(sp_entity(described, ring))
+        return known.with_unlisted(sp_entity(described, ring))
 
     joined = Derived(join)
     return lambda: joined(registry(), key_ring())

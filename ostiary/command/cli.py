@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,7 +10,12 @@ from ostiary.command.explain_commands import explain
 from ostiary.command.keys_commands import keys
 from ostiary.command.maintenance_commands import maintenance
 from ostiary.command.plain_errors import plain_errors
+from ostiary.command.policy_commands import dry_run_command, history_command, lint_command
+from ostiary.command.shibboleth_commands import attributes, import_filter_command
 from ostiary.command.trace.commands import trace
+
+if TYPE_CHECKING:
+    from sp_shire.forward_auth import Server
 
 _CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -139,6 +145,22 @@ def serve_aa(config: Path) -> None:
     serve_checked("aa", partial(make_home_authority, config, clock=SystemClock()), listen)
 
 
+@serve.command("aa-back-channel")
+@click.option("--config", type=_CONFIG, required=True, help="aa.yaml")
+def serve_aa_back_channel(config: Path) -> None:
+    """The port on which resources ask the Attribute Authority over TLS; it speaks TLS itself, and takes any client certificate."""
+    from attribute_authority.settings import AttributeAuthoritySettings
+    from ostiary.clock import SystemClock
+    from ostiary.command.back_channel import required_listen, serve_back_channel
+    from ostiary.command.serving import refuse_taken_port
+    from ostiary.config import load_settings
+    from ostiary.web.log import make_log
+
+    clock = SystemClock()
+    refuse_taken_port(required_listen(load_settings(config, AttributeAuthoritySettings), config))
+    serve_back_channel(config, clock=clock, log=make_log(clock, service="aa-back-channel"))
+
+
 @serve.command("wayf")
 @click.option("--config", type=_CONFIG, required=True, help="wayf.yaml")
 def serve_wayf(config: Path) -> None:
@@ -171,6 +193,30 @@ def serve_sp(config: Path, app: str, host: str, port: int) -> None:
 
     workers = load_settings(config, ShireSettings).workers
     serve_checked("sp", partial(make_resource, config, app), ListenSettings(host=host, port=port, workers=workers))
+
+
+@serve.command("forward-auth")
+@click.option("--config", type=_CONFIG, required=True, help="sp.yaml")
+@click.option(
+    "--server",
+    type=click.Choice(["nginx", "caddy", "traefik"]),
+    required=True,
+    help="The web server that asks; it says how it tells about the original request.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), required=True)
+def serve_forward_auth(config: Path, server: "Server", host: str, port: int) -> None:
+    """Answer a web server that asks whether a request may pass, and as whom."""
+    from functools import partial
+
+    from ostiary.command.resource import make_forward_auth
+    from ostiary.command.serving import serve_checked
+    from ostiary.config import ListenSettings, load_settings
+    from sp_shire.settings import ShireSettings
+
+    workers = load_settings(config, ShireSettings).workers
+    listen = ListenSettings(host=host, port=port, workers=workers)
+    serve_checked("forward-auth", partial(make_forward_auth, config, server), listen, asgi=True)
 
 
 @serve.command("voms")
@@ -267,17 +313,28 @@ def policy() -> None:
 
 
 @policy.command("check")
-@click.argument("kind", type=click.Choice(["release", "accept", "access"]))
+@click.argument("kind", type=click.Choice(["release", "precedence", "accept", "access"]))
 @click.argument("files", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True)
 def policy_check(kind: str, files: tuple[Path, ...]) -> None:
     """Read policy FILES (or directories) as a service would, and say what is wrong with them."""
     from ostiary.policy.acceptance_document import load_acceptance_policy
     from ostiary.policy.access_document import load_access_policy
+    from ostiary.policy.precedence import load_precedence
     from ostiary.policy.release_document import load_release_policies
 
-    load = {"release": load_release_policies, "accept": load_acceptance_policy, "access": load_access_policy}[kind]
-    load(files)
+    if kind == "precedence":
+        for file in files:
+            load_precedence(file)
+    else:
+        load = {"release": load_release_policies, "accept": load_acceptance_policy, "access": load_access_policy}[kind]
+        load(files)
     click.echo("good: " + ", ".join(str(file) for file in files))
+
+
+policy.add_command(lint_command)
+policy.add_command(dry_run_command)
+policy.add_command(history_command)
+policy.add_command(import_filter_command)
 
 
 @ostiary.command()
@@ -340,6 +397,7 @@ def vo(arguments: tuple[str, ...]) -> None:
 
 
 ostiary.add_command(explain)
+ostiary.add_command(attributes)
 ostiary.add_command(trace)
 ostiary.add_command(keys)
 ostiary.add_command(maintenance)

@@ -1,7 +1,6 @@
 """Why a value is released or withheld: asks the Attribute Authority as the services do, and shows its verdicts. Decides nothing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from attribute_authority import explained as shared
+from attribute_authority.explained import ExplainedRelease
 from attribute_authority.requesters import find_requester_in
 from attribute_authority.settings import AttributeAuthoritySettings
 from idp.settings import IdpSettings
@@ -19,9 +20,8 @@ from ostiary.command.home import make_authority, principal_of
 from ostiary.command.watched import watched_registry
 from ostiary.config import load_settings
 from ostiary.errors import Missing
-from ostiary.policy.release import Requester
-from ostiary.policy.release_document import load_release_policies
-from ostiary.ports import Release, ReleaseRequest
+from ostiary.policy.release import Verdict
+from ostiary.ports import ReleaseRequest
 from ostiary.web.log import Log, one_line
 from ostiary.web.texts import Catalogue
 
@@ -34,32 +34,6 @@ class Say(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseExplanation:
-    """One question to an Attribute Authority and its answer. ``requester`` None: no valid metadata knows it; ``files``: where each
-    policy stands."""
-
-    username: str
-    request: ReleaseRequest
-    requester: Requester | None
-    release: Release
-    files: Mapping[str, str]
-
-    def asked_for(self, name: str) -> str:
-        """``required``, ``requested`` or ``no``, by the requester's metadata."""
-        requested = self.requester.requested if self.requester is not None else ()
-        found = [asked for asked in requested if asked.name == name]
-        if not found:
-            return "no"
-        return "required" if any(asked.required for asked in found) else "requested"
-
-    def unknown_attributes(self) -> tuple[str, ...]:
-        """What the requester's metadata asks for, and no value is known of."""
-        known = {verdict.attribute for verdict in self.release.decision.verdicts}
-        requested = self.requester.requested if self.requester is not None else ()
-        return tuple(dict.fromkeys(asked.name for asked in requested if asked.name not in known))
-
-
 def explain_release(
     authority_config: Path,
     idp_config: Path | None,
@@ -68,10 +42,13 @@ def explain_release(
     *,
     target: str | None,
     wanted: Sequence[str],
+    network: str | None = None,
+    authn_context: str | None = None,
     clock: Clock,
     log: Log,
-) -> ReleaseExplanation:
-    """``wanted``: names of attributes, as if the requester asked for these only; none for everything.
+) -> ExplainedRelease:
+    """``wanted``: names of attributes, as if the requester asked for these only; none for everything. ``network`` and ``authn_context`` are
+    what conditions of policies look at, None where they are not known.
 
     Raises `Missing` (``people.unknown``, ``aa.unknown_principal``), `Unavailable`, `ConfigurationError`.
     """
@@ -83,27 +60,20 @@ def explain_release(
     registry = watched_registry(settings.trust, clock, log)
     now = clock.now()
     asked = tuple(Attribute(name, ()) for name in wanted) or None
-    request = ReleaseRequest(principal, requester, now, target, asked)
+    request = ReleaseRequest(principal, requester, now, target, asked, network=network, authn_context=authn_context)
     authority = make_authority(settings, registry, log)
     try:
-        answer = authority.release(request)
+        explained = shared.explain_release(authority, find_requester_in(registry), request, username)
+        return shared.with_policies_not_applied(authority, explained)
     finally:
         authority.close()
-    policies = load_release_policies(settings.release_policies).policies
-    return ReleaseExplanation(
-        username,
-        request,
-        find_requester_in(registry)(requester, now),
-        answer,
-        {policy.id: policy.file for policy in policies},
-    )
 
 
-def release_as_data(explained: ReleaseExplanation) -> dict[str, object]:
+def release_as_data(explained: ExplainedRelease) -> dict[str, object]:
     """The same for programs."""
     request = explained.request
     return {
-        "user": explained.username,
+        "user": explained.person,
         "principal": request.principal,
         "requester": request.requester,
         "requester_known": explained.requester is not None,
@@ -118,9 +88,14 @@ def release_as_data(explained: ReleaseExplanation) -> dict[str, object]:
                 "policy": verdict.policy or None,
                 "rule": verdict.rule if verdict.policy else None,
                 "file": explained.files.get(verdict.policy),
+                "bound": verdict.bound,
                 "asked_for": explained.asked_for(verdict.attribute),
             }
             for verdict in explained.release.decision.verdicts
+        ],
+        "policies_not_applied": [
+            {"policy": one.policy, "why": one.why, "file": explained.files.get(one.policy)}
+            for one in explained.not_applied
         ],
         "asked_for_and_unknown": list(explained.unknown_attributes()),
         "notes": [
@@ -129,14 +104,14 @@ def release_as_data(explained: ReleaseExplanation) -> dict[str, object]:
     }
 
 
-def print_release(explained: ReleaseExplanation, console: Console, texts: Catalogue) -> None:
+def print_release(explained: ExplainedRelease, console: Console, texts: Catalogue) -> None:
     """The same as a table."""
     request = explained.request
 
     def say(key: str, **facts: object) -> str:
         return texts.text("en", f"explain.{key}", **{name: one_line(str(fact)) for name, fact in facts.items()})
 
-    console.print(Text(say("title", requester=request.requester, user=explained.username), style="bold"))
+    console.print(Text(say("title", requester=request.requester, user=explained.person), style="bold"))
     console.print(Text(say("by", at=_instant(request.at)), style="dim"))
     at = say("target", target=request.target) if request.target is not None else say("no_target")
     console.print(Text(at, style="dim"))
@@ -150,6 +125,9 @@ def print_release(explained: ReleaseExplanation, console: Console, texts: Catalo
         console.print()
         for file, policies in _by_file(explained).items():
             console.print(Text(say("file", file=file, policies=", ".join(policies)), style="dim"), soft_wrap=True)
+    for one in explained.not_applied:
+        why = say(f"why_not.{one.why}")
+        console.print(Text(say("not_applied", policy=one.policy, why=why), style="dim"), soft_wrap=True)
     if names := explained.unknown_attributes():
         console.print(Text(say("unknown_attributes", names=", ".join(names)), style="yellow"))
     for note in explained.release.notes:
@@ -157,7 +135,7 @@ def print_release(explained: ReleaseExplanation, console: Console, texts: Catalo
         console.print(Text(say("note", text=text), style="yellow"))
 
 
-def _table(explained: ReleaseExplanation, say: Say) -> Table:
+def _table(explained: ExplainedRelease, say: Say) -> Table:
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
     for heading in ("attribute", "value", "outcome", "rule", "asked"):
         table.add_column(say(heading), header_style="bold", overflow="fold", no_wrap=heading == "outcome")
@@ -168,14 +146,19 @@ def _table(explained: ReleaseExplanation, say: Say) -> Table:
             Text(one_line(verdict.attribute) if verdict.attribute != before else ""),
             Text(one_line(str(verdict.value))),
             Text(say("released" if released else "withheld"), style="green" if released else "red"),
-            Text(say(f"reason.{verdict.reason}", policy=verdict.policy, rule=verdict.rule)),
+            Text(_reason(verdict, say)),
             Text(say(f"asked_{explained.asked_for(verdict.attribute)}")),
         )
         before = verdict.attribute
     return table
 
 
-def _by_file(explained: ReleaseExplanation) -> dict[str, list[str]]:
+def _reason(verdict: Verdict, say: Say) -> str:
+    told = say(f"reason.{verdict.reason}", policy=verdict.policy, rule=verdict.rule)
+    return say("bound", reason=told) if verdict.bound else told
+
+
+def _by_file(explained: ExplainedRelease) -> dict[str, list[str]]:
     """Where the policies that decided stand."""
     found: dict[str, list[str]] = {}
     for policy in dict.fromkeys(verdict.policy for verdict in explained.release.decision.verdicts if verdict.policy):

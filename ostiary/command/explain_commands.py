@@ -23,6 +23,10 @@ def explain() -> None:
 @click.option(
     "--asks", multiple=True, metavar="ATTRIBUTE", help="As if it asked for this attribute only; may be repeated."
 )
+@click.option(
+    "--network", metavar="ADDRESS", help="The address from which it is asked, for policies that look at that."
+)
+@click.option("--authn-context", metavar="URI", help="How the person logged in, for policies that look at that.")
 @click.option("--config", type=_FILE, help="aa.yaml of the home organisation.")
 @click.option("--idp", type=_FILE, help="Its idp.yaml: needed where people are in a directory that speaks LDAP.")
 @click.option(
@@ -37,6 +41,8 @@ def explain_release_command(
     requester: str,
     target: str | None,
     asks: tuple[str, ...],
+    network: str | None,
+    authn_context: str | None,
     config: Path | None,
     idp: Path | None,
     demo: Path | None,
@@ -64,6 +70,8 @@ def explain_release_command(
         requester,
         target=target,
         wanted=asks,
+        network=network,
+        authn_context=authn_context,
         clock=clock,
         log=make_log(clock, service="explain", style="console", level="warning"),
     )

@@ -2,18 +2,29 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
 from flask import Flask
 from sqlalchemy import Engine
 
+import attribute_authority.tables
 import idp.tables
 import ostiary.audit.tables
 import ostiary.consent.tables
+from attribute_authority.administration.administrators import FindPerson
+from attribute_authority.administration.content import release_content, settings_content
+from attribute_authority.administration.desk import Desk
+from attribute_authority.administration.documents import with_bundles
+from attribute_authority.administration.pages import Administration, add_administration
+from attribute_authority.administration.records import ChangeWatch, PolicyRecords
+from attribute_authority.administration.requests import RememberedRequests
 from attribute_authority.authority import Authority
 from attribute_authority.metadata import aa_role
+from attribute_authority.own_page.pages import add_own_page
 from attribute_authority.pages import SignedIn, make_pages
+from attribute_authority.queries.identifiers import RemembersIdentifiers, ToldIdentifiers
 from attribute_authority.requesters import find_requester_in
 from attribute_authority.service import make_attribute_authority
 from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
@@ -27,7 +38,9 @@ from idp.settings import IdpSettings
 from ostiary.clock import Clock
 from ostiary.command.authorities import all_authorities, other_authorities
 from ostiary.command.authority_pages import own_page_url, serve_pages, with_own_pages
+from ostiary.command.certificate_subjects import certificate_subjects
 from ostiary.command.operation import Parts, make_operation, watched_settings
+from ostiary.command.own_page import make_own_page
 from ostiary.command.several_people import SeveralPeople
 from ostiary.command.watched import (
     LOOK_EVERY,
@@ -36,14 +49,18 @@ from ostiary.command.watched import (
     watched,
     watched_keys,
 )
-from ostiary.config import DatabaseSettings, Holder, Sources, load_settings
+from ostiary.config import DatabaseSettings, Holder, Sources, load_document, load_settings
+from ostiary.consent.personal import PrecedenceAt
 from ostiary.consent.settings import ConsentSettings
 from ostiary.consent.store import Choices, EnforcedChoices
 from ostiary.errors import ConfigurationError, OstiaryError, Refusal
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Contact, Entity, LocalizedText
 from ostiary.federation.registry import Registry
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.fields import load_documents
+from ostiary.policy.precedence import compile_precedence
+from ostiary.policy.release import Precedence, ReleasePolicies
+from ostiary.policy.release_document import compile_release_policies
 from ostiary.ports import People, PersonalChoices, VoMemberships
 from ostiary.saml.soap_transport import SoapTransport
 from ostiary.storage import migrate
@@ -60,6 +77,7 @@ MIGRATIONS: Final = (
     ostiary.audit.tables.MIGRATIONS,
     ostiary.consent.tables.MIGRATIONS,
     idp.tables.MIGRATIONS,
+    attribute_authority.tables.MIGRATIONS,
 )
 
 
@@ -74,23 +92,26 @@ def make_home_idp(
     authority_settings = load_settings(authority_config, AttributeAuthoritySettings)
     _refuse_disagreement(config, settings, authority_settings)
     _refuse_unknown_authorities(config, settings, authority_settings)
+    settings = settings.model_copy(update={"consent": _sparing_pages(settings.consent, authority_settings)})
     engine = prepared(open_database(settings.database))
     key_ring = watching.keys(settings.trust)
     registry = watching.registry(settings.trust)
     if authority_settings.pages is not None:
         registry = with_own_pages(registry, authority_settings, watched_keys(authority_settings.trust, clock, log))
     space = settings.entity_id
+    # One pool of connections, for two would throw each other's pages out of SQLite's caches.
+    same = authority_settings.database == settings.database
+    changes = watch_changes(engine, authority_settings, "idp")
+    authority = make_authority(authority_settings, registry, log, engine=engine if same else None, changes=changes)
+    changes.record_due(clock.now())
     others = other_authorities(
         authority_settings,
-        _choices(engine, authority_settings),
+        _choices(engine, authority_settings, authority.precedence),
         registry=registry,
         clock=clock,
         log=log,
         transport=transport,
     )
-    # One pool of connections, for two would throw each other's pages out of SQLite's caches.
-    same = authority_settings.database == settings.database
-    authority = make_authority(authority_settings, registry, log, engine=engine if same else None)
     opened = open_login(settings.people, settings.login, _means_of_login(settings, engine, clock, log))
     app = make_idp(
         settings,
@@ -100,7 +121,9 @@ def make_home_idp(
         opened=opened,
         sessions=SqlSessionStore(engine, namespace=space),
         counters=SqlCounters(engine, namespace=space),
-        attribute_source=all_authorities(authority_settings, authority, others),
+        attribute_source=RemembersIdentifiers(
+            all_authorities(authority_settings, authority, others), ToldIdentifiers(engine, writer="idp")
+        ),
         own_attributes=lambda principal: authority.about(principal, clock.now()),
         engine=engine,
         log=log,
@@ -108,7 +131,9 @@ def make_home_idp(
         transport=transport,
         live=lambda: live().settings,
         branding=lambda: live().derived.branding,
+        asked_requests=RememberedRequests(engine, keep=authority_settings.remember_requests),
         own_page_url=own_page_url(authority_settings),
+        precedence=authority.precedence,
         operation=make_operation(
             config, live, watching, Parts(registry, engine, [("people", opened.people.check)]), clock=clock
         ),
@@ -140,18 +165,27 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
     registry = watching.registry(settings.trust)
     if settings.pages is not None:
         registry = with_own_pages(registry, settings, key_ring)
-    authority = make_authority(settings, registry, log)
+    changes = watch_changes(engine, settings, "aa")
+    authority = make_authority(settings, registry, log, changes=changes)
+    changes.record_due(clock.now())
     app = make_attribute_authority(
         settings,
         authority=authority,
         registry=registry,
         key_ring=key_ring,
         handle_keys=handle_keys,
-        replays=SqlReplayStore(engine, namespace=settings.entity_id),
         others=other_authorities(
-            settings, _choices(engine, settings), registry=registry, clock=clock, log=log, transport=transport
+            settings,
+            _choices(engine, settings, authority.precedence),
+            registry=registry,
+            clock=clock,
+            log=log,
+            transport=transport,
         ),
         persistent=PersistentIds(engine),
+        identifiers=ToldIdentifiers(engine),
+        certificates=certificate_subjects(config, settings, engine),
+        asked_requests=RememberedRequests(engine, keep=settings.remember_requests),
         engine=engine,
         log=log,
         clock=clock,
@@ -161,7 +195,17 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
         signed_in = SignedIn(
             settings.pages_entity_id, settings.entity_id, handle_keys, authority.people, settings.authority_index
         )
-        # `add_own_page` and `add_administration` go here, with signed_in.
+        add_own_page(pages, make_own_page(settings, authority, signed_in, registry, engine, clock))
+        desk = Desk(
+            settings=settings,
+            authority=authority,
+            registry=registry,
+            requests=(RememberedRequests(engine, keep=settings.remember_requests),),
+            records=policy_records(engine, settings, "aa"),
+            find_person=_person_finder(config, settings, engine, log),
+            engine=engine,
+        )
+        add_administration(pages, Administration(desk, lambda: signed_in.visitor().principal, clock))
         serve_pages(app, pages, settings, engine=engine, clock=clock, log=log)
     app.extensions[LOOK_NOW] = watching.look_now
     return app
@@ -194,14 +238,108 @@ def _refuse_unknown_authorities(config: Path, settings: IdpSettings, authority: 
         )
 
 
-def _choices(engine: Engine, settings: AttributeAuthoritySettings) -> PersonalChoices:
-    return EnforcedChoices(Choices(engine, writer="aa"), settings.consent)
+_Consent = TypeVar("_Consent", bound=ConsentSettings)
+
+
+def _sparing_pages(consent: _Consent, settings: AttributeAuthoritySettings) -> _Consent:
+    """Nobody is asked on the way to the page where she sees what she may be asked about."""
+    if settings.pages is None:
+        return consent
+    return consent.model_copy(update={"never_for": (*consent.never_for, settings.pages_entity_id)})
+
+
+def _choices(engine: Engine, settings: AttributeAuthoritySettings, precedence: PrecedenceAt) -> PersonalChoices:
+    return EnforcedChoices(Choices(engine, writer="aa"), _sparing_pages(settings.consent, settings), precedence)
+
+
+def _person_finder(config: Path, settings: AttributeAuthoritySettings, engine: Engine, log: Log) -> FindPerson:
+    """Finds people by login name for the administrators' pages. Raises `ConfigurationError` where administrators are named so, and nobody
+    says how they are found."""
+    administrators = settings.administrators
+    if administrators.identity_provider is not None:
+        idp_settings = load_settings(administrators.identity_provider, IdpSettings)
+        return lambda login_name: principal_of(login_name, idp_settings, settings, log)
+    if isinstance(settings.people, LdapPeopleSettings):
+        if administrators.login_names:
+            raise ConfigurationError(
+                "aa.administrators_by_login",
+                file=config,
+                key="administrators.identity_provider",
+                expected="idp.yaml, because people are in a directory that speaks LDAP",
+            )
+
+        def unknown(login_name: str) -> str | None:
+            raise Refusal("aa.no_login_names", expected="administrators.identity_provider", found=login_name)
+
+        return unknown
+    directory = Directory(engine)
+
+    def find(login_name: str) -> str | None:
+        person = directory.find(login_name)
+        return person.principal if person is not None else None
+
+    return find
+
+
+def watch_changes(engine: Engine, settings: AttributeAuthoritySettings, writer: str) -> ChangeWatch:
+    """Writes into the audit of ``engine``, in the chain of ``writer``, what comes into force in this process."""
+    changes = ChangeWatch(policy_records(engine, settings, writer))
+    changes.loaded("administrators", settings_content(settings.administrators.model_dump(mode="json")))
+    return changes
+
+
+def policy_records(engine: Engine, settings: AttributeAuthoritySettings, writer: str) -> PolicyRecords:
+    """What was in force when at this authority."""
+    return PolicyRecords(engine, entity_id=settings.entity_id, authority_index=settings.authority_index, writer=writer)
+
+
+def _precedence(settings: AttributeAuthoritySettings, changes: ChangeWatch | None) -> Holder[Precedence] | None:
+    file = settings.precedence
+    if file is None:
+        if changes is not None:
+            changes.loaded("precedence", settings_content({}))
+        return None
+
+    def load(sources: Sources) -> Precedence:
+        document = load_document(file, sources=sources)
+        precedence = compile_precedence(document)
+        if settings.consent.mode == "required" and not precedence.may_withhold():
+            # To ask people for a consent that they can't refuse would be a lie.
+            raise ConfigurationError(
+                "aa.precedence_and_consent",
+                file=file,
+                key="people_may",
+                expected="withhold among it, because consent is required",
+                found=", ".join(sorted(precedence.people_may)) or "nothing",
+            )
+        if changes is not None:
+            changes.loaded("precedence", settings_content(document.data))
+        return precedence
+
+    return Holder(load, every=LOOK_EVERY)
+
+
+def _release_policies(settings: AttributeAuthoritySettings, changes: ChangeWatch | None) -> Holder[ReleasePolicies]:
+    def load(sources: Sources) -> ReleasePolicies:
+        documents = load_documents(settings.release_policies, sources)
+        policies = compile_release_policies(documents, sources=sources)
+        if changes is not None:
+            changes.loaded("release_policies", release_content(with_bundles(documents)))
+        return policies
+
+    return Holder(load, every=LOOK_EVERY)
 
 
 def make_authority(
-    settings: AttributeAuthoritySettings, registry: Callable[[], Registry], log: Log, *, engine: Engine | None = None
+    settings: AttributeAuthoritySettings,
+    registry: Callable[[], Registry],
+    log: Log,
+    *,
+    engine: Engine | None = None,
+    changes: ChangeWatch | None = None,
 ) -> Authority:
-    """The Attribute Authority without a wire, over the people that its settings name. ``engine``: somebody else's, for its database."""
+    """The Attribute Authority without a wire, over the people that its settings name. ``engine``: somebody else's, for its database.
+    ``changes`` writes down what comes into force; left out, for those who only ask, nothing is written."""
     closing = ExitStack()
     if engine is None:
         engine = open_database(settings.database)
@@ -214,17 +352,23 @@ def make_authority(
             directories.append(in_ldap)
         else:
             directories.append(Directory(engine))
-    return Authority(
+
+    def precedence(at: datetime) -> Precedence:
+        # Nobody's choice is asked for before the authority is there.
+        return authority.precedence(at)
+
+    authority = Authority(
         people=directories[0] if len(directories) == 1 else SeveralPeople(directories),
-        resolver=settings.resolver.resolver(settings.entity_id, open_vo),
-        policies=Holder(
-            lambda sources: load_release_policies(settings.release_policies, sources=sources), every=LOOK_EVERY
-        ),
+        resolver=settings.resolver.resolver(settings.entity_id, open_vo, ldap_trouble(log)),
+        policies=_release_policies(settings, changes),
         find_requester=find_requester_in(registry),
         log=log,
-        personal_choices=_choices(engine, settings),
+        personal_choices=_choices(engine, settings, precedence),
+        precedence=_precedence(settings, changes),
         close_people=closing.close,
+        record_changes=changes.record_due if changes is not None else lambda at: None,
     )
+    return authority
 
 
 @contextmanager

@@ -49,14 +49,19 @@ class WrongSetting(ValueError):
     """What a validator of a settings model raises; `settings_from` adds file, line and key.
 
     ``code`` is a dotted code with its text in the catalogue, ``expected`` a short phrase. ``found`` is filled in from
-    the file where it is left empty.
+    the file where it is left empty. ``at`` is where in the model the mistake stands, as the file spells the keys; ``nearest`` what was
+    probably meant.
     """
 
-    def __init__(self, code: str, *, expected: object = "", found: object = "") -> None:
+    def __init__(
+        self, code: str, *, expected: object = "", found: object = "", at: KeyPath = (), nearest: str = ""
+    ) -> None:
         super().__init__(code)
         self.code = code
         self.expected = str(expected)
         self.found = str(found)
+        self.at = at
+        self.nearest = nearest
 
 
 def dotted(path: KeyPath) -> str:

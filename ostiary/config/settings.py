@@ -93,7 +93,8 @@ def _path_in(data: Any, details: ErrorDetails) -> KeyPath:
     last = details["loc"][-1] if details["loc"] else None
     if details["type"] == "missing" and isinstance(last, str):
         path.append(last)
-    return tuple(path)
+    cause = details.get("ctx", {}).get("error")
+    return (*path, *cause.at) if isinstance(cause, WrongSetting) else tuple(path)
 
 
 def _problem(document: Document, model: type[BaseModel], path: KeyPath, details: ErrorDetails) -> DocumentError:
@@ -104,7 +105,8 @@ def _problem(document: Document, model: type[BaseModel], path: KeyPath, details:
             "config.missing_key", file=document.path, line=line, key=key, expected="a value", found="nothing"
         )
     if details["type"] == "extra_forbidden":
-        valid = sorted(_keys_at(model, path[:-1]))
+        # Another member of a union may know the key.
+        valid = sorted(_keys_at(model, path[:-1]) - {path[-1]})
         nearest = nearest_key(str(path[-1]), valid)
         allowed = "one of " + ", ".join(valid)
         if nearest:
@@ -124,7 +126,13 @@ def _problem(document: Document, model: type[BaseModel], path: KeyPath, details:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, WrongSetting):
         return DocumentError(
-            cause.code, file=document.path, line=line, key=key, expected=cause.expected, found=cause.found or found
+            cause.code,
+            file=document.path,
+            line=line,
+            key=key,
+            expected=cause.expected,
+            found=cause.found or found,
+            nearest=cause.nearest,
         )
     return DocumentError(
         "config.wrong_value", file=document.path, line=line, key=key, expected=_expected(details), found=found

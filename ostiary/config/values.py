@@ -197,7 +197,8 @@ FileOrDirectoryFromHere = Annotated[PathFromHere, AfterValidator(_existing)]
 """The same for a file or directory that must exist."""
 
 
-def _database_url(value: str, info: ValidationInfo) -> str:
+def check_database_url(value: str, info: ValidationInfo) -> str:
+    """The URL with its SQLite file where it is, for models. Raises `WrongSetting` (``config.database_url``, ``config.database_password``)."""
     scheme, separator, rest = value.partition("://")
     if not separator or scheme.partition("+")[0] not in ("sqlite", "postgresql", "mariadb", "mysql"):
         raise WrongSetting(
@@ -212,7 +213,7 @@ def _database_url(value: str, info: ValidationInfo) -> str:
     return value
 
 
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+DatabaseUrl = Annotated[str, AfterValidator(check_database_url)]
 """An SQLAlchemy URL without password. A relative SQLite file starts from the directory of the configuration file."""
 
 

@@ -16,7 +16,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -109,11 +109,17 @@ class ShownPurpose:
 
 @dataclass(frozen=True, slots=True)
 class AttributeChoice:
-    """What she decided about one attribute; ``values`` are the digests of those that she was shown."""
+    """What she decided about one attribute; ``values`` are the digests of those that she was shown.
+
+    ``more``: what she was shown goes although nothing recommends it. ``withheld_values``: of an attribute that she allows, the digests of
+    the values that stay all the same.
+    """
 
     name: str
     allowed: bool
     values: frozenset[str] = frozenset()
+    more: bool = False
+    withheld_values: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,20 +214,34 @@ def wish_of(stored: Choice | None, now: datetime, *, lifetime: timedelta | None 
     """What to say to each value that policies would let go: None lets it go.
 
     Without an answer in force nothing goes (``not_asked``). What she withheld stays (``withheld``). An attribute that she was never
-    asked about stays, and unless she chose to have the answer remembered, so does a value that she was never shown (``not_asked``).
+    asked about stays, and unless she chose to have the answer remembered, so does a value that she was never shown (``not_asked``). What
+    she lets go of her own accord is ``chosen``.
     """
     if stored is None or not stored.holds_at(now, lifetime):
-        return _nothing_was_asked
+        return nothing_was_asked
+    return wish_by(stored, rest=lambda _name: "not_asked", unseen="not_asked")
+
+
+def wish_by(stored: Choice, *, rest: Callable[[str], PersonalWish | None], unseen: PersonalWish | None) -> Wish:
+    """What a choice in force says: ``rest`` about the attributes that she decided nothing about, ``unseen`` about a value of an allowed one
+    that she was never shown, unless she chose to have the answer remembered."""
     choices = {found.name: found for found in stored.attributes}
     salt, any_value = stored.salt, stored.mode is Mode.REMEMBER
 
     def wanted(name: str, value: Value) -> PersonalWish | None:
         choice = choices.get(name)
         if choice is None:
-            return "not_asked"
+            return rest(name)
         if not choice.allowed:
             return "withheld"
-        return None if any_value or _value_digest(salt, name, value) in choice.values else "not_asked"
+        if any_value and not choice.more and not choice.withheld_values:
+            return None
+        digest = value_digest(salt, name, value)
+        if digest in choice.withheld_values:
+            return "withheld"
+        if any_value or digest in choice.values:
+            return "chosen" if choice.more else None
+        return unseen
 
     return wanted
 
@@ -236,6 +256,14 @@ def apply(
         for attribute in attributes
     )
     return tuple(attribute for attribute in kept if attribute.values)
+
+
+def askable(stored: Choice | None, offered: Sequence[Offered]) -> tuple[Offered, ...]:
+    """What of ``offered`` there is to ask her about: without the values that she keeps back one by one."""
+    if stored is None or stored.revoked_at is not None:
+        return tuple(offered)
+    found = tuple(replace(one, attribute=_without_withheld(stored, one.attribute)) for one in offered)
+    return tuple(one for one in found if one.attribute.values)
 
 
 def refused_though_required(answer: Answer) -> tuple[str, ...]:
@@ -253,10 +281,7 @@ def answered(previous: Choice | None, answer: Answer, *, salt: bytes, now: datet
     if previous is not None and previous.revoked_at is not None:
         previous = None
     key = previous.salt if previous is not None else salt
-    shown = tuple(
-        AttributeChoice(offered.name, offered.name in answer.allowed, _known_values(previous, offered.attribute, key))
-        for offered in answer.shown
-    )
+    shown = tuple(_shown_now(previous, offered, offered.name in answer.allowed, key) for offered in answer.shown)
     names = {found.name for found in shown}
     kept = tuple(found for found in previous.attributes if found.name not in names) if previous is not None else ()
     return Choice(
@@ -264,7 +289,7 @@ def answered(previous: Choice | None, answer: Answer, *, salt: bytes, now: datet
         entity_id=answer.entity_id,
         mode=answer.mode,
         attributes=(*shown, *kept),
-        purpose=_shown_purpose(answer.purpose, key),
+        purpose=shown_purpose(answer.purpose, key),
         salt=key,
         given_at=now,
         visit=answer.visit,
@@ -277,8 +302,19 @@ def changed(previous: Choice, *, mode: Mode, allowed: frozenset[str], now: datet
     return replace(previous, mode=mode, attributes=attributes, given_at=now, visit="")
 
 
-def _nothing_was_asked(_name: str, _value: Value) -> PersonalWish | None:
+def nothing_was_asked(_name: str, _value: Value) -> PersonalWish | None:
+    """The wish of somebody who never said a word about anything."""
     return "not_asked"
+
+
+def _without_withheld(stored: Choice, attribute: Attribute) -> Attribute:
+    choice = stored.about(attribute.name)
+    if choice is None or not choice.withheld_values:
+        return attribute
+    withheld = choice.withheld_values
+    return attribute.keeping(
+        value for value in attribute.values if value_digest(stored.salt, attribute.name, value) not in withheld
+    )
 
 
 def _has_new_values(stored: Choice, attribute: Attribute) -> bool:
@@ -286,11 +322,21 @@ def _has_new_values(stored: Choice, attribute: Attribute) -> bool:
     choice = stored.about(attribute.name)
     if choice is None or not choice.allowed:
         return False
-    return any(_value_digest(stored.salt, attribute.name, value) not in choice.values for value in attribute.values)
+    return any(value_digest(stored.salt, attribute.name, value) not in choice.values for value in attribute.values)
 
 
-def _known_values(previous: Choice | None, attribute: Attribute, salt: bytes) -> frozenset[str]:
-    now = dict.fromkeys(_value_digest(salt, attribute.name, value) for value in attribute.values)
+def _shown_now(previous: Choice | None, offered: Offered, allowed: bool, salt: bytes) -> AttributeChoice:
+    """What she let go of her own accord, and the values that she keeps back, stand in no question: they stay as they were."""
+    before = previous.about(offered.name) if previous is not None else None
+    values = known_values(previous, offered.attribute, salt)
+    if before is None:
+        return AttributeChoice(offered.name, allowed, values)
+    return AttributeChoice(offered.name, allowed, values, before.more, before.withheld_values)
+
+
+def known_values(previous: Choice | None, attribute: Attribute, salt: bytes) -> frozenset[str]:
+    """The digests of the values of an attribute that she is shown now, and of those that she was shown before."""
+    now = dict.fromkeys(value_digest(salt, attribute.name, value) for value in attribute.values)
     before = previous.about(attribute.name) if previous is not None else None
     everything = [*now, *sorted((before.values if before is not None else frozenset()) - set(now))]
     # Beyond the bound the oldest are forgotten; what is about to go has to fit, or she would be asked for ever.
@@ -306,7 +352,8 @@ def _same_purpose(stored: Choice, purpose: Purpose) -> bool:
     return hmac.compare_digest(_digest(stored.salt, "purpose", text, url), stored.purpose.digest)
 
 
-def _shown_purpose(read: ReadPurpose, salt: bytes) -> ShownPurpose:
+def shown_purpose(read: ReadPurpose, salt: bytes) -> ShownPurpose:
+    """What is remembered of a purpose under the key of a choice."""
     return ShownPurpose(read.text_language, read.url_language, _digest(salt, "purpose", read.text, read.url))
 
 
@@ -329,7 +376,8 @@ def _primary(tag: str) -> str:
     return tag.lower().partition("-")[0]
 
 
-def _value_digest(salt: bytes, name: str, value: Value) -> str:
+def value_digest(salt: bytes, name: str, value: Value) -> str:
+    """By what one value is remembered under the key of a choice."""
     return _digest(salt, "value", name, str(value))
 
 

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import audit
@@ -22,11 +22,20 @@ from ostiary.consent.choices import (
     answered,
     changed,
     refused_though_required,
-    wish_of,
+)
+from ostiary.consent.personal import (
+    Personal,
+    PrecedenceAt,
+    Setting,
+    beyond_bounds,
+    personal_wish,
+    read_rule,
+    set_by_her,
 )
 from ostiary.consent.settings import ConsentSettings
-from ostiary.consent.tables import consent_choice
-from ostiary.errors import Missing, Refusal, Unavailable
+from ostiary.consent.tables import consent_choice, consent_rule
+from ostiary.errors import Denied, Missing, Refusal, Unavailable
+from ostiary.policy.precedence import DEFAULT_PRECEDENCE
 from ostiary.policy.release import Requester, Wish
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.prepared import PreparedSelect
@@ -37,8 +46,16 @@ _AUDITED_NAMES: Final = 40
 _AUDITED_LENGTH: Final = 50
 _LANGUAGE: Final = 64
 _ATTEMPTS: Final = 5
-# Made once: it is asked twice in every sign-on.
+# Made once: one of them is asked in every sign-on.
 _LATEST: Final = PreparedSelect(select(consent_choice).where(consent_choice.c.current_key == bindparam("key")))
+# One row whatever there is, so that both tables are asked at once.
+_ALONE: Final = select(literal(0).label("zero")).subquery("alone")
+_RULE: Final = select(consent_rule.c.rule).where(consent_rule.c.current_key == bindparam("person")).scalar_subquery()
+_PERSONAL: Final = PreparedSelect(
+    select(consent_choice, _RULE.label("rule")).select_from(
+        _ALONE.outerjoin(consent_choice, consent_choice.c.current_key == bindparam("key"))
+    )
+)
 
 
 class _Overtaken(Exception):
@@ -51,17 +68,28 @@ def choice_key(principal: str, entity_id: str) -> str:
 
 
 class Choices:
-    """The choices in one database. ``writer`` is the chain of the audit that changes go to. ``by`` is who makes a change: the principal
-    herself, or ``operator``. Every method raises `Unavailable` when the database does not answer."""
+    """The choices in one database. ``writer`` is the chain of the audit that changes go to; ``precedence`` gives what people may do at all
+    at a moment. ``by`` is who makes a change: the principal herself, or ``operator``. Every method raises `Unavailable` when the
+    database does not answer."""
 
-    def __init__(self, engine: Engine, *, writer: str) -> None:
+    def __init__(
+        self, engine: Engine, *, writer: str, precedence: PrecedenceAt = lambda at: DEFAULT_PRECEDENCE
+    ) -> None:
         self._engine = engine
         self._writer = writer
+        self._precedence = precedence
 
     def latest(self, principal: str, entity_id: str) -> Choice | None:
         """The last word of this person about this resource, which may be that she took it back; None when she was never asked."""
         row = _LATEST.one(self._engine, {"key": choice_key(principal, entity_id)})
         return _choice(row) if row is not None else None
+
+    def personal(self, principal: str, entity_id: str) -> Personal:
+        """All that this person has said which bears on this resource, by one look-up."""
+        row = _PERSONAL.one(self._engine, {"key": choice_key(principal, entity_id), "person": principal})
+        if row is None:
+            return Personal()
+        return Personal(_choice(row) if row.principal is not None else None, read_rule(row.rule or ""))
 
     def all_of(self, principal: str) -> tuple[Choice, ...]:
         """Her last word about each resource, the newest first."""
@@ -71,6 +99,12 @@ class Choices:
         with reading(self._engine) as connection:
             found = [_choice(row) for row in connection.execute(wanted)]
         return tuple(sorted(found, key=lambda choice: (choice.given_at, choice.created_serial), reverse=True))
+
+    def ever_by(self, principal: str) -> tuple[Choice, ...]:
+        """Everything that she ever said, in the order in which she said it; what was replaced ended when the next began."""
+        wanted = select(consent_choice).where(consent_choice.c.principal == principal).order_by(consent_choice.c.id)
+        with reading(self._engine) as connection:
+            return tuple(_choice(row) for row in connection.execute(wanted))
 
     def give(self, answer: Answer, *, at: datetime, by: str) -> Choice:
         """Keeps what she answered; it takes the place of what she said before. Raises `Refusal` (``consent.required``) when she
@@ -96,14 +130,74 @@ class Choices:
 
         return self._replace(principal, entity_id, next_choice, "consent.changed", by)
 
+    def decide(self, setting: Setting, *, at: datetime, by: str) -> Choice:
+        """Keeps what she sets on her page; it takes the place of what she said before. Raises `Denied` (``consent.beyond_bounds``) when it
+        does what the organisation does not leave to people."""
+        if (name := beyond_bounds(setting, self._precedence(at))) is not None:
+            raise Denied("consent.beyond_bounds", expected="what people may do themselves", found=name[:300])
+
+        def next_choice(previous: Choice | None) -> Choice:
+            return set_by_her(previous, setting, salt=secrets.token_bytes(SALT_LENGTH), now=at)
+
+        return self._replace(setting.principal, setting.requester.entity_id, next_choice, "consent.set", by)
+
     def revoke(self, principal: str, entity_id: str, *, at: datetime, by: str) -> None:
         """Takes her word back. Raises `Missing` (``consent.unknown``) when there is none, or it was taken back before."""
+        self._writing_alone(lambda connection: self._end(connection, principal, entity_id, at, by))
+
+    def stop(self, principal: str, entity_id: str, *, at: datetime, by: str) -> None:
+        """The same for a resource about which she may have said nothing yet: from now on it counts as taken back. Raises `Denied`
+        (``consent.beyond_bounds``) where people may keep nothing back."""
+        if not self._precedence(at).may_withhold():
+            raise Denied("consent.beyond_bounds", expected="people who may keep something back", found="none may")
+
+        def end(connection: Connection) -> None:
+            found = _latest(connection, principal, entity_id)
+            if found is None:
+                self._insert(connection, _taken_back(principal, entity_id, at), "consent.revoked", by)
+            elif found.revoked_at is None:
+                self._end(connection, principal, entity_id, at, by)
+
+        self._writing_alone(end)
+
+    def revoke_all(self, principal: str, *, at: datetime, by: str) -> int:
+        """Takes back everything that she has said and not taken back yet, all or nothing; how many resources that were."""
+        ended: list[str] = []
+
+        def end(connection: Connection) -> None:
+            present = select(consent_choice.c.entity_id).where(
+                consent_choice.c.principal == principal,
+                consent_choice.c.current_key.is_not(None),
+                consent_choice.c.valid_to.is_(None),
+            )
+            ended[:] = connection.execute(present.order_by(consent_choice.c.id)).scalars()
+            for entity_id in ended:
+                self._end(connection, principal, entity_id, at, by)
+
+        self._writing_alone(end)
+        return len(ended)
+
+    def forget(self, principal: str, entity_id: str, *, at: datetime, by: str) -> None:
+        """As if she had never said anything about this resource: her general rule counts there again. What she said stays as the past.
+        Raises `Missing` (``consent.unknown``) when she has said nothing."""
+
+        def end(connection: Connection) -> None:
+            found = _latest(connection, principal, entity_id)
+            if found is None:
+                raise _unknown()
+            serial = self._record(connection, found, "consent.forgotten", at, by, {"for": entity_id})
+            _supersede(connection, choice_key(principal, entity_id), at, serial)
+
+        self._writing_alone(end)
+
+    def _writing_alone(self, change: Callable[[Connection], None]) -> None:
+        """In one transaction; anew when another window of hers was first."""
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as connection:
-                    self._end(connection, principal, entity_id, at, by)
+                    change(connection)
                 return
-            except _Overtaken:
+            except (_Overtaken, IntegrityError):
                 continue
         raise _too_many_at_once()
 
@@ -141,17 +235,9 @@ class Choices:
     def _insert(self, connection: Connection, new: Choice, action: str, by: str) -> Choice:
         key = choice_key(new.principal, new.entity_id)
         serial = self._record(connection, new, action, new.given_at, by, _facts(new))
-        # In one statement: between two of them another answer could become the latest, and lose its place without an end.
-        connection.execute(
-            update(consent_choice)
-            .where(consent_choice.c.current_key == key)
-            .values(
-                current_key=None,
-                valid_to=func.coalesce(consent_choice.c.valid_to, literal(new.given_at, UtcDateTime)),
-                deleted_serial=func.coalesce(consent_choice.c.deleted_serial, serial),
-            )
-        )
-        row = {**_row(new), "current_key": key, "created_serial": serial}
+        _supersede(connection, key, new.given_at, serial)
+        ended = {"valid_to": new.revoked_at, "deleted_serial": serial} if new.revoked_at is not None else {}
+        row = {**_row(new), **ended, "current_key": key, "created_serial": serial}
         connection.execute(insert(consent_choice).values(row))
         written = _latest(connection, new.principal, new.entity_id)
         if written is None:
@@ -167,17 +253,65 @@ class Choices:
 
 
 class EnforcedChoices:
-    """Implements `ostiary.ports.PersonalChoices` from the store, where the organisation's settings say that consent is required."""
+    """Implements `ostiary.ports.PersonalChoices` from the store, between the organisation's settings and what it leaves to people."""
 
-    def __init__(self, choices: Choices, settings: ConsentSettings) -> None:
+    def __init__(
+        self,
+        choices: Choices,
+        settings: ConsentSettings,
+        precedence: PrecedenceAt = lambda at: DEFAULT_PRECEDENCE,
+    ) -> None:
         self._choices = choices
         self._settings = settings
+        self._precedence = precedence
 
     def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
         """None where policies alone decide. Raises `Unavailable` when the database does not answer."""
-        if not self._settings.binds(requester.entity_id, requester.entity_categories):
+        settings, entity_id, categories = self._settings, requester.entity_id, requester.entity_categories
+        if requester.anonymous or settings.spares(entity_id, categories):
             return None
-        return wish_of(self._choices.latest(principal, requester.entity_id), at, lifetime=self._settings.lifetime)
+        precedence, required = self._precedence(at), settings.binds(entity_id, categories)
+        if not (required or precedence.people_may):
+            return None
+        return personal_wish(
+            self._choices.personal(principal, entity_id),
+            requester,
+            at,
+            precedence=precedence,
+            required=required,
+            lifetime=settings.lifetime,
+        )
+
+
+def erase_choices(connection: Connection, principal: str, *, at: datetime, writer: str, by: str) -> None:
+    """Forgets in the caller's transaction everything that a person has said; one audit row tells that there was something."""
+    rows = 0
+    for table in (consent_choice, consent_rule):
+        rows += connection.execute(delete(table).where(table.c.principal == principal)).rowcount
+    if rows:
+        facts = {"rows": rows}
+        audit.record(
+            connection, at=at, writer=writer, actor=by, action="consent.erased", subject=principal, facts=facts
+        )
+
+
+def _supersede(connection: Connection, key: str, at: datetime, serial: int) -> None:
+    """In one statement: between two of them another answer could become the latest, and lose its place without an end."""
+    connection.execute(
+        update(consent_choice)
+        .where(consent_choice.c.current_key == key)
+        .values(
+            current_key=None,
+            valid_to=func.coalesce(consent_choice.c.valid_to, literal(at, UtcDateTime)),
+            deleted_serial=func.coalesce(consent_choice.c.deleted_serial, serial),
+        )
+    )
+
+
+def _taken_back(principal: str, entity_id: str, at: datetime) -> Choice:
+    """A word about nothing, which was taken back as it was said."""
+    purpose, salt = ShownPurpose("", "", ""), secrets.token_bytes(SALT_LENGTH)
+    return Choice(principal, entity_id, Mode.ASK_WHEN_CHANGED, (), purpose, salt, at, revoked_at=at)
 
 
 def _latest(connection: Connection, principal: str, entity_id: str) -> Choice | None:
@@ -193,7 +327,8 @@ def _choice(row: Any) -> Choice:
         entity_id=row.entity_id,
         mode=Mode(row.mode),
         attributes=tuple(
-            AttributeChoice(name, allowed, frozenset(values)) for name, allowed, values in json.loads(row.attributes)
+            AttributeChoice(name, allowed, frozenset(values), *_of_her_own(*rest))
+            for name, allowed, values, *rest in json.loads(row.attributes)
         ),
         purpose=ShownPurpose(row.text_language, row.url_language, row.purpose),
         salt=row.salt,
@@ -206,7 +341,10 @@ def _choice(row: Any) -> Choice:
 
 
 def _row(choice: Choice) -> dict[str, object]:
-    attributes = [[found.name, found.allowed, sorted(found.values)] for found in choice.attributes]
+    attributes = [
+        [found.name, found.allowed, sorted(found.values), found.more, sorted(found.withheld_values)]
+        for found in choice.attributes
+    ]
     return {
         "principal": choice.principal,
         "entity_id": choice.entity_id,
@@ -222,13 +360,26 @@ def _row(choice: Choice) -> dict[str, object]:
     }
 
 
+def _of_her_own(more: bool = False, withheld_values: Sequence[str] = ()) -> tuple[bool, frozenset[str]]:
+    """What rows of the first form did not have."""
+    return more, frozenset(withheld_values)
+
+
 def _facts(choice: Choice) -> dict[str, object]:
+    more = [found.name for found in choice.attributes if found.allowed and found.more]
+    in_part = [found.name for found in choice.attributes if found.allowed and found.withheld_values]
     return {
         "for": choice.entity_id,
         "mode": choice.mode.value,
-        "allowed": [name[:_AUDITED_LENGTH] for name in choice.names(allowed=True)[:_AUDITED_NAMES]],
-        "withheld": [name[:_AUDITED_LENGTH] for name in choice.names(allowed=False)[:_AUDITED_NAMES]],
+        "allowed": _audited(choice.names(allowed=True)),
+        "withheld": _audited(choice.names(allowed=False)),
+        **({"more": _audited(more)} if more else {}),
+        **({"in_part": _audited(in_part)} if in_part else {}),
     }
+
+
+def _audited(names: Sequence[str]) -> list[str]:
+    return [name[:_AUDITED_LENGTH] for name in names[:_AUDITED_NAMES]]
 
 
 def _too_many_at_once() -> Unavailable:

@@ -1,5 +1,5 @@
-"""The table of people's choices. A row is never changed but for its end; ``current_key`` is NULL in all but the latest of one person and
-resource."""
+"""The tables of people's choices and general rules. A row is never changed but for its end; ``current_key`` is NULL in all but the latest
+of one person (and resource)."""
 
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,21 @@ consent_choice = Table(
     Column("purpose", exact_text(64), nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("visit", exact_text(64), nullable=False),
+    Column("created_serial", BigInteger, nullable=False),
+    Column("deleted_serial", BigInteger, nullable=True),
+    Column("valid_from", UtcDateTime, nullable=False),
+    Column("valid_to", UtcDateTime, nullable=True),
+)
+
+# What holds at a resource for which a person has set nothing.
+consent_rule = Table(
+    "consent_rule",
+    metadata,
+    Column("id", serial_number(), primary_key=True, autoincrement=True),
+    Column("principal", exact_text(64), nullable=False, index=True),
+    # The principal again, in the latest row alone.
+    Column("current_key", exact_text(64), nullable=True, unique=True),
+    Column("rule", exact_text(20), nullable=False),
     Column("created_serial", BigInteger, nullable=False),
     Column("deleted_serial", BigInteger, nullable=True),
     Column("valid_from", UtcDateTime, nullable=False),

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from ostiary.config import Sources, read_private_file, write_private_file
@@ -38,6 +38,7 @@ PUBLISHED: Final = "published.crt"
 _MOST_TRUSTED: Final = 16
 _ATTEMPTS: Final = 10
 _PAUSE: Final = 0.02
+_TRIAL: Final = b"ostiary: does this key sign?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +146,42 @@ def load_decryption_key(path: Path) -> rsa.RSAPrivateKey:
 def load_private_key(path: Path) -> PrivateKey:
     """The private key of a PEM file, RSA or EC. Raises `ConfigurationError` (``key.file``, ``config.private_file_*``)."""
     try:
-        key = serialization.load_pem_private_key(read_private_file(path), password=None)
-        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-            raise Refusal("key.unusable", expected="RSA or EC", found=type(key).__name__)
-        TrustedKey.from_public_key(key.public_key())
+        return private_key_from_pem(read_private_file(path))
     except (ValueError, TypeError, UnsupportedAlgorithm, Refusal) as error:
         raise ConfigurationError("key.file", file=path, expected="an unencrypted PEM key", found=error) from None
+
+
+def private_key_from_pem(content: bytes) -> PrivateKey:
+    """The private key in PEM, RSA or EC. Raises `ValueError`, `TypeError`, `UnsupportedAlgorithm`, `Refusal` (``key.unusable``)."""
+    # OpenSSL's check would prove anew that two numbers are prime, which takes a tenth of a second for RSA-3072, in each process.
+    key = serialization.load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise Refusal("key.unusable", expected="RSA or EC", found=type(key).__name__)
+    TrustedKey.from_public_key(key.public_key())
+    if isinstance(key, rsa.RSAPrivateKey) and not _belongs_together(key):
+        raise Refusal("key.unusable", expected="RSA numbers that belong together", found="a damaged key")
     return key
+
+
+def _belongs_together(key: rsa.RSAPrivateKey) -> bool:
+    """Whether its numbers fit each other and what it signs is verified (which it is not where one of the two is no prime)."""
+    numbers = key.private_numbers()
+    p, q, d, public = numbers.p, numbers.q, numbers.d, numbers.public_numbers
+    fit = (
+        p * q == public.n
+        and min(p, q) > 1
+        and all(d * public.e % (prime - 1) == 1 for prime in (p, q))
+        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))
+        and numbers.iqmp * q % p == 1
+    )
+    if not fit:
+        return False
+    try:
+        signature = key.sign(_TRIAL, padding.PKCS1v15(), hashes.SHA256())
+        key.public_key().verify(signature, _TRIAL, padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def load_certificate(path: Path) -> bytes:

@@ -27,8 +27,15 @@ class Registry:
     """A snapshot of all known entities. Expired metadata is never trusted: each look-up is told the time. ``sources`` says from where they
     are."""
 
-    def __init__(self, entities: Iterable[Entity], sources: tuple[SourceReport, ...] = ()) -> None:
+    def __init__(
+        self,
+        entities: Iterable[Entity],
+        sources: tuple[SourceReport, ...] = (),
+        *,
+        unlisted: frozenset[str] = frozenset(),
+    ) -> None:
         self.sources = sources
+        self._unlisted = unlisted
         self._entities: dict[str, Entity] = {}
         for entity in entities:
             if entity.entity_id in self._entities:
@@ -39,11 +46,11 @@ class Registry:
     def __len__(self) -> int:
         return len(self._entities)
 
-    def joined_by(self, entity: Entity) -> "Registry":
-        """The same with one entity more, unless one of that entityID is known already."""
+    def with_unlisted(self, entity: Entity) -> "Registry":
+        """The same with one entity more, which is found by its entityID and stands in no list; unless that one is known already."""
         if entity.entity_id in self._entities:
             return self
-        return Registry((*self._entities.values(), entity), self.sources)
+        return Registry((*self._entities.values(), entity), self.sources, unlisted=frozenset({entity.entity_id}))
 
     def get(self, entity_id: str, now: datetime) -> Entity | None:
         """The entity, or None when it is unknown or its metadata has expired (``valid_until`` is exclusive)."""
@@ -60,8 +67,12 @@ class Registry:
         return self.get(entity_id, now) if entity_id is not None else None
 
     def all(self, now: datetime) -> Iterator[Entity]:
-        """Every entity whose metadata is valid now."""
-        return (entity for entity in self._entities.values() if not _expired(entity.valid_until, now))
+        """Every entity whose metadata is valid now, for lists of them."""
+        return (
+            entity
+            for entity in self._entities.values()
+            if entity.entity_id not in self._unlisted and not _expired(entity.valid_until, now)
+        )
 
     def idp(self, entity_id: str, now: datetime) -> IdpRole | None:
         """The entity's IdP role while it is valid."""

@@ -9,7 +9,7 @@ import struct
 from typing import Final
 
 from ostiary.identifiers.salt import Salt
-from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID, check_identifier
+from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID, TARGETED_ID, check_identifier
 
 _LENGTH: Final = struct.Struct(">I")
 _DIGITS: Final = "abcdefghijklmnopqrstuvwxyz234567"
@@ -25,6 +25,12 @@ def pairwise_id(salt: Salt, principal: str, relying_party: str, scope: str) -> s
 def subject_id(salt: Salt, principal: str, scope: str) -> str:
     """``subject-id`` (the same profile): this person everywhere. Raises as `pairwise_id`."""
     return _scoped(_computed(salt, SUBJECT_ID, principal), scope)
+
+
+def targeted_id(salt: Salt, principal: str, relying_party: str) -> str:
+    """The value of ``eduPersonTargetedID`` (eduPerson 202208 2.2.11): this person at this relying party, as in `pairwise_id`, but another
+    value."""
+    return _computed(salt, TARGETED_ID, principal, relying_party)
 
 
 def persistent_value(salt: Salt, principal: str, relying_party: str, generation: int) -> str:

@@ -7,6 +7,7 @@ from ostiary.errors import Refusal
 
 SUBJECT_ID: Final = "subject-id"
 PAIRWISE_ID: Final = "pairwise-id"
+TARGETED_ID: Final = "eduPersonTargetedID"
 SUBJECT_IDENTIFIERS: Final = frozenset({SUBJECT_ID, PAIRWISE_ID})
 
 # A unique part of 1 to 127 letters, digits, "=" and "-", and a scope of as many letters, digits, "." and "-"; each begins with a letter or

@@ -65,6 +65,26 @@ class LdapDirectory(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """The entries that matched; not ``complete`` when there are more than were asked for, or than the server gives."""
+
+    entries: tuple[Entry, ...]
+    complete: bool
+
+
+class LdapSearches(Protocol):
+    """A directory, for who looks for more than one entry. Time limits and threads as `LdapDirectory`."""
+
+    def find_many(self, base: str, wanted: Filter, attributes: Sequence[str], *, most: int) -> Several:
+        """The entries at or below ``base`` that match, at most so many. Raises `Unavailable` with a code of ``ldap.*``."""
+        ...
+
+    def read(self, dn: str, wanted: Filter, attributes: Sequence[str]) -> Entry | None:
+        """The entry of this name, if it matches; None when it is not there, or may not be read. Raises as `find_many`."""
+        ...
+
+
 def _text(value: bytes) -> str | None:
     try:
         text = value.decode()

@@ -21,6 +21,7 @@ from ostiary.ldap.dn import check_dn
 from ostiary.ldap.filters import read_filter
 
 if TYPE_CHECKING:
+    from ostiary.ldap.adapter import Ldap3Directory
     from ostiary.ldap.people import LdapPeople
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.:-]{1,253}")
@@ -119,8 +120,13 @@ class LdapSettings(Settings):
         Raises `ConfigurationError` (``ldap.ca_file``, ``ldap.password_file``, ``config.private_file_*``); `ModuleNotFoundError` where ldap3
         is not installed.
         """
-        # Only who has a directory needs the library.
-        from ostiary.ldap.adapter import Ldap3Directory
         from ostiary.ldap.people import LdapPeople
 
-        return LdapPeople(Ldap3Directory(self, report), self)
+        return LdapPeople(self.open_directory(report), self)
+
+    def open_directory(self, report: Report = lambda _: None) -> "Ldap3Directory":
+        """The directory itself. Reads files and raises as `open` does."""
+        # Only who has a directory needs the library.
+        from ostiary.ldap.adapter import Ldap3Directory
+
+        return Ldap3Directory(self, report)

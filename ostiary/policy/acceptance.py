@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from ostiary.attributes import SCOPED, Attribute, Attributes, Value
+from ostiary.attributes import NAME_ID_VALUED, SCOPED, Attribute, Attributes, NameIdValue, Value, make_name_id_value
 from ostiary.errors import Refusal
 from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS, is_identifier
 from ostiary.policy.patterns import Pattern, compile_pattern
@@ -18,6 +18,8 @@ from ostiary.policy.values import EVERY_VALUE, ValueTest
 
 NO_RULE = "no rule"
 _PLAIN_LEFT = re.compile(r"[^@\s\x00-\x20\x7f-\x9f]{1,256}")
+# SAML core 8.3.7: at most 256 characters. A "!" would make two names read alike once their qualifiers stand before them.
+_PLAIN_NAME = re.compile(r"[^!\s\x00-\x20\x7f-\x9f]{1,256}")
 MAX_SCOPE_LENGTH = 255
 
 AcceptanceReason = Literal[
@@ -160,20 +162,26 @@ class AcceptanceDecision:
     verdicts: tuple[AcceptanceVerdict, ...]
 
 
-def accept(policy: AcceptancePolicy, issuer: Issuer, attributes: Attributes, *, at: datetime) -> AcceptanceDecision:
-    """Which of ``attributes``, asserted by ``issuer``, are believed at the instant ``at``.
+def accept(
+    policy: AcceptancePolicy, issuer: Issuer, attributes: Attributes, *, at: datetime, audience: str | None = None
+) -> AcceptanceDecision:
+    """Which of ``attributes``, asserted by ``issuer``, are believed at the instant ``at`` by ``audience`` (this resource's entityID).
 
     The first rule about an attribute whose tests all hold accepts a value, under the rule's name for it. A value of a
     scoped attribute (`ostiary.attributes.SCOPED`) without a scope is refused, as is a scope on any other, and a scoped value
     whose left part is empty or holds blanks or another ``@``, and a subject-id or pairwise-id of another form than its
     profile's. What claims to come from another issuer than the proven one is refused.
+
+    A persistent name (eduPersonTargetedID) is this issuer's for this audience: other qualifiers are refused, absent ones filled in, so that
+    it goes on as ``IdP!SP!value`` (SAML core 8.3.7). Nothing else is such a name, whatever its text looks like.
     """
     verdicts: list[AcceptanceVerdict] = []
     accepted: list[Attribute] = []
     for attribute in attributes:
         kept: dict[str, list[Value]] = {}
-        for value in attribute.values:
-            verdict = _verdict(policy, issuer, attribute, value, at)
+        for asserted in attribute.values:
+            value = asserted if asserted.name_id is None else _qualified(asserted.name_id, issuer, audience)
+            verdict = _verdict(policy, issuer, attribute, value, at, audience)
             verdicts.append(verdict)
             if verdict.accepted:
                 kept.setdefault(verdict.name, []).append(value)
@@ -184,8 +192,15 @@ def accept(policy: AcceptancePolicy, issuer: Issuer, attributes: Attributes, *, 
     return AcceptanceDecision(tuple(accepted), tuple(verdicts))
 
 
+def _qualified(name: NameIdValue, issuer: Issuer, audience: str | None) -> Value:
+    """The persistent name with the qualifiers that stand for absent ones."""
+    return make_name_id_value(
+        NameIdValue(name.value, name.name_qualifier or issuer.entity_id, name.sp_name_qualifier or audience)
+    )
+
+
 def _verdict(
-    policy: AcceptancePolicy, issuer: Issuer, attribute: Attribute, value: Value, at: datetime
+    policy: AcceptancePolicy, issuer: Issuer, attribute: Attribute, value: Value, at: datetime, audience: str | None
 ) -> AcceptanceVerdict:
     name = attribute.name
 
@@ -204,6 +219,17 @@ def _verdict(
         # "alice@victim.example@home.example" is home's to say, but an application that splits at the first @ reads another scope.
         return refused("value")
     if name in SUBJECT_IDENTIFIERS and not is_identifier(str(value)):
+        return refused("value")
+    if value.name_id is not None:
+        if value.name_id.name_qualifier != issuer.entity_id:
+            return refused("other_issuer")
+        if (
+            audience is None
+            or value.name_id.sp_name_qualifier != audience
+            or not _PLAIN_NAME.fullmatch(value.name_id.value)
+        ):
+            return refused("value")
+    elif name in NAME_ID_VALUED:
         return refused("value")
     nearest = refused("no_rule")
     for rule in policy.about(name):

@@ -16,7 +16,7 @@ from pydantic import (
 
 from ostiary.config import Document, DocumentError, Settings, Sources, WrongSetting, load_document
 from ostiary.errors import Refusal
-from ostiary.policy.patterns import MAX_PATTERN_LENGTH, Pattern, compile_pattern
+from ostiary.policy.patterns import MAX_PATTERN_LENGTH, Pattern, check_pattern, compile_pattern
 from ostiary.policy.urltree import make_prefix, make_tree
 from ostiary.policy.values import ValueTest
 
@@ -43,7 +43,7 @@ def one_or_many(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 4096}
-NAME_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9:._-]*$", "maxLength": 256}
+NAME_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9:._/#-]*$", "maxLength": 256}
 ID_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]*$", "maxLength": 128}
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -52,7 +52,8 @@ Texts = Annotated[
 ]
 """One text or a list of them; the same for the other plurals below."""
 
-AttributeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9:._-]*$", max_length=256)]
+# A name may be a URI: attributes that no standard names go by one.
+AttributeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9:._/#-]*$", max_length=256)]
 AttributeNames = Annotated[
     tuple[AttributeName, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(NAME_SCHEMA))
 ]
@@ -63,7 +64,7 @@ Id = Annotated[
 
 PatternText = Annotated[
     str,
-    AfterValidator(_checked_by(compile_pattern)),
+    AfterValidator(_checked_by(check_pattern)),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_PATTERN_LENGTH}),
 ]
 
@@ -143,7 +144,8 @@ class UniqueIds:
     """Refuses an id that was given before, in whichever file."""
 
     def __init__(self) -> None:
-        self._places: dict[str, str] = {}
+        # A line is looked up only when it has to be told.
+        self._places: dict[str, tuple[Document, tuple[str | int, ...]]] = {}
 
     def add(self, id_: str, document: Document, *path: str | int) -> None:
         """Note the id that stands at ``path``. Raises `DocumentError` ``policy.duplicate_id``."""
@@ -153,6 +155,6 @@ class UniqueIds:
                 "policy.duplicate_id",
                 **document.where(*path),
                 expected="each id once",
-                found=f"{id_}, also in {before}",
+                found=f"{id_}, also in {before[0].path.name}:{before[0].line(*before[1])}",
             )
-        self._places[id_] = f"{document.path.name}:{document.line(*path)}"
+        self._places[id_] = document, path

@@ -1,217 +1,55 @@
 """Decides which attribute values may leave the home organisation for one requester (attribute release policies, ARP).
 
-Deny wins over permit and the default is nothing. Never resolves attributes, never reads a file or the clock.
+Deny wins over permit and the default is nothing. Never resolves attributes, never reads a file or the clock. What it decides with and about
+stands in the modules beside it, and is found here by name.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final, Literal
+from typing import NamedTuple
 
 from ostiary.attributes import Attribute, Attributes, Value
-from ostiary.identifiers.requirement import Requirement, identifiers_withheld
-from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS
-from ostiary.policy.patterns import Pattern
-from ostiary.policy.urltree import Location, UrlTree, read_url
-from ostiary.policy.values import EVERY_VALUE, ValueTest
+from ostiary.policy.circumstances import NOTHING_KNOWN, Circumstances, Condition
+from ostiary.policy.minimal import only_needed_identifiers
+from ostiary.policy.personal import as_she_wishes
+from ostiary.policy.precedence import DEFAULT_PRECEDENCE, Precedence
+from ostiary.policy.release_index import NO_POLICIES, ReleasePolicies, index_policies
+from ostiary.policy.release_policy import Audience, Count, EntityAttributeTest, ReleasePolicy, ReleaseRule, Strength
+from ostiary.policy.requester import Origin, RequestedAttribute, Requester
+from ostiary.policy.urltree import Location, read_url
+from ostiary.policy.verdict import HER_OWN, NO_RULE, PersonalWish, ReleaseDecision, ReleaseReason, Verdict, Wish
+from ostiary.policy.wire_names import in_our_names
 
-NO_RULE = "no rule"
-
-Origin = tuple[str, str, int]
-"""Scheme, host and port, as `ostiary.policy.urltree.Location` has them."""
-
-ReleaseReason = Literal[
-    "permit",
-    "deny",
-    "no_rule",
-    "not_wanted",
-    "expired",
-    "target_unreadable",
-    "target_foreign",
-    "identifier_not_needed",
-    "withheld",
-    "not_asked",
-    "chosen",
+__all__ = [
+    "DEFAULT_PRECEDENCE",
+    "HER_OWN",
+    "NOTHING_KNOWN",
+    "NO_POLICIES",
+    "NO_RULE",
+    "Audience",
+    "Circumstances",
+    "Condition",
+    "Count",
+    "EntityAttributeTest",
+    "NotApplied",
+    "Origin",
+    "PersonalWish",
+    "Precedence",
+    "ReleaseDecision",
+    "ReleasePolicies",
+    "ReleasePolicy",
+    "ReleaseReason",
+    "ReleaseRule",
+    "RequestedAttribute",
+    "Requester",
+    "Strength",
+    "Verdict",
+    "Wish",
+    "as_she_wishes",
+    "index_policies",
+    "policies_not_applied",
+    "release",
 ]
-
-PersonalWish = Literal["chosen", "withheld", "not_asked"]
-"""What the person's own choice says to a value: she wants it to go although nothing recommends it, she withholds it, or she was never asked
-about it."""
-
-Wish = Callable[[str, Value], PersonalWish | None]
-"""What a person's choice says to one value of the attribute of that name; None leaves it to the organisation's policies."""
-
-HER_OWN: Final = "her own choice"
-"""What stands for the policy of a value that leaves because the person wants it to."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestedAttribute:
-    """One attribute that a requester's metadata asks for (``md:RequestedAttribute``, SAML metadata 2.4.4.2)."""
-
-    name: str
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Requester:
-    """Who asks, as far as metadata proves it.
-
-    ``known`` is False for an entity without valid metadata: only policies for ``anyone`` permit it something, every
-    deny still holds. ``origins`` are those of its registered endpoints: the only ones for whose URLs it may ask. ``identifier`` says which
-    subject identifier it needs, and is counted in ``requested`` too; None where its metadata does not say.
-    """
-
-    entity_id: str
-    entity_categories: tuple[str, ...] = ()
-    registration_authority: str | None = None
-    requested: tuple[RequestedAttribute, ...] = ()
-    known: bool = True
-    origins: frozenset[Origin] = frozenset()
-    identifier: Requirement | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was decided about one value, and by which rule of which policy.
-
-    Where no rule decided, ``policy`` is empty and ``rule`` is ``NO_RULE``; ``reason`` says why. ``bound``: the rule stands in a policy that
-    leaves the person no choice, ``mandatory`` for what is released, ``forbidden`` for what is withheld.
-    """
-
-    attribute: str
-    value: Value
-    released: bool
-    policy: str
-    rule: str
-    reason: ReleaseReason
-    bound: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseDecision:
-    """What may leave, and one verdict for each value that was considered, in the order of the attributes."""
-
-    attributes: Attributes
-    verdicts: tuple[Verdict, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseRule:
-    """Permits or denies values. ``attributes`` are the names that it speaks of, None means every attribute."""
-
-    id: str
-    permits: bool
-    attributes: frozenset[str] | None
-    test: ValueTest = EVERY_VALUE
-
-    def matches(self, name: str, value: Value) -> bool:
-        """Whether the rule speaks of this value of this attribute."""
-        return (self.attributes is None or name in self.attributes) and self.test.holds(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """For whom a policy is: each thing that is given must hold for the requester; ``anyone`` stands alone."""
-
-    anyone: bool = False
-    entity_ids: frozenset[str] | None = None
-    pattern: Pattern | None = None
-    categories: frozenset[str] | None = None
-    authorities: frozenset[str] | None = None
-
-    def includes(self, requester: Requester) -> bool:
-        """Whether the requester belongs to it, whether or not metadata knows the requester."""
-        return (
-            (self.entity_ids is None or requester.entity_id in self.entity_ids)
-            and (self.categories is None or not self.categories.isdisjoint(requester.entity_categories))
-            and (self.authorities is None or requester.registration_authority in self.authorities)
-            and (self.pattern is None or self.pattern.matches(requester.entity_id))
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ReleasePolicy:
-    """One compiled policy. ``targets`` are the application domains it is limited to (none: any request, with or
-    without a target); ``only`` limits its permits to what the requester's metadata requests, or requires; ``file`` is where it stands.
-    """
-
-    id: str
-    audience: Audience
-    rules: tuple[ReleaseRule, ...]
-    targets: tuple[UrlTree, ...] = ()
-    only: Literal["requested", "required"] | None = None
-    file: str = ""
-
-    def permits_at(self, requester: Requester, location: Location | None) -> bool:
-        """Whether the permits of this policy apply to such a request."""
-        if not (requester.known or self.audience.anyone):
-            return False
-        return not self.targets or (location is not None and any(tree.holds(location) for tree in self.targets))
-
-    def denies_at(self, location: Location | None) -> bool:
-        """Whether the denials of this policy apply to such a request."""
-        return not self.targets or (location is not None and any(tree.touches(location) for tree in self.targets))
-
-    def permits_name(self, requester: Requester, name: str) -> bool:
-        """Whether ``only`` leaves this attribute to the permits."""
-        if self.only is None:
-            return True
-        return any(asked.name == name and (asked.required or self.only == "requested") for asked in requester.requested)
-
-
-@dataclass(frozen=True, slots=True)
-class ReleasePolicies:
-    """Policies in their order, found by who asks. Built by `index_policies`."""
-
-    policies: tuple[ReleasePolicy, ...]
-    _by_entity_id: Mapping[str, Sequence[int]]
-    _by_category: Mapping[str, Sequence[int]]
-    _by_authority: Mapping[str, Sequence[int]]
-    _for_others: Sequence[int]
-
-    def concerning(self, requester: Requester) -> list[ReleasePolicy]:
-        """The policies whose audience includes the requester, in their order."""
-        found = set(self._for_others)
-        found.update(self._by_entity_id.get(requester.entity_id, ()))
-        for category in requester.entity_categories:
-            found.update(self._by_category.get(category, ()))
-        if requester.registration_authority is not None:
-            found.update(self._by_authority.get(requester.registration_authority, ()))
-        candidates = (self.policies[position] for position in sorted(found))
-        return [policy for policy in candidates if policy.audience.includes(requester)]
-
-
-def index_policies(policies: Iterable[ReleasePolicy]) -> ReleasePolicies:
-    """The policies, indexed by the narrowest thing that their audience names."""
-    kept = tuple(policies)
-    by_entity_id: dict[str, list[int]] = {}
-    by_category: dict[str, list[int]] = {}
-    by_authority: dict[str, list[int]] = {}
-    for_others: list[int] = []
-    for position, policy in enumerate(kept):
-        audience = policy.audience
-        for names, index in (
-            (audience.entity_ids, by_entity_id),
-            (audience.categories, by_category),
-            (audience.authorities, by_authority),
-        ):
-            if names is not None:
-                for name in names:
-                    index.setdefault(name, []).append(position)
-                break
-        else:
-            for_others.append(position)
-    return ReleasePolicies(
-        kept,
-        {name: tuple(positions) for name, positions in by_entity_id.items()},
-        {name: tuple(positions) for name, positions in by_category.items()},
-        {name: tuple(positions) for name, positions in by_authority.items()},
-        tuple(for_others),
-    )
-
-
-NO_POLICIES = index_policies(())
 
 
 def release(
@@ -222,6 +60,7 @@ def release(
     target: str | None,
     at: datetime,
     wanted: Attributes | None,
+    circumstances: Circumstances = NOTHING_KNOWN,
 ) -> ReleaseDecision:
     """Which values of ``attributes`` may leave for ``requester`` at the instant ``at``.
 
@@ -229,24 +68,36 @@ def release(
     It is the requester's own word, so one whose origin is not among the requester's gets nothing, like one that hides
     where it leads (see `ostiary.policy.urltree.read_url`). ``wanted`` narrows and never widens: None asks for
     everything, an attribute without values for all its values, one with values for these only (SAML core 3.3.2.3).
-    Deny wins over permit; what no rule permits stays. Of the subject identifiers that are permitted, those stay that the requester's
-    metadata does not need. Attributes left without a value are left out.
+    ``circumstances`` is what policies' conditions look at: where they are not known, a permit does not apply and a denial does.
+
+    Deny wins over permit; what no rule permits stays. Of several rules that decide the same, one that binds the person is named. Of the
+    subject identifiers that are permitted, those stay that the requester's metadata does not need. Attributes left without a value are
+    left out.
     """
+    wanted, requester = in_our_names(attributes, wanted, requester)
     location = read_url(target) if target is not None else None
     unfit = _unfit_target(target, location, requester)
     asked = _asked_values(wanted)
     concerning = policies.concerning(requester)
-    denying = [policy for policy in concerning if policy.denies_at(location)]
-    permitting = [policy for policy in concerning if policy.permits_at(requester, location)]
+    denying = _first_those_that_are(
+        "forbidden", [policy for policy in concerning if policy.denies_under(requester, location, at, circumstances)]
+    )
+    permitting = _first_those_that_are(
+        "mandatory",
+        [policy for policy in concerning if policy.permits_under(requester, location, at, circumstances)],
+    )
+    numbers = _numbers(attributes)
 
     verdicts: list[Verdict] = []
     released: list[Attribute] = []
     for attribute in attributes:
         name = attribute.name
-        denials = _rules_about(name, denying, permits=False)
-        permits = _rules_about(
-            name, (policy for policy in permitting if policy.permits_name(requester, name)), permits=True
-        )
+        number, complete = numbers[name], circumstances.knows_all_of(name)
+        denials = _rules_about(name, number, denying, permits=False, complete=complete)
+        permits = [
+            (policy, rule, policy.values_asked(requester, name))
+            for policy, rule in _rules_about(name, number, permitting, permits=True, complete=complete)
+        ]
         refused = unfit or _expired(attribute, at)
         kept: list[Value] = []
         for value in attribute.values:
@@ -256,69 +107,84 @@ def release(
                 kept.append(value)
         if kept:
             released.append(attribute.keeping(kept))
-    return _only_needed_identifiers(requester, ReleaseDecision(tuple(released), tuple(verdicts)))
+    return only_needed_identifiers(requester, ReleaseDecision(tuple(released), tuple(verdicts)))
 
 
-def as_she_wishes(decision: ReleaseDecision, wish: Wish, attributes: Attributes = ()) -> ReleaseDecision:
-    """The decision after the person's own choice, within the bounds that policies set.
+class NotApplied(NamedTuple):
+    """A policy for this requester that does not apply to this request as it stands, and why: ``requester_unknown``, ``target``, or a key of
+    its condition, ``_unknown`` after it where nobody knows whether it holds."""
 
-    She keeps back what policies let go, unless a mandatory one does. She lets go what no rule permits, or an ordinary rule denies, unless a
-    forbidden one does; ``attributes`` is what is known about her, of which such values are taken. What was withheld for any other reason
-    (not asked for, expired, a foreign target) stays.
+    policy: str
+    why: str
+
+
+def policies_not_applied(
+    policies: ReleasePolicies,
+    requester: Requester,
+    *,
+    target: str | None,
+    at: datetime,
+    circumstances: Circumstances = NOTHING_KNOWN,
+) -> tuple[NotApplied, ...]:
+    """Which policies are for this requester and yet play no part, for explanations; the arguments are those of `release`.
+
+    A policy is named where it has rules of a kind, permits or denials, that do not apply; once for each reason.
     """
-    verdicts = tuple(_after_her_wish(verdict, wish) for verdict in decision.verdicts)
-    if verdicts == decision.verdicts:
-        return decision
-    released = {(verdict.attribute, verdict.value) for verdict in verdicts if verdict.released}
-    known = {attribute.name: attribute for attribute in (*decision.attributes, *attributes)}
-    kept = (
-        attribute.keeping(value for value in attribute.values if (name, value) in released)
-        for name, attribute in known.items()
-    )
-    return ReleaseDecision(tuple(attribute for attribute in kept if attribute.values), verdicts)
+    location = read_url(target) if target is not None else None
+    found: dict[NotApplied, None] = {}
+    for policy in policies.concerning(requester):
+        permits = bool(policy.says(permits=True))
+        unused_permits = permits and not policy.permits_under(requester, location, at, circumstances)
+        unused_denials = bool(policy.says(permits=False)) and not policy.denies_under(requester, location, at, circumstances)
+        if not (unused_permits or unused_denials):
+            continue
+        for why in _why_not(policy, requester, location, at, circumstances, permits=unused_permits):
+            found[NotApplied(policy.id, why)] = None
+    return tuple(found)
 
 
-def _after_her_wish(verdict: Verdict, wish: Wish) -> Verdict:
-    if verdict.bound or verdict.reason not in ("permit", "deny", "no_rule"):
-        return verdict
-    wanted = wish(verdict.attribute, verdict.value)
-    if verdict.released:
-        if wanted in ("withheld", "not_asked"):
-            return replace(verdict, released=False, policy="", rule=NO_RULE, reason=wanted)
-        return verdict
-    return (
-        replace(verdict, released=True, policy=HER_OWN, rule=NO_RULE, reason=wanted) if wanted == "chosen" else verdict
-    )
-
-
-def _only_needed_identifiers(requester: Requester, decision: ReleaseDecision) -> ReleaseDecision:
-    """Data minimisation: a relying party that needs no identifier, or another one, is not sent this one."""
-    if requester.identifier is None:
-        return decision
-    permitted = SUBJECT_IDENTIFIERS.intersection(attribute.name for attribute in decision.attributes)
-    withheld = identifiers_withheld(requester.identifier, permitted)
-    if not withheld:
-        return decision
-    return ReleaseDecision(
-        tuple(attribute for attribute in decision.attributes if attribute.name not in withheld),
-        tuple(
-            replace(verdict, released=False, reason="identifier_not_needed")
-            if verdict.released and verdict.attribute in withheld
-            else verdict
-            for verdict in decision.verdicts
-        ),
-    )
+def _why_not(
+    policy: ReleasePolicy,
+    requester: Requester,
+    location: Location | None,
+    at: datetime,
+    circumstances: Circumstances,
+    *,
+    permits: bool,
+) -> Iterable[str]:
+    if permits and not policy.permits_for(requester):
+        yield "requester_unknown"
+    if not (policy.permits_at(location) if permits else policy.denies_at(requester, location)):
+        yield "target"
+    for key, known in policy.when.not_met(at, circumstances):
+        if known:
+            yield key
+        elif permits:
+            yield f"{key}_unknown"
 
 
 _Rules = list[tuple[ReleasePolicy, ReleaseRule]]
+_LimitedRules = list[tuple[ReleasePolicy, ReleaseRule, frozenset[str] | None]]
 
 
-def _rules_about(name: str, policies: Iterable[ReleasePolicy], *, permits: bool) -> _Rules:
+def _first_those_that_are(strength: Strength, policies: list[ReleasePolicy]) -> list[ReleasePolicy]:
+    return sorted(policies, key=lambda policy: policy.strength != strength)
+
+
+def _numbers(attributes: Attributes) -> dict[str, int]:
+    """How many values are known by name."""
+    numbers: dict[str, int] = {}
+    for attribute in attributes:
+        numbers[attribute.name] = numbers.get(attribute.name, 0) + len(attribute.values)
+    return numbers
+
+
+def _rules_about(name: str, number: int, policies: Iterable[ReleasePolicy], *, permits: bool, complete: bool) -> _Rules:
     return [
         (policy, rule)
         for policy in policies
         for rule in policy.rules
-        if rule.permits is permits and (rule.attributes is None or name in rule.attributes)
+        if rule.permits is permits and rule.speaks_of(name, number, complete=complete)
     ]
 
 
@@ -354,7 +220,7 @@ def _verdict(
     refused: ReleaseReason | None,
     asked: Mapping[str, frozenset[str] | None] | None,
     denials: _Rules,
-    permits: _Rules,
+    permits: _LimitedRules,
 ) -> Verdict:
     if refused is not None:
         return Verdict(name, value, False, "", NO_RULE, refused)
@@ -364,8 +230,8 @@ def _verdict(
             return Verdict(name, value, False, "", NO_RULE, "not_wanted")
     for policy, rule in denials:
         if rule.test.holds(value):
-            return Verdict(name, value, False, policy.id, rule.id, "deny")
-    for policy, rule in permits:
-        if rule.test.holds(value):
-            return Verdict(name, value, True, policy.id, rule.id, "permit")
+            return Verdict(name, value, False, policy.id, rule.id, "deny", policy.strength == "forbidden")
+    for policy, rule, only in permits:
+        if (only is None or str(value) in only) and rule.test.holds(value):
+            return Verdict(name, value, True, policy.id, rule.id, "permit", policy.strength == "mandatory")
     return Verdict(name, value, False, "", NO_RULE, "no_rule")

@@ -4,68 +4,81 @@ The format is the schema release-policy.schema.json.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from ostiary.config import Document, DocumentError, Sources, WrongSetting, nearest_key, settings_from
+from ostiary.config import (
+    Document,
+    DocumentError,
+    Sources,
+    WrongSetting,
+    load_document,
+    nearest_key,
+    settings_from,
+)
+from ostiary.policy.audience_fields import AudienceFields
+from ostiary.policy.bundles import bundle_file, bundles
+from ostiary.policy.circumstances import ALWAYS
+from ostiary.policy.condition_fields import ConditionFields
 from ostiary.policy.fields import (
     ID_SCHEMA,
     NAME_SCHEMA,
     TEXT_SCHEMA,
     AttributeNames,
     Id,
-    PatternText,
     PolicyFields,
     Targets,
     Text,
     Texts,
     UniqueIds,
     ValueTestFields,
-    as_pattern,
-    as_set,
     load_documents,
     one_or_many,
 )
-from ostiary.policy.release import Audience, ReleasePolicies, ReleasePolicy, ReleaseRule, index_policies
+from ostiary.policy.release_index import ReleasePolicies, index_policies
+from ostiary.policy.release_policy import Count, ReleasePolicy, ReleaseRule, Strength
 from ostiary.policy.urltree import make_tree
+from ostiary.policy.values import ValueTest
 
 EVERY_ATTRIBUTE = "*"
 
-_AUDIENCE_KEYS = ("requesters", "group", "requester_pattern", "entity_category", "registration_authority", "anyone")
 _ATTRIBUTES_SCHEMA: dict[str, Any] = {"anyOf": [{"const": EVERY_ATTRIBUTE}, *one_or_many(NAME_SCHEMA)["anyOf"]]}
 _Attributes = Annotated[Literal["*"] | AttributeNames, WithJsonSchema(_ATTRIBUTES_SCHEMA)]
 _GROUPS_SCHEMA = {"type": "object", "propertyNames": ID_SCHEMA, "additionalProperties": one_or_many(TEXT_SCHEMA)}
 
 
-class AudienceFields(PolicyFields):
-    """Who asks. Each key given must hold; within a list one is enough. ``anyone: true`` stands alone."""
+class CountFields(PolicyFields):
+    """How many values the attribute must have, before anything is taken out."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "minProperties": 1,
-            "if": {"required": ["anyone"]},
-            "then": {"maxProperties": 1},
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    requesters: Texts | None = Field(default=None, description="entityIDs of the SHARs.")
-    group: Texts | None = Field(default=None, description="Names of groups of requesters, from `groups`.")
-    requester_pattern: PatternText | None = Field(default=None, description="The whole entityID matches this pattern.")
-    entity_category: Texts | None = Field(default=None, description="Entity categories that the metadata carries.")
-    registration_authority: Texts | None = Field(default=None, description="Who registered the requester (mdrpi).")
-    anyone: Literal[True] | None = Field(default=None, description="Every requester, known from metadata or not.")
+    least: int | None = Field(default=None, alias="min", ge=0, le=1_000_000, description="At least so many.")
+    most: int | None = Field(default=None, alias="max", ge=0, le=1_000_000, description="At most so many.")
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> Self:
-        given = [key for key in _AUDIENCE_KEYS if getattr(self, key) is not None]
-        if not given or ("anyone" in given and len(given) > 1):
-            raise WrongSetting(
-                "policy.audience",
-                expected="anyone alone, or one or more of " + ", ".join(_AUDIENCE_KEYS[:-1]),
-                found=", ".join(given) or "nothing",
-            )
+    def _is_a_span(self) -> Self:
+        if self.least is None and self.most is None:
+            raise WrongSetting("policy.count", expected="min, max or both", found="neither")
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise WrongSetting("policy.count", expected="min not above max", found=f"{self.least} and {self.most}")
+        return self
+
+
+class UnlessFields(ValueTestFields):
+    """Values of which the rule does not speak: those that pass all tests that are given."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    scope: Texts | None = Field(default=None, description="The scope of the value is one of these.")
+
+    @model_validator(mode="after")
+    def _tests_something(self) -> Self:
+        keys = (*self.value_keys, "scope")
+        if all(getattr(self, key) is None for key in keys):
+            raise WrongSetting("policy.empty_unless", expected="one or more of " + ", ".join(keys), found="none")
         return self
 
 
@@ -78,6 +91,13 @@ class ReleaseRuleFields(ValueTestFields):
     permit: _Attributes | None = Field(default=None, description="Attributes to permit.")
     deny: _Attributes | None = Field(default=None, description="Attributes to deny; wins over every permit.")
     scope: Texts | None = Field(default=None, description="The scope of the value is one of these.")
+    value_set: Texts | None = Field(
+        default=None, description="The value as written stands in one of these sets, from `value_sets`."
+    )
+    unless: UnlessFields | None = Field(default=None, description="Not for values that pass these tests.")
+    count: CountFields | None = Field(
+        default=None, description="Only where so many values of the attribute are known about her."
+    )
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Self:
@@ -88,8 +108,21 @@ class ReleaseRuleFields(ValueTestFields):
         return self
 
 
+def _holds_only(strength: Strength, kind: str) -> dict[str, Any]:
+    """The JSON Schema that a policy of this strength has rules of this kind only."""
+    return {
+        "if": {"required": ["strength"], "properties": {"strength": {"const": strength}}},
+        "then": {"properties": {"rules": {"items": {"required": [kind]}}}},
+    }
+
+
 class ReleasePolicyFields(PolicyFields):
-    """One policy: for whom, optionally for which application domains, and what."""
+    """One policy: for whom, optionally for which application domains and when, and what. ``strength``: ``mandatory`` (permit rules only)
+    and ``forbidden`` (deny rules only) leave the person no choice."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": [_holds_only("mandatory", "permit"), _holds_only("forbidden", "deny")]}
+    )
 
     id: Id = Field(description="What explanations and the log call this policy; unique.")
     description: Text | None = Field(default=None, description="For people.")
@@ -102,6 +135,11 @@ class ReleasePolicyFields(PolicyFields):
     only: Literal["requested", "required"] | None = Field(
         default=None, description="Permit only what the requester's metadata requests, or marks as required."
     )
+    when: ConditionFields | None = Field(default=None, description="When it applies; always by default.")
+    strength: Strength = Field(
+        default="ordinary",
+        description="mandatory: the person can't withhold what it permits. forbidden: she can't release what it denies.",
+    )
     rules: tuple[ReleaseRuleFields, ...] = Field(min_length=1)
 
 
@@ -111,6 +149,12 @@ class ReleaseDocument(PolicyFields):
     groups: Annotated[dict[Id, Texts], WithJsonSchema(_GROUPS_SCHEMA)] = Field(
         default={}, description="Named groups of requesters: lists of entityIDs."
     )
+    value_sets: Annotated[dict[Id, Texts], WithJsonSchema(_GROUPS_SCHEMA)] = Field(
+        default={}, description="Named sets of values, for `value_set` in rules."
+    )
+    use: Texts | None = Field(
+        default=None, description="Names of bundles that ship with Ostiary, as if they stood here."
+    )
     policies: tuple[ReleasePolicyFields, ...] = Field(default=())
 
 
@@ -118,71 +162,131 @@ def load_release_policies(paths: Iterable[Path], *, sources: Sources | None = No
     """The release policies in these files and directories, compiled and indexed.
 
     ``sources`` notes what was read, for `ostiary.config.Holder`. Raises `ConfigurationError` (file, line, key) for
-    whatever is wrong, an id given twice and a group that no file defines included.
+    whatever is wrong, an id given twice and a group or value set that no file defines included.
     """
-    documents = [(document, settings_from(document, ReleaseDocument)) for document in load_documents(paths, sources)]
+    return compile_release_policies(load_documents(paths, sources), sources=sources)
+
+
+def compile_release_policies(read: Iterable[Document], *, sources: Sources | None = None) -> ReleasePolicies:
+    """The release policies in documents that were read already (`load_documents`, `parse_document`), and in the bundles that they use.
+    Raises as `load_release_policies`."""
+    documents = _with_bundles(read, sources)
     ids = UniqueIds()
-    groups: dict[str, tuple[str, ...]] = {}
-    for document, content in documents:
+    shared = _Shared({}, {})
+    for document in documents:
+        content = _without_policies(document)
         for name, members in content.groups.items():
             ids.add(f"group {name}", document, "groups", name)
-            groups[name] = members
+            shared.groups[name] = members
+        for name, values in content.value_sets.items():
+            ids.add(f"value set {name}", document, "value_sets", name)
+            shared.value_sets[name] = frozenset(values)
     policies: list[ReleasePolicy] = []
-    for document, content in documents:
-        for position, fields in enumerate(content.policies):
+    for document in documents:
+        # One document after the other: what was validated is much larger than what is kept of it.
+        for position, fields in enumerate(settings_from(document, ReleaseDocument).policies):
             ids.add(fields.id, document, "policies", position, "id")
-            policies.append(_policy(fields, groups, document, position))
+            policies.append(_policy(fields, shared, document, position))
     return index_policies(policies)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the policies of all documents may name."""
+
+    groups: dict[str, tuple[str, ...]]
+    value_sets: dict[str, frozenset[str]]
+
+
+def _without_policies(document: Document) -> ReleaseDocument:
+    data = {key: value for key, value in document.data.items() if key in ("groups", "value_sets", "use")}
+    return settings_from(replace(document, data=data), ReleaseDocument)
+
+
+def _with_bundles(read: Iterable[Document], sources: Sources | None) -> list[Document]:
+    """Each bundle stands where it is used first; its name again changes nothing."""
+    documents: list[Document] = []
+    known = frozenset(bundles().values())
+    shipped: set[Path] = set()
+    for document in read:
+        if document.path in shipped:
+            continue
+        documents.append(document)
+        if document.path in known:
+            shipped.add(document.path)
+        for position, name in enumerate(_without_policies(document).use or ()):
+            try:
+                file = bundle_file(name)
+            except WrongSetting as problem:
+                raise DocumentError(
+                    problem.code, **document.where("use", position), expected=problem.expected, found=problem.found
+                ) from None
+            if file not in shipped:
+                shipped.add(file)
+                documents.append(load_document(file, sources=sources))
+    return documents
+
+
 def _policy(
-    fields: ReleasePolicyFields, groups: Mapping[str, tuple[str, ...]], document: Document, position: int
+    fields: ReleasePolicyFields,
+    shared: _Shared,
+    document: Document,
+    position: int,
 ) -> ReleasePolicy:
+    here = ("policies", position)
     rule_ids = UniqueIds()
     rules: list[ReleaseRule] = []
     for number, rule in enumerate(fields.rules):
         rule_id = rule.id or f"rule {number + 1}"
-        rule_ids.add(rule_id, document, "policies", position, "rules", number)
+        rule_ids.add(rule_id, document, *here, "rules", number)
+        if fields.strength != "ordinary" and (rule.permit is not None) is not (fields.strength == "mandatory"):
+            raise DocumentError(
+                "policy.strength",
+                **document.where(*here, "rules", number),
+                expected="permit rules only" if fields.strength == "mandatory" else "deny rules only",
+                found=f"{rule_id} in a policy that is {fields.strength}",
+            )
         names = rule.permit or rule.deny or ()
         rules.append(
             ReleaseRule(
                 rule_id,
                 rule.permit is not None,
                 None if names == EVERY_ATTRIBUTE else frozenset(names),
-                rule.value_test(rule.scope),
+                _value_test(rule, shared.value_sets, document, *here, "rules", number),
+                None if rule.count is None else Count(rule.count.least, rule.count.most),
             )
         )
     return ReleasePolicy(
         fields.id,
-        _audience(fields.audience, groups, document, position),
+        fields.audience.compiled(shared.groups, document, *here, "for"),
         tuple(rules),
         tuple(make_tree(url) for url in fields.target or ()),
         fields.only,
         str(document.path),
+        fields.strength,
+        ALWAYS if fields.when is None else fields.when.condition(),
+        fields.description or "",
+        document.line(*here),
     )
 
 
-def _audience(
-    fields: AudienceFields, groups: Mapping[str, tuple[str, ...]], document: Document, position: int
-) -> Audience:
-    entity_ids = as_set(fields.requesters)
-    if fields.group is not None:
-        members: set[str] = set()
-        for name in fields.group:
-            if name not in groups:
-                raise DocumentError(
-                    "policy.unknown_group",
-                    **document.where("policies", position, "for", "group"),
-                    expected=", ".join(sorted(groups)) or "a group defined under groups",
-                    found=name,
-                    nearest=nearest_key(name, groups),
-                )
-            members.update(groups[name])
-        entity_ids = frozenset(members) if entity_ids is None else entity_ids & members
-    return Audience(
-        anyone=fields.anyone is True,
-        entity_ids=entity_ids,
-        pattern=as_pattern(fields.requester_pattern),
-        categories=as_set(fields.entity_category),
-        authorities=as_set(fields.registration_authority),
-    )
+def _value_test(
+    rule: ReleaseRuleFields, value_sets: Mapping[str, frozenset[str]], document: Document, *here: str | int
+) -> ValueTest:
+    test = rule.value_test(rule.scope)
+    if rule.unless is not None:
+        test = replace(test, unless=rule.unless.value_test(rule.unless.scope))
+    if rule.value_set is None:
+        return test
+    values: set[str] = set()
+    for name in rule.value_set:
+        if name not in value_sets:
+            raise DocumentError(
+                "policy.unknown_value_set",
+                **document.where(*here, "value_set"),
+                expected=", ".join(sorted(value_sets)) or "a set defined under value_sets",
+                found=name,
+                nearest=nearest_key(name, value_sets),
+            )
+        values.update(value_sets[name])
+    return replace(test, exact=frozenset(values) if test.exact is None else test.exact & values)

@@ -9,10 +9,12 @@ from pydantic_core import core_schema
 
 from ostiary.policy.acceptance_document import AcceptanceDocument
 from ostiary.policy.access_document import AccessDocument
+from ostiary.policy.precedence import PrecedenceDocument
 from ostiary.policy.release_document import ReleaseDocument
 
 _DOCUMENTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("release-policy.schema.json", "Attribute release policies", ReleaseDocument),
+    ("precedence.schema.json", "What people may decide themselves", PrecedenceDocument),
     ("acceptance-policy.schema.json", "Attribute acceptance policy", AcceptanceDocument),
     ("access-policy.schema.json", "Access rules", AccessDocument),
 )

@@ -6,6 +6,7 @@ segments, encoded slashes, user names) is not read at all. Never decides what a 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from ostiary.errors import Refusal
@@ -88,7 +89,13 @@ def read_url(url: str) -> Location | None:
     Default ports equal no port, scheme and host are compared without case. None for every other text, for a URL with
     a user name in it and for one whose path `read_path` does not read.
     """
-    if len(url) > MAX_URL_LENGTH or not url.isascii() or any(c <= " " or c in "\\\x7f" for c in url):
+    return _read_url(url) if len(url) <= MAX_URL_LENGTH else None
+
+
+# The same few come with every request.
+@lru_cache(maxsize=128)
+def _read_url(url: str) -> Location | None:
+    if not url.isascii() or any(c <= " " or c in "\\\x7f" for c in url):
         return None
     try:
         parts = urlsplit(url)

@@ -18,12 +18,12 @@ from ostiary.saml.xml import Element, children
 def verify_response_that_may_be_encrypted(
     element: Element, keys: Sequence[TrustedKey], decryption: Decryption
 ) -> ProvenResponse:
-    """As `validate.verify_response`, and opens the one EncryptedAssertion of a Response.
+    """As `validate.verify_response`, and opens the one EncryptedAssertion of a Response. Who has no key to open one refuses it as there.
 
     The assertion needs a signature of its own or one on the Response, which covers the encrypted text; each that is there must verify.
     Raises `Refusal` (``signature.*``, ``encryption.*``, ``saml.several_assertions``).
     """
-    encrypted = _sole_encrypted(element)
+    encrypted = _sole_encrypted(element) if decryption.keys else None
     if encrypted is None:
         return verify_response(element, keys)
     envelope = unproven_envelope(element)

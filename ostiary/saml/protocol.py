@@ -30,7 +30,7 @@ from ostiary.saml.message import (
     write_status,
 )
 from ostiary.saml.outline import Outline, row
-from ostiary.saml.signature import Proof, SignedElement
+from ostiary.saml.signature import AnonymousMessage, Proof, SignedElement
 from ostiary.saml.xml import (
     Element,
     child,
@@ -175,8 +175,8 @@ class AttributeQuery:
         )
 
     @classmethod
-    def from_proof(cls, proof: Proof) -> "AttributeQuery":
-        """The query that was proven. Raises `Refusal` when its subject has no NameID."""
+    def from_proof(cls, proof: Proof | AnonymousMessage) -> "AttributeQuery":
+        """The query that was proven, or that anybody may have sent. Raises `Refusal` when its subject has no NameID."""
         element = expect(proof.element, "AttributeQuery")
         name_id = read_name_id(required_child(element, names.SAML, "Subject"))
         if name_id is None:

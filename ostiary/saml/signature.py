@@ -2,7 +2,7 @@
 
 Everything downstream takes a `Proof`. There are five kinds: `SignedElement`, `SignedQuery` and `SignedForm` (a detached signature over a
 query string or a form), `TlsPeer` (a back-channel connection whose key metadata vouches for) and `UnsignedAllowedByMetadata`
-(AuthnRequest only).
+(AuthnRequest only). `AnonymousMessage` proves nothing, and says so.
 A key never comes from the message: KeyInfo is ignored.
 """
 
@@ -92,6 +92,13 @@ class UnsignedAllowedByMetadata:
 
     element: Element
     entity_id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnonymousMessage:
+    """Not a proof: nobody vouches for who sent ``element``, and whoever reads it treats the sender as anybody (attribute queries only)."""
+
+    element: Element
 
 
 SignedMessage = SignedElement | SignedQuery | SignedForm

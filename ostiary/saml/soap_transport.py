@@ -38,16 +38,7 @@ class HttpSoapTransport:
 
     def __init__(self, timeout: timedelta, authorities: Path | None = None) -> None:
         self._timeout = timeout.total_seconds()
-        self._pool = urllib3.PoolManager(
-            num_pools=50,
-            maxsize=10,
-            block=False,
-            retries=False,
-            timeout=urllib3.Timeout(connect=self._timeout, read=self._timeout),
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=str(authorities) if authorities is not None else None,
-        )
-        self._pool.pool_classes_by_scheme = dict(POOLS_WITH_DEADLINE)
+        self._pool = limited_pool(timeout, authorities)
 
     def post(self, url: str, envelope: bytes) -> bytes:
         """The body of the answer. Raises `Unavailable` (``soap.unreachable``)."""
@@ -64,11 +55,13 @@ class HttpSoapTransport:
                 preload_content=False,
                 decode_content=False,
             )
-            body = _read(response)
+            body = read_limited(response, MESSAGE.max_bytes)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unavailable(
                 "soap.unreachable", expected=f"an answer from {url} within {self._timeout} s", found=error
             ) from None
+        if body is None:
+            raise Unavailable("soap.unreachable", expected=f"at most {MESSAGE.max_bytes} bytes", found="more")
         # A SOAP fault comes with 500 (SOAP 1.1 6.2) and is for the reader of the envelope to complain about.
         if response.status not in (200, 500):
             raise Unavailable("soap.unreachable", expected="HTTP 200", found=f"HTTP {response.status} from {url}")
@@ -76,19 +69,41 @@ class HttpSoapTransport:
 
     def close(self) -> None:
         """Closes the connections that are kept open."""
-        for key in self._pool.pools.keys():  # noqa: SIM118 - not a dict: iterating over it is refused
-            self._pool.pools[key].close()
-        self._pool.clear()
+        close_pool(self._pool)
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The whole body, bounded in size."""
+def limited_pool(timeout: timedelta, authorities: Path | None = None) -> urllib3.PoolManager:
+    """Connections that are kept for later questions; certificates are checked, redirects and repetition are the caller's to forbid.
+    ``timeout`` and ``authorities`` as for `HttpSoapTransport`."""
+    seconds = timeout.total_seconds()
+    pool = urllib3.PoolManager(
+        num_pools=50,
+        maxsize=10,
+        block=False,
+        retries=False,
+        timeout=urllib3.Timeout(connect=seconds, read=seconds),
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=str(authorities) if authorities is not None else None,
+    )
+    pool.pool_classes_by_scheme = dict(POOLS_WITH_DEADLINE)
+    return pool
+
+
+def close_pool(pool: urllib3.PoolManager) -> None:
+    """Closes the connections that are kept open."""
+    for key in pool.pools.keys():  # noqa: SIM118 - not a dict: iterating over it is refused
+        pool.pools[key].close()
+    pool.clear()
+
+
+def read_limited(response: urllib3.BaseHTTPResponse, most: int) -> bytes | None:
+    """The whole body of a response that was not read yet; None when it has more than so many bytes. Raises what urllib3 raises."""
     body = b""
     while chunk := response.read1(65_536):
         body += chunk
-        if len(body) > MESSAGE.max_bytes:
+        if len(body) > most:
             response.close()
-            raise Unavailable("soap.unreachable", expected=f"at most {MESSAGE.max_bytes} bytes", found="more")
+            return None
     response.release_conn()
     # The connection is kept; what was opened to read this answer is not.
     response.close()
@@ -128,12 +143,36 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_UntilDeadline(sock, sock.makefile("rb", buffering=0)))
 
 
-class _Http(HTTPConnection):
+class _InOnePiece(HTTPConnection):
+    """Sends head and body together: two pieces cost each side a wake-up more than they say."""
+
     response_class = _Response
+    _held: list[bytes] | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        held: list[bytes] = []
+        self._held = held
+        try:
+            super().request(*arguments, **options)
+        finally:
+            self._held = None
+        self.send(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        elif isinstance(data, bytes):
+            self._held.append(data)
+        else:
+            raise TypeError("a message on the back channel is octets")
 
 
-class _Https(HTTPSConnection):
-    response_class = _Response
+class _Http(_InOnePiece):
+    pass
+
+
+class _Https(_InOnePiece, HTTPSConnection):
+    pass
 
 
 class _HttpPool(HTTPConnectionPool):

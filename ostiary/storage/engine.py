@@ -119,13 +119,20 @@ def _open_sqlite(url: URL) -> Engine:
 
 
 def _create_private(path: Path) -> None:
+    """A file that is there is not even opened: closing it would end the locks that this process holds on it by other connections
+    (POSIX), and another process that closes the database would then throw away the write-ahead log under them."""
     try:
         # SQLite gives its -wal and -shm files the mode of the database.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+            raise _unusable(path, "no file that can be read and written") from None
     except OSError as error:
-        raise ConfigurationError(
-            "storage.file", file=path, expected="a directory that takes the database", found=error.strerror
-        ) from error
+        raise _unusable(path, error.strerror) from error
+
+
+def _unusable(path: Path, found: str | None) -> ConfigurationError:
+    return ConfigurationError("storage.file", file=path, expected="a directory that takes the database", found=found)
 
 
 def _set_up(connection: sqlite3.Connection, record: object) -> None:

@@ -4,19 +4,23 @@ Each step of a request is a transaction of its own that touches one row, so that
 a failed insert keeps a lock on the row until its transaction ends (MariaDB).
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary.errors import Unavailable
 from ostiary.storage.engine import reading, writing
+from ostiary.storage.prepared import PreparedInsert
 from ostiary.storage.stores import MAXIMUM_MEMBERS, stored_key
 from ostiary.storage.sweeping import Sweeper
 from ostiary.storage.tables import counter, group_member, replay_entry, session_entry
 
 # A row may come and go between two steps; that it does so this often is not chance.
 _ATTEMPTS = 10
+# Made once: each message that may come once goes through it.
+_REPLAY = PreparedInsert(insert(replay_entry))
 
 
 class SqlSessionStore:
@@ -128,22 +132,47 @@ class SqlReplayStore:
         self._sweeper.sweep(now)
         return first
 
-    def _first_use(self, name: str, expires: datetime, now: datetime) -> bool:
+    def first_use_with(
+        self, key: str, then: Callable[[Connection], object], *, expires: datetime, now: datetime
+    ) -> bool:
+        """As `first_use`; where it is the first, ``then`` writes into the same transaction, and what it raises undoes both."""
+        if expires <= now:
+            return False
+        first = self._first_use(stored_key(self._namespace, key), expires, now, then)
+        self._sweeper.sweep(now)
+        return first
+
+    def _first_use(
+        self, name: str, expires: datetime, now: datetime, then: Callable[[Connection], object] = lambda _: None
+    ) -> bool:
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as connection:
-                    connection.execute(insert(replay_entry).values(key=name, expires=expires))
-            except IntegrityError:
-                known = replay_entry.c.key == name
-                with writing(self._engine) as connection:
-                    forgotten = update(replay_entry).where(known, replay_entry.c.expires <= now)
-                    if connection.execute(forgotten.values(expires=expires)).rowcount == 1:
-                        return True
-                    if connection.execute(select(replay_entry.c.key).where(known)).one_or_none() is not None:
-                        return False
-            else:
-                return True
+                    _reserve(connection, name, expires)
+                    then(connection)
+                    return True
+            except _Known:
+                pass
+            known = replay_entry.c.key == name
+            with writing(self._engine) as connection:
+                forgotten = update(replay_entry).where(known, replay_entry.c.expires <= now)
+                if connection.execute(forgotten.values(expires=expires)).rowcount == 1:
+                    then(connection)
+                    return True
+                if connection.execute(select(replay_entry.c.key).where(known)).one_or_none() is not None:
+                    return False
         raise _contended()
+
+
+class _Known(Exception):
+    """The key is there already, perhaps expired."""
+
+
+def _reserve(connection: Connection, name: str, expires: datetime) -> None:
+    try:
+        _REPLAY.run(connection, {"key": name, "expires": expires})
+    except IntegrityError:
+        raise _Known from None
 
 
 class SqlCounters:

@@ -20,7 +20,7 @@ from ostiary.errors import OstiaryError, Refusal, TooLarge
 from ostiary.web.http_message import Answer, Head, end_of_head, environ_fields, parse_head, plain_answer, write_answer
 from ostiary.web.log import Log, reference
 from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
-from ostiary.web.tls_stream import Deadline, TlsStream, drain, send_all
+from ostiary.web.tls_stream import Deadline, Stream, TlsContext, drain, open_stream, send_all
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -63,7 +63,7 @@ class Serving:
     """What all connections of one listener share. ``turns`` lets so many requests into the application at once."""
 
     application: "WSGIApplication"
-    context: Callable[[], ssl.SSLContext]
+    context: Callable[[], TlsContext]
     limits: ListenerLimits
     log: Log
     clock: Clock
@@ -148,7 +148,7 @@ class Connection:
         limits = self._serving.limits
         arriving = Deadline(limits.handshake_seconds)
         self._check_first_octet(arriving)
-        stream = TlsStream(self._raw, self._serving.context())
+        stream = open_stream(self._raw, self._serving.context())
         self._shake_hands(stream, arriving)
         chain = stream.peer_chain()
         self.has_certificate, self._subject = bool(chain), subject_of(chain)
@@ -183,7 +183,7 @@ class Connection:
             drain(self._raw, closing)
         raise error
 
-    def _shake_hands(self, stream: TlsStream, deadline: Deadline) -> None:
+    def _shake_hands(self, stream: Stream, deadline: Deadline) -> None:
         try:
             stream.handshake(deadline)
         except TimeoutError:
@@ -196,7 +196,7 @@ class Connection:
         if stream.resumed:
             raise Refusal("listener.resumed", expected="a full handshake", found="a resumed session")
 
-    def _converse(self, stream: TlsStream, chain: tuple[bytes, ...]) -> None:
+    def _converse(self, stream: Stream, chain: tuple[bytes, ...]) -> None:
         arriving = Deadline(self._serving.limits.request_seconds)
         try:
             received = self._first_octets(stream, arriving)
@@ -225,7 +225,7 @@ class Connection:
             milliseconds=round(self.age() * 1000),
         )
 
-    def _send_answer(self, stream: TlsStream, data: bytes) -> None:
+    def _send_answer(self, stream: Stream, data: bytes) -> None:
         seconds = self._serving.limits.answer_seconds
         try:
             stream.send(data, Deadline(seconds))
@@ -234,7 +234,7 @@ class Connection:
                 "listener.slow_reader", expected=f"a peer that reads within {seconds} s", found="none"
             ) from None
 
-    def _first_octets(self, stream: TlsStream, deadline: Deadline) -> bytearray:
+    def _first_octets(self, stream: Stream, deadline: Deadline) -> bytearray:
         """What the peer says, without the ``0`` that grid clients say first (GSI: no delegation), alone or glued, and without
         empty lines (RFC 9112 2.2)."""
         received = bytearray(self._more(stream, deadline))
@@ -249,7 +249,7 @@ class Connection:
             raise Refusal("listener.not_http", expected="a request", found=f"an octet {received[0]:#04x}")
         return received
 
-    def _read_head(self, stream: TlsStream, received: bytearray, deadline: Deadline) -> tuple[Head, bytes]:
+    def _read_head(self, stream: Stream, received: bytearray, deadline: Deadline) -> tuple[Head, bytes]:
         limits = self._serving.limits
         searched = 0
         while (end := end_of_head(received, searched)) is None:
@@ -262,7 +262,7 @@ class Connection:
         head = parse_head(bytes(received[:end]), line_bytes=limits.line_bytes, fields=limits.header_fields)
         return head, bytes(received[end:])
 
-    def _read_body(self, stream: TlsStream, head: Head, received: bytes, deadline: Deadline) -> bytes:
+    def _read_body(self, stream: Stream, head: Head, received: bytes, deadline: Deadline) -> bytes:
         limit = self._serving.limits.body_bytes
         if head.content_length > limit:
             raise TooLarge("listener.body", expected=f"a body of at most {limit} bytes", found=head.content_length)
@@ -274,14 +274,14 @@ class Connection:
         # What follows the request is thrown away: there is one on a connection.
         return bytes(body[: head.content_length])
 
-    def _more(self, stream: TlsStream, deadline: Deadline) -> bytes:
+    def _more(self, stream: Stream, deadline: Deadline) -> bytes:
         data = stream.receive(deadline)
         if not data:
             raise Refusal("listener.incomplete", expected="a whole request", found="the end of it too early")
         return data
 
     def _answer_legacy(
-        self, stream: TlsStream, received: bytearray, chain: tuple[bytes, ...], deadline: Deadline
+        self, stream: Stream, received: bytearray, chain: tuple[bytes, ...], deadline: Deadline
     ) -> None:
         """An XML document without any framing, which ends at its outermost end tag."""
         answer_it, limit = self._serving.legacy, self._serving.limits.body_bytes

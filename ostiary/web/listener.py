@@ -20,6 +20,7 @@ from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.web.connection import PEER_CHAIN, Connection, LegacyAnswer, ListenerLimits, Phase, Serving
 from ostiary.web.log import Log
 from ostiary.web.texts import Catalogue
+from ostiary.web.tls_stream import TlsContext
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -81,7 +82,7 @@ class TlsListener:
         self,
         application: "WSGIApplication",
         listen: ListenSettings,
-        context: Callable[[], ssl.SSLContext],
+        context: Callable[[], TlsContext],
         *,
         log: Log,
         limits: ListenerLimits | None = None,
@@ -218,7 +219,7 @@ class TlsListener:
 def serve_tls(
     application: "WSGIApplication",
     listen: ListenSettings,
-    context: Callable[[], ssl.SSLContext],
+    context: Callable[[], TlsContext],
     *,
     log: Log,
     limits: ListenerLimits | None = None,

@@ -7,12 +7,15 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, jsonify, request, url_for
+from flask import Flask, Request, Response, current_app, jsonify, request, url_for
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import Rule
 
 from ostiary.clock import Clock
 from ostiary.config import WrongSetting, parse_public_url
@@ -149,8 +152,34 @@ def make_service(
     return app
 
 
+class _Rule(Rule):
+    """Makes the function that writes its URLs when it is first asked for one: for each of a hundred routes at the start, that takes longer
+    than all else there."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        make = cache(partial(super()._compile_builder, append_unknown))
+
+        def build(rule: Rule, **values: object) -> tuple[str, str]:
+            return make()(rule, **values)
+
+        return build
+
+
+class _NoSessions(SessionInterface):
+    """None of Flask's own: nothing is opened and nothing saved."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """One for all: nothing can be put into it."""
+        return self._none
+
+
 class _Application(Flask):
     """Flask, without asking at each call whether a function is a coroutine: none of ours is."""
+
+    session_interface = _NoSessions()
+    url_rule_class = _Rule
 
     def ensure_sync(self, func: ViewT) -> ViewT:
         """The function as it is."""

@@ -5,7 +5,7 @@ import socket
 import ssl
 import time
 from _ssl import ENCODING_DER
-from typing import Final
+from typing import Final, Protocol
 
 _RECORD: Final = 65_536
 _MAXIMUM_DRAINED: Final = 1_048_576
@@ -23,6 +23,34 @@ class Deadline:
         if left <= 0:
             raise TimeoutError("the time is up")
         return left
+
+
+class Stream(Protocol):
+    """The server's side of TLS over one socket. `TlsStream` is one; another says which client certificates it takes by itself."""
+
+    @property
+    def resumed(self) -> bool: ...
+    def handshake(self, deadline: Deadline) -> None: ...
+    def peer_chain(self) -> tuple[bytes, ...]: ...
+    def receive(self, deadline: Deadline) -> bytes: ...
+    def send(self, data: bytes, deadline: Deadline) -> None: ...
+    def close(self, deadline: Deadline) -> None: ...
+
+
+class OpensStreams(Protocol):
+    """What stands in place of an `ssl.SSLContext` where Python's own TLS is not enough."""
+
+    def open(self, raw: socket.socket) -> Stream:
+        """The server's side of one connection."""
+        ...
+
+
+TlsContext = ssl.SSLContext | OpensStreams
+
+
+def open_stream(raw: socket.socket, context: TlsContext) -> Stream:
+    """The server's side of one connection, by the means that ``context`` is for."""
+    return TlsStream(raw, context) if isinstance(context, ssl.SSLContext) else context.open(raw)
 
 
 class TlsStream:

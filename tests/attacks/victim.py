@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from attribute_authority.queries.soap import QueryEndpoint, receive_query
+from attribute_authority.queries.soap import QueryEndpoint, prove_sender, read_query
+from attribute_authority.queries.statuses import Unsatisfiable
 from idp.sign_on.requests import Rules, accept_request
 from ostiary.errors import Refusal
 from ostiary.federation.model import Endpoint, Entity, EntityKey, SpRole
@@ -77,7 +78,11 @@ def _request(decode: Callable[[], ReceivedMessage]) -> str:
 def attribute_query(data: bytes) -> str:
     """The handle about which the Attribute Authority would speak, or the code of the refusal."""
     try:
-        received = receive_query(decode_soap(data), QueryEndpoint(IDP, AA, ()), REGISTRY, NOW)
+        endpoint = QueryEndpoint(IDP, (AA,), ())
+        sender = prove_sender(decode_soap(data), None, endpoint, REGISTRY, NOW)
+        received = read_query(sender, endpoint, REGISTRY, NOW)
     except Refusal as refusal:
         return refusal.code
-    return f"{received.requester} about {received.query.name_id.value}"
+    except Unsatisfiable as unsatisfiable:
+        return unsatisfiable.problem.code
+    return f"{sender.requester} about {received.query.name_id.value}"

@@ -1,254 +1,52 @@
 """The SOAP endpoint: each bad query beside its valid twin, which differs in that one thing and is answered."""
 
-import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import Engine
-from werkzeug.test import TestResponse
 
-from attribute_authority.authority import Authority
-from attribute_authority.connectors.sources import Source
 from attribute_authority.metadata import aa_role
-from attribute_authority.requesters import find_requester_in
-from attribute_authority.resolver.definitions import Definition
-from attribute_authority.resolver.resolver import Resolver
-from attribute_authority.service import make_attribute_authority
-from attribute_authority.settings import AttributeAuthoritySettings
-from ostiary import audit
 from ostiary.attributes import make_attribute
-from ostiary.audit.tables import MIGRATIONS
-from ostiary.config import Holder
-from ostiary.errors import Denied, Unavailable
+from ostiary.errors import Denied
 from ostiary.federation.keys import KeyRing
-from ostiary.federation.model import (
-    AttributeConsumingService,
-    Endpoint,
-    Entity,
-    EntityKey,
-    RequestedAttribute,
-    Scope,
-    SpRole,
-)
-from ostiary.federation.registry import Registry
+from ostiary.federation.model import EntityKey, Scope
 from ostiary.handle import HandleKey, mint
-from ostiary.policy.release_document import load_release_policies
 from ostiary.saml import names
-from ostiary.saml.assertion import Assertion, NameId
+from ostiary.saml.assertion import NameId
 from ostiary.saml.bindings import decode_soap, encode_soap
-from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import AttributeQuery
 from ostiary.saml.signature import sign
-from ostiary.saml.validate import accept_query_response, verify_response
 from ostiary.saml.xml import Element
-from ostiary.storage.engine import open_engine, reading
-from ostiary.storage.memory import MemoryReplayStore
-from ostiary.storage.migrate import upgrade
-from ostiary.web.log import make_log
-
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-HOME = "https://idp.uni.example"
-URL = "https://aa.uni.example"
-LOCATION = "https://aa.uni.example/saml/attribute-query"
-LIBRARY = "https://library.example/shar"
-LAB = "https://lab.example/shar"
-OLD = "https://old.example/shar"
-KEY = HandleKey(b"k" * 32)
-POLICIES = f"""
-policies:
-  - {{id: all, for: {{requesters: [{LIBRARY}, {LAB}, {OLD}]}}, rules: [{{id: who, permit: eduPersonScopedAffiliation}}]}}
-  - id: instrument
-    for: {{requesters: {LIBRARY}}}
-    target: https://library.example/instrument
-    rules: [{{id: name, permit: displayName}}]
-  - id: anyone at the instrument
-    for: {{anyone: true}}
-    target: https://library.example/instrument
-    rules: [{{id: name, permit: displayName}}]
-  - {{id: asked, for: {{requesters: {LAB}}}, only: required, rules: [{{id: mail, permit: '*'}}]}}
-"""
-
-
-def make_signer() -> Signer:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return Signer(key, certificate.public_bytes(serialization.Encoding.DER))
-
-
-LIBRARY_SIGNER, LAB_SIGNER, HOME_SIGNER = make_signer(), make_signer(), make_signer()
-
-
-def sp(entity_id: str, signer: Signer, **more: object) -> Entity:
-    acs = Endpoint(names.HTTP_POST, f"{entity_id.removesuffix('/shar')}/acs", index=0)
-    role = SpRole(keys=(EntityKey(signer.public, "signing"),), assertion_consumers=(acs,))
-    return replace(Entity(entity_id, sp=role), **more)  # type: ignore[arg-type]
-
-
-REGISTRY = Registry(
-    [
-        sp(LIBRARY, LIBRARY_SIGNER),
-        sp(
-            LAB,
-            LAB_SIGNER,
-            sp=SpRole(
-                keys=(EntityKey(LAB_SIGNER.public, "signing"),),
-                assertion_consumers=(Endpoint(names.HTTP_POST, "https://lab.example/acs", index=0),),
-                attribute_consuming=(
-                    AttributeConsumingService(
-                        1, (), (RequestedAttribute("urn:oid:0.9.2342.19200300.100.1.3", required=True),)
-                    ),
-                ),
-            ),
-        ),
-        sp(OLD, LIBRARY_SIGNER, valid_until=NOW),
-    ]
+from tests.attribute_authority.query_home import (
+    AFFILIATION,
+    HOME,
+    HOME_SIGNER,
+    LAB,
+    LAB_SIGNER,
+    LIBRARY,
+    LIBRARY_SIGNER,
+    LOCATION,
+    NOW,
+    OLD,
+    REGISTRY,
+    URL,
+    Home,
+    accepted,
+    envelope,
+    handle,
+    prepared,
+    query,
+    texts,
 )
-
-
-class Home:
-    """One Attribute Authority with its service, on a clock that stands where it is put."""
-
-    def __init__(self, directory: Path, engine: Engine) -> None:
-        self.at = NOW
-        self.active = {"p1"}
-        self.database_answers = True
-        self.engine = engine
-        self.stream = io.StringIO()
-        policies = directory / "release.yaml"
-        policies.write_text(POLICIES)
-        log = make_log(self, service="aa", stream=self.stream)
-        wanted = ("eduPersonScopedAffiliation", "displayName", "mail")
-        authority = Authority(
-            people=self,
-            resolver=Resolver(
-                [Source("people", self)],
-                [Definition(name, name) for name in wanted],
-                issuer=HOME,
-                cache_age=timedelta(0),
-            ),
-            policies=Holder(lambda sources: load_release_policies([policies], sources=sources)),
-            find_requester=find_requester_in(lambda: REGISTRY),
-            log=log,
-        )
-        (directory / "keys").mkdir()
-        (directory / "handle.key").write_text("")
-        self.settings = AttributeAuthoritySettings.model_validate(
-            {
-                "entity_id": HOME,
-                "display_name": "University",
-                "public_url": URL,
-                "listen": {"port": 0},
-                "database": {"url": "sqlite:///audit.sqlite"},
-                "trust": {"keys": "keys", "metadata": []},
-                "handle_keys": ["handle.key"],
-                "resolver": {"connectors": [], "definitions": []},
-                "release_policies": ["release.yaml"],
-            },
-            context={"directory": directory},
-        )
-        self.app = make_attribute_authority(
-            self.settings,
-            registry=lambda: REGISTRY,
-            key_ring=lambda: KeyRing(HOME_SIGNER, ()),
-            handle_keys=lambda: [KEY],
-            authority=authority,
-            replays=MemoryReplayStore(),
-            engine=engine,
-            log=log,
-            clock=self,
-        )
-
-    def now(self) -> datetime:
-        return self.at
-
-    def is_active(self, principal: str) -> bool:
-        return principal in self.active
-
-    def attributes(self, principal: str, at: datetime) -> Mapping[str, Sequence[str]]:
-        if not self.database_answers:
-            raise Unavailable("storage.unavailable", found="connection refused")
-        return {
-            "eduPersonScopedAffiliation": ("member@uni.example", "staff@uni.example"),
-            "displayName": ("Ada",),
-            "mail": ("ada@uni.example",),
-        }
-
-    def post(self, body: bytes, content_type: str = "text/xml; charset=utf-8") -> TestResponse:
-        return self.app.test_client().post(
-            "/saml/attribute-query", data=body, content_type=content_type, base_url=URL, headers={"SOAPAction": '""'}
-        )
-
-    def recorded(self) -> list[tuple[str | None, dict[str, object]]]:
-        with reading(self.engine) as connection:
-            return [(event.person, dict(event.facts)) for event in audit.events(connection)]
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    engine = open_engine(f"sqlite:///{tmp_path}/audit.sqlite")
-    upgrade(engine, [MIGRATIONS])
-    yield Home(tmp_path, engine)
+    engine = prepared(tmp_path)
+    yield Home(tmp_path, engine, REGISTRY)
     engine.dispose()
-
-
-def handle(requester: str = LIBRARY, **more: object) -> str:
-    given: dict[str, object] = {"principal": "p1", "requester": requester, "expires": NOW + timedelta(hours=1), **more}
-    return mint(KEY, **given)  # type: ignore[arg-type]
-
-
-HANDLE = NameId(handle(), names.TRANSIENT, HOME, LIBRARY)
-
-
-def query(**more: object) -> AttributeQuery:
-    given: dict[str, object] = {
-        "id": "_q1",
-        "issuer": LIBRARY,
-        "issue_instant": NOW,
-        "name_id": HANDLE,
-        "destination": LOCATION,
-        **more,
-    }
-    return AttributeQuery(**given)  # type: ignore[arg-type]
-
-
-def envelope(asked: AttributeQuery, signer: Signer | None = LIBRARY_SIGNER) -> bytes:
-    element = asked.to_xml()
-    if signer is not None:
-        sign(element, signer)
-    return encode_soap(element)
-
-
-def accepted(answer: TestResponse, asked: AttributeQuery) -> Assertion | None:
-    assert answer.status_code == 200, answer.text
-    assert answer.content_type == "text/xml; charset=utf-8"
-    proven = verify_response(decode_soap(answer.data), [HOME_SIGNER.public])
-    assert proven.signed_response
-    return accept_query_response(proven, asked, authority=HOME, audience=asked.issuer, now=NOW)
-
-
-def texts(answer: TestResponse, asked: AttributeQuery) -> dict[str, tuple[str, ...]]:
-    assertion = accepted(answer, asked)
-    return {} if assertion is None else {found.name: found.texts() for found in assertion.attributes}
-
-
-AFFILIATION = {"eduPersonScopedAffiliation": ("member@uni.example", "staff@uni.example")}
 
 
 def test_a_proven_query_gets_what_the_policies_permit(home: Home) -> None:
@@ -342,6 +140,8 @@ def test_a_query_that_is_not_proven_fresh_and_ours_is_refused(home: Home, make: 
     assert code in home.stream.getvalue()
     assert re.search(r"[0-9A-F]{4}-[0-9A-F]{4}", answer.text)
     assert "member" not in answer.text
+    [(person, facts)] = home.recorded("attributes.refused")
+    assert (person, facts["code"], set(facts)) == (None, code, {"code", "claimed"})
     assert home.recorded() == []
     assert home.post(envelope(query())).status_code == 200
 
@@ -361,6 +161,7 @@ def test_a_query_is_answered_once_for_as_long_as_it_is_fresh(home: Home) -> None
     home.at = NOW + timedelta(minutes=7, seconds=59)
     assert home.post(body).status_code == 400
     assert "aa.query_replayed" in home.stream.getvalue()
+    assert home.recorded("attributes.refused") == [(None, {"code": "aa.query_replayed", "claimed": LIBRARY})] * 2
     assert len(home.recorded()) == 1
 
 
@@ -398,13 +199,18 @@ def test_a_broken_envelope_gets_a_soap_fault(home: Home, body: bytes) -> None:
     assert home.recorded() == []
 
 
-def test_another_message_than_a_query_is_refused(home: Home) -> None:
+def test_another_message_than_a_query_is_told_that_it_is_not_supported(home: Home) -> None:
     element = query().to_xml()
     authn = element.makeelement(f"{{{names.SAMLP}}}AuthnRequest", dict(element.attrib), nsmap=element.nsmap)
     authn.append(element[0])
     sign(authn, LIBRARY_SIGNER)
-    assert home.post(encode_soap(authn)).status_code == 400
-    assert "saml.other_message" in home.stream.getvalue()
+    answer = home.post(encode_soap(authn))
+    assert answer.status_code == 200
+    assert f'<samlp:StatusCode Value="{names.REQUESTER}"><samlp:StatusCode Value="{names.REQUEST_UNSUPPORTED}"/>' in (
+        answer.text
+    )
+    assert [facts["code"] for _, facts in home.recorded("attributes.refused")] == ["saml.other_message"]
+    assert home.recorded() == []
 
 
 def test_only_posted_soap_is_taken(home: Home) -> None:
@@ -450,8 +256,10 @@ def test_all_unusable_handles_get_the_same_answer_and_nothing_else(home: Home) -
     assert home.recorded() == []
     with pytest.raises(Denied):
         accepted(answers["expired"], query(id=f"_{1:040x}"))
-    log = home.stream.getvalue()
-    assert all(code in log for code in ("handle.other_requester", "handle.expired", "handle.forged", "aa.name_id"))
+    recorded = [facts for _, facts in home.recorded("attributes.refused")]
+    codes = {"handle.other_requester", "handle.expired", "handle.forged", "aa.name_id", "aa.unknown_principal"}
+    assert {facts["code"] for facts in recorded} == {*codes, "aa.no_such_authority"}
+    assert [facts["query"] for facts in recorded] == [f"_{n:040x}" for n in range(len(UNKNOWN))]
 
 
 def test_a_person_who_was_disabled_is_unknown_from_then_on(home: Home) -> None:
@@ -467,6 +275,7 @@ def test_a_source_that_does_not_answer_is_a_responder_status(home: Home) -> None
     assert answer.status_code == 200
     assert f'<samlp:StatusCode Value="{names.RESPONDER}"/>' in answer.text
     assert home.recorded() == []
+    assert [facts["code"] for _, facts in home.recorded("attributes.refused")] == ["storage.unavailable"]
 
 
 def test_what_cannot_be_recorded_does_not_leave(home: Home) -> None:

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import ProgrammingError
 
+from attribute_authority.connectors.database import open_source
 from attribute_authority.connectors.fixed import StaticConnector
 from attribute_authority.connectors.protocol import Connector
-from attribute_authority.connectors.sql import Columns, NameAndValue, SqlConnector, open_source
+from attribute_authority.connectors.sql import Columns, NameAndValue, SqlConnector
 from ostiary.config import DatabaseSettings
 from ostiary.errors import ConfigurationError, Unavailable
 
@@ -140,6 +143,18 @@ def test_a_query_that_writes_is_refused_and_changes_nothing(connect: Connect, da
 def test_a_query_that_the_database_does_not_understand_is_unavailable(connect: Connect) -> None:
     with pytest.raises(Unavailable):
         connect("SELECT nothing FROM nowhere WHERE id = :principal").attributes("p1", NOW)
+
+
+def test_what_a_driver_tells_is_told_without_the_values_of_the_query(connect: Connect) -> None:
+    connector = connect("SELECT mail FROM staff WHERE id = :principal")
+
+    def tell_all(*_: object) -> None:
+        raise ProgrammingError("SELECT", None, Exception("near 'id = 'person-1''"))
+
+    event.listen(connector._engine, "before_cursor_execute", tell_all)
+    with pytest.raises(Unavailable) as refused:
+        connector.attributes("person-1", NOW)
+    assert (refused.value.code, refused.value.found) == ("aa.connector_failed", "near 'id = ':principal''")
 
 
 def test_a_query_that_takes_too_long_is_given_up(connect: Connect) -> None:

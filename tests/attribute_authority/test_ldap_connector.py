@@ -113,7 +113,12 @@ def test_a_configuration_becomes_a_resolver_that_asks_the_directory(tmp_path: Pa
         ("", "[]", "aa.no_ldap_attributes", "connectors[0]"),
         (", attributes: [mail], binary: [cn]", "[]", "aa.ldap_binary", "connectors[0]"),
         (", attributes: [m ail]", "[]", "config.wrong_value", "connectors[0].attributes[0]"),
-        (", attributes: [cn], rename: {mail: m}", "[{attribute: mail}]", "aa.unknown_source", ""),
+        (
+            ", attributes: [cn], rename: {mail: m}",
+            "[{attribute: mail}]",
+            "aa.unknown_source",
+            "definitions[0].attribute",
+        ),
         (", attributes: [cn], servers: [x]", "[]", "config.unknown_key", "connectors[0].servers"),
     ],
 )

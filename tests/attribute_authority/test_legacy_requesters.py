@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from attribute_authority.queries.soap import QueryEndpoint, receive_query
+from attribute_authority.queries.soap import QueryEndpoint, prove_sender
 from ostiary.errors import Refusal
 from ostiary.federation.model import Entity, EntityKey, SpRole
 from ostiary.federation.registry import Registry
@@ -30,10 +30,10 @@ def outcome(issuer: str, *named: str) -> str:
     ).to_xml()
     sign_with_sha1(query, signer())
     endpoint = QueryEndpoint(
-        "https://home.example/idp", HERE, (HandleKey(b"k" * 32),), allow_sha1_from_legacy_partners=frozenset(named)
+        "https://home.example/idp", (HERE,), (HandleKey(b"k" * 32),), allow_sha1_from_legacy_partners=frozenset(named)
     )
     try:
-        return receive_query(parse_xml(to_bytes(query)), endpoint, registry, NOW).requester
+        return prove_sender(parse_xml(to_bytes(query)), None, endpoint, registry, NOW).requester
     except Refusal as error:
         return error.code
 

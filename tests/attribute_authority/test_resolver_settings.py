@@ -69,10 +69,18 @@ SQL = "connectors: [{type: sql, name: s, database: {url: 'sqlite:///p.sqlite'}, 
 @pytest.mark.parametrize(
     ("text", "code", "key"),
     [
-        (STATIC + "definitions: [{attribute: mail, from: email}]", "aa.unknown_source", ""),
-        (STATIC + "definitions: [{attribute: cn}]", "aa.unknown_source", ""),
-        (STATIC + "definitions: [{attribute: a, from: b}, {attribute: b, from: a}]", "aa.definition_cycle", ""),
-        (STATIC + "definitions: [{attribute: o}, {attribute: o, from: mail}]", "aa.duplicate_definition", ""),
+        (STATIC + "definitions: [{attribute: mail, from: email}]", "aa.unknown_source", "definitions[0].from"),
+        (STATIC + "definitions: [{attribute: cn}]", "aa.unknown_source", "definitions[0].attribute"),
+        (
+            STATIC + "definitions: [{attribute: a, from: b}, {attribute: b, from: a}]",
+            "aa.definition_cycle",
+            "definitions[0].from",
+        ),
+        (
+            STATIC + "definitions: [{attribute: o}, {attribute: o, from: mail}]",
+            "aa.duplicate_definition",
+            "definitions[1].attribute",
+        ),
         (STATIC + "definitions: [{attribute: o, scope: 'a@b'}]", "config.wrong_value", "definitions[0].scope"),
         (STATIC + "definitions: [{attribute: o, form: mail}]", "config.mistyped_key", "definitions[0].form"),
         (STATIC, "config.missing_key", "definitions"),
@@ -119,7 +127,7 @@ def test_a_cycle_is_named(tmp_path: Path) -> None:
 
 def test_a_source_that_only_the_database_knows_may_have_any_name(tmp_path: Path) -> None:
     settings = load(tmp_path, SQL + "query: 'SELECT :principal AS x'}]\ndefinitions: [{attribute: cn, from: anything}]")
-    assert settings.definitions[0].source == "anything"
+    assert settings.definitions[0].source == ("anything",)
     with pytest.raises(ConfigurationError):
         load(
             tmp_path,

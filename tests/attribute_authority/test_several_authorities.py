@@ -53,7 +53,7 @@ LIBRARY, LAB = "https://library.example/shar", "https://lab.example/shar"
 KEY = HandleKey(b"k" * 32)
 POLICIES = f"""
 policies:
-  - {{id: all, for: {{requesters: {LIBRARY}}}, rules: [{{id: who, permit: eduPersonScopedAffiliation}}]}}
+  - {{id: all, for: {{requesters: {LIBRARY}}}, rules: [{{id: who, permit: eduPersonPrincipalName}}]}}
   - id: instrument
     for: {{requesters: {LIBRARY}}}
     target: https://library.example/instrument
@@ -111,7 +111,7 @@ class People:
     def attributes(self, principal: str, at: datetime) -> Mapping[str, Sequence[str]]:
         if not self.answering:
             raise Unavailable("storage.unavailable")
-        return {"displayName": (f"{principal} of {self.name}",), "eduPersonScopedAffiliation": (f"{self.name}@x",)}
+        return {"displayName": (f"{principal} of {self.name}",), "eduPersonPrincipalName": (f"{self.name}@x",)}
 
     def close(self) -> None:
         pass
@@ -183,7 +183,8 @@ class Organisation:
 
     def recorded(self) -> list[dict[str, object]]:
         with reading(self.engine) as connection:
-            return [{"writer": event.writer, **event.facts} for event in audit.events(connection)]
+            events = audit.events(connection, action="attributes.released")
+            return [{"writer": event.writer, **event.facts} for event in events]
 
     def _service(
         self,
@@ -197,7 +198,7 @@ class Organisation:
     ) -> Flask:
         log = make_log(self, service=f"aa{index}", stream=self.stream)
         policies = [self._directory / "release.yaml"]
-        definitions = [Definition(name, name) for name in ("displayName", "eduPersonScopedAffiliation")]
+        definitions = [Definition(name, name) for name in ("displayName", "eduPersonPrincipalName")]
         authority = Authority(
             people=people,
             resolver=Resolver([Source("people", people)], definitions, issuer=HOME, cache_age=timedelta(0)),
@@ -282,9 +283,9 @@ UNKNOWN = (names.REQUESTER, names.UNKNOWN_PRINCIPAL)
 
 def test_the_endpoint_in_metadata_answers_for_both_authorities(organisation: Organisation) -> None:
     his, hers = query(handle(*HIS)), query(handle(*HERS), id="_q2")
-    assert told(organisation.ask(his), his) == {"eduPersonScopedAffiliation": ("front@x",)}
+    assert told(organisation.ask(his), his) == {"eduPersonPrincipalName": ("front@x",)}
     assert organisation.wire.sent == []
-    assert told(organisation.ask(hers), hers) == {"eduPersonScopedAffiliation": ("owner@x",)}
+    assert told(organisation.ask(hers), hers) == {"eduPersonPrincipalName": ("owner@x",)}
     assert [url for url, _ in organisation.wire.sent] == [OWNER + PATH]
 
 
@@ -292,7 +293,7 @@ def test_target_and_single_attributes_are_passed_on(organisation: Organisation) 
     asked = query(handle(*HERS), target="https://library.example/instrument/7")
     assert told(organisation.ask(asked), asked) == {
         "displayName": ("p1 of owner",),
-        "eduPersonScopedAffiliation": ("owner@x",),
+        "eduPersonPrincipalName": ("owner@x",),
     }
     asked = query(
         handle(*HERS),
@@ -331,9 +332,9 @@ def test_what_is_passed_on_says_nothing_of_the_first_query(organisation: Organis
 
 def test_a_persistent_name_leads_to_the_authority_that_knows_her(organisation: Organisation) -> None:
     hers = query(NameId("lasting", names.PERSISTENT, HOME, LIBRARY))
-    assert told(organisation.ask(hers), hers) == {"eduPersonScopedAffiliation": ("owner@x",)}
+    assert told(organisation.ask(hers), hers) == {"eduPersonPrincipalName": ("owner@x",)}
     his = query(NameId("mine", names.PERSISTENT), id="_q2")
-    assert told(organisation.ask(his), his) == {"eduPersonScopedAffiliation": ("front@x",)}
+    assert told(organisation.ask(his), his) == {"eduPersonPrincipalName": ("front@x",)}
 
 
 def test_a_persistent_name_of_another_resource_names_nobody(organisation: Organisation) -> None:
@@ -362,7 +363,7 @@ def test_an_owner_that_fails_is_unavailable_and_never_somebody_unknown(
     assert b"@x" not in answer
     assert not [facts for facts in organisation.recorded() if facts["writer"] == "aa0"]
     other = query(handle(*HIS), id="_q2")
-    assert told(organisation.ask(other), other) == {"eduPersonScopedAffiliation": ("front@x",)}
+    assert told(organisation.ask(other), other) == {"eduPersonPrincipalName": ("front@x",)}
 
 
 def test_somebody_whom_the_owner_does_not_know_is_unknown(organisation: Organisation) -> None:
@@ -378,9 +379,7 @@ def test_an_authority_that_nobody_configured_is_unknown(organisation: Organisati
 
 def test_the_identity_provider_asks_the_owner_with_its_own_key(organisation: Organisation) -> None:
     released = organisation.remote(IDP_SIGNER).release(ReleaseRequest("p1", LIBRARY, NOW, authority=1))
-    assert [(found.name, found.texts()) for found in released.attributes] == [
-        ("eduPersonScopedAffiliation", ("owner@x",))
-    ]
+    assert [(found.name, found.texts()) for found in released.attributes] == [("eduPersonPrincipalName", ("owner@x",))]
     assert [(verdict.released, verdict.policy) for verdict in released.decision.verdicts] == [(True, "authority 1")]
 
 
@@ -475,7 +474,7 @@ def test_a_query_in_nobodys_name_is_refused(organisation: Organisation, name_id:
     assert "aa.passed_on" in organisation.stream.getvalue()
     good = query(handle(*HERS), issuer=HOME, at=OWNER, id="_q2")
     assert told(organisation.ask(good, FRONT_SIGNER, at=OWNER), good, by=OWNER_SIGNER) == {
-        "eduPersonScopedAffiliation": ("owner@x",)
+        "eduPersonPrincipalName": ("owner@x",)
     }
 
 
@@ -488,9 +487,7 @@ def test_a_handle_of_another_requester_opens_in_nobody_elses_name(organisation: 
 
 def test_an_sp_that_knows_the_owner_may_ask_it_straight(organisation: Organisation) -> None:
     asked = query(handle(*HERS), at=OWNER)
-    assert told(organisation.ask(asked, at=OWNER), asked, by=OWNER_SIGNER) == {
-        "eduPersonScopedAffiliation": ("owner@x",)
-    }
+    assert told(organisation.ask(asked, at=OWNER), asked, by=OWNER_SIGNER) == {"eduPersonPrincipalName": ("owner@x",)}
 
 
 class NoNames:
@@ -509,9 +506,9 @@ def test_what_she_chose_at_home_holds_for_another_authority_too(organisation: Or
     request = ReleaseRequest("p1", LIBRARY, NOW, target="https://library.example/instrument", authority=1)
     everything = remote.release(request).attributes
     kept = chosen.release(request)
-    assert sorted(attribute.name for attribute in everything) == ["displayName", "eduPersonScopedAffiliation"]
+    assert sorted(attribute.name for attribute in everything) == ["displayName", "eduPersonPrincipalName"]
     assert kept.attributes == tuple(
-        Attribute("eduPersonScopedAffiliation", (Value("owner", "x"),), issuer=HOME)
+        Attribute("eduPersonPrincipalName", (Value("owner", "x"),), issuer=HOME)
         for attribute in everything
         if attribute.name != "displayName"
     )

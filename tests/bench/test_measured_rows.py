@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import peer_processes
+from bench import peer_processes, release_policies
 from bench.measure import Row, cpu_milliseconds
 from bench.peer_processes import Peer, measure_peers
 from bench.saml_messages import make_home
@@ -74,3 +74,13 @@ def test_the_messages_with_a_broken_signature_are_refused_here_and_the_right_one
     for element in home.broken():
         with pytest.raises(Refusal, match=r"signature\.wrong"):
             home.accept(element)
+
+
+def test_the_policies_that_are_measured_decide_what_the_row_says(tmp_path: Path) -> None:
+    row = release_policies.decision(tmp_path, rounds=1, loops=1)
+    assert (row.name, row.limit, row.goal) == ("Release policies: one decision among 1,000", 0.5, 1.0)
+
+
+def test_what_is_read_anew_are_as_many_policies_as_the_row_says(tmp_path: Path) -> None:
+    row = release_policies.reload(tmp_path, files=2, rounds=1)
+    assert (row.name, row.limit, row.goal) == ("Release policies: 1,000 read anew", 2.0, 1.0)

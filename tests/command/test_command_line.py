@@ -107,6 +107,34 @@ def test_a_good_policy_is_called_good(tmp_path: Path) -> None:
     assert run("policy", "check", "release", str(path)).output == f"good: {path}\n"
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("release", "use: research-and-scholarshp\n", ("line 1", "use[0]", "research-and-scholarship")),
+        (
+            "release",
+            "policies:\n- id: p\n  for: {anyone: true}\n  when:\n    time: {from: 25:00, to: 6:00}\n  rules: [{permit: cn}]\n",
+            ("line 5", "policies[0].when.time.from", "25:00"),
+        ),
+        ("precedence", "# all\npeople_may: [withold]\n", ("line 2", "people_may[0]", "withhold")),
+    ],
+)
+def test_what_is_wrong_with_a_document_is_told_in_words(
+    tmp_path: Path, kind: str, text: str, told: tuple[str, ...]
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    checked = run("policy", "check", kind, str(path))
+    assert checked.exit_code == 1
+    assert [part for part in (str(path), *told) if part not in checked.stderr] == []
+
+
+def test_a_good_meta_policy_is_called_good(tmp_path: Path) -> None:
+    path = tmp_path / "precedence.yaml"
+    path.write_text("people_may: []\nnew_resources: [minimal]\n")
+    assert run("policy", "check", "precedence", str(path)).output == f"good: {path}\n"
+
+
 def test_the_list_of_errors_is_written_to_a_file_or_printed(tmp_path: Path) -> None:
     path = tmp_path / "errors.md"
     assert run("errors", "--write", str(path)).exit_code == 0

@@ -198,3 +198,19 @@ def test_what_a_person_withholds_herself_is_told_as_that(state: Path) -> None:
     words = " ".join(printed.split())
     assert "withheld by the person herself" in words
     assert "the person was not asked about it yet" in words
+
+
+def test_settings_name_a_bundle_and_what_people_may_decide(state: Path) -> None:
+    config = state / "northgate" / "aa.yaml"
+    (state / "northgate" / "precedence.yaml").write_text("people_may: []\n")
+    configure(config, release_policies=["bundle:anonymous", "release.yaml"], precedence="precedence.yaml")
+    assert values(state, "bob", INSTRUMENT)[("displayName", "Bob Brewer")] == (True, "permit", "instrument", "person")
+
+
+def test_a_consent_that_can_not_be_refused_is_refused(state: Path) -> None:
+    (state / "northgate" / "precedence.yaml").write_text("people_may: [release]\n")
+    configure(state / "northgate" / "aa.yaml", precedence="precedence.yaml", consent={"mode": "required"})
+    told = explain("--user", "bob", "--sp", INSTRUMENT, "--demo", str(state))
+    assert told.exit_code == 1
+    assert "aa.precedence_and_consent" in told.stderr
+    assert "people may not withhold anything" in told.stderr

@@ -239,3 +239,26 @@ def _words(text: str) -> list[str]:
     for mark in "(,)=":
         text = text.replace(mark, " ")
     return text.split()
+
+
+class Chained(Settings):
+    names: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _none_is_wrong(self) -> "Chained":
+        if "wrong" in self.names:
+            at = ("names", self.names.index("wrong"))
+            raise WrongSetting("test.wrong", expected="right", found="wrong", at=at, nearest="wring")
+        return self
+
+
+class Holding(Settings):
+    chain: Chained
+
+
+def test_a_check_of_a_whole_model_can_say_where_in_it_the_mistake_stands(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("chain:\n  names:\n    - right\n    - wrong\n")
+    with pytest.raises(DocumentError) as refused:
+        load_settings(path, Holding)
+    assert (refused.value.key, refused.value.line, refused.value.nearest) == ("chain.names[1]", 4, "wring")

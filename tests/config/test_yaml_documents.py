@@ -1,13 +1,26 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostiary.config import Document, load_document, parse_document
+from ostiary.config import Document, document, load_document, parse_document
 from ostiary.errors import ConfigurationError
 
 HERE = Path("/etc/ostiary/test.yaml")
+SHIPPED = sorted(Path(__file__).parents[2].glob("policies/**/*.yaml"))
+# Where PyYAML comes without libyaml there is only the slower one.
+PARSERS = [name for name in ("_LibyamlLoader", "_PythonLoader") if hasattr(document, name)]
+
+
+@pytest.fixture(scope="module", params=PARSERS, autouse=True)
+def either_parser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both parsers read and refuse the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document, "_Loader", getattr(document, request.param))
+        yield
 
 
 def read(text: str) -> Document:
@@ -98,6 +111,31 @@ def test_the_same_key_in_quotes_is_accepted() -> None:
 
 def test_an_alias_repeats_what_its_anchor_holds() -> None:
     assert read("a: &x [1, 2]\nb: *x\n").data == {"a": [1, 2], "b": [1, 2]}
+
+
+def test_an_alias_stands_for_a_key_and_for_what_holds_anchors_itself() -> None:
+    document = read(
+        "key: &outer\n  inner: &inner [1]\n  again: *inner\nother: *outer\nlist:\n  - *inner\n  - &x x\n? *x\n: 2\n"
+    )
+    assert document.data == {
+        "key": {"inner": [1], "again": [1]},
+        "other": {"inner": [1], "again": [1]},
+        "list": [[1], "x"],
+        "x": 2,
+    }
+    # What an alias repeats stands where its anchor is.
+    assert document.line("other") == 4
+    assert document.line("other", "inner", 0) == 2
+    assert document.line("list", 0) == 2
+
+
+def test_an_alias_of_a_key_is_the_same_key_again() -> None:
+    assert refusal("&k a: 1\n? *k\n: 2\n").code == "config.duplicate_key"
+
+
+@pytest.mark.parametrize("text", ["a: *nothing\n", "a: &x 1\nb: &x 2\n", "a: 1\n---\nb: 2\n", "*a : 1\n"])
+def test_aliases_of_nothing_and_second_documents_are_no_document(text: str) -> None:
+    assert refusal(text).code == "config.not_yaml"
 
 
 def test_a_bomb_of_aliases_is_refused() -> None:
@@ -208,3 +246,46 @@ def test_any_text_is_read_or_refused_and_never_crashes(text: str) -> None:
         assert isinstance(document.data, dict)
     else:
         assert outcome.startswith("config.")
+
+
+def test_both_parsers_read_the_documents_that_ship_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [load_document(path) for path in SHIPPED]
+    monkeypatch.setattr(document, "_Loader", document._PythonLoader)
+    assert [load_document(path) for path in SHIPPED] == found
+    assert len(found) > 5
+
+
+KEYS = st.text("abc.:é", min_size=1, max_size=4)
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.text("ab: -#'\"\n1é", max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def lines_by_nodes(node: yaml.Node, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    """Where everything stands, by the nodes that PyYAML makes."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield (*path, key.value), key.start_mark.line + 1
+            yield from lines_by_nodes(value, (*path, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield (*path, number), item.start_mark.line + 1
+            yield from lines_by_nodes(item, (*path, number))
+
+
+@settings(max_examples=40, deadline=None)
+@given(first=TREES, second=TREES, flow=st.sampled_from([None, False, True]))
+def test_whatever_is_written_is_read_again_with_its_lines(first: object, second: object, flow: bool | None) -> None:
+    # The same object twice is written as an anchor and an alias.
+    data = {"first": first, "second": [second, first], "third": {"again": second}}
+    text = yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True, width=30)
+    document = read(text)
+    assert document.data == data
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert dict(document.lines) == {(): 1, **dict(lines_by_nodes(root))}
+    assert [document.lines[path] for path in (("first",), ("second", 0))] == [
+        document.line("first"),
+        document.line("second", 0),
+    ]

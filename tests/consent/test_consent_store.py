@@ -261,9 +261,10 @@ def wish_for(choices: Choices, entity_id: str = SP, categories: tuple[str, ...] 
 
 
 @pytest.mark.parametrize("mode", ["off", "inform"])
-def test_where_consent_is_not_required_policies_alone_decide(choices: Choices, mode: str) -> None:
-    choices.give(answer(), at=NOW, by="p1")
+def test_where_consent_is_not_required_what_she_said_counts_all_the_same(choices: Choices, mode: str) -> None:
     assert wish_for(choices, mode=mode) is None
+    choices.give(answer(), at=NOW, by="p1")
+    assert wish_for(choices, mode=mode) == "withheld"
 
 
 def test_where_consent_is_required_nothing_goes_without_it(choices: Choices) -> None:

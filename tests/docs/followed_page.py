@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from flask import Flask
 
 from ostiary.clock import SystemClock
+from ostiary.command.back_channel import make_back_channel
 from ostiary.command.certificate_port import make_certificate_port
 from ostiary.command.cli import ostiary
 from ostiary.command.home import make_home_authority, make_home_idp
@@ -133,7 +134,12 @@ def check_serves(command: str, home: Path) -> None:
     """Makes what a ``serve`` command serves, without a process and a port. Raises what it would print."""
     words = shlex.split(command)[2:]
     options = {name.removeprefix("--"): home / value for name, value in itertools.pairwise(words) if name[:2] == "--"}
-    make = {"idp": make_home_idp, "aa": make_home_authority, "idp-certificates": make_certificate_port}[words[0]]
+    make = {
+        "idp": make_home_idp,
+        "aa": make_home_authority,
+        "idp-certificates": make_certificate_port,
+        "aa-back-channel": make_back_channel,
+    }[words[0]]
     paths = [options[name] for name in ("config", "authority") if name in options]
     clock = SystemClock()
     make(*paths, clock=clock, log=make_log(clock, service="home", stream=StringIO()))  # type: ignore[operator]

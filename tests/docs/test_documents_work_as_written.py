@@ -338,6 +338,8 @@ def test_every_page_with_commands_has_a_test_that_runs_them() -> None:
         "docs/protect-your-application.md",
         "docs/see-what-happens.md",
         "docs/several-attribute-authorities.md",
+        "docs/administer-release.md",
+        "docs/attribute-queries.md",
         CONTAINERS_PAGE,
         HOME_PAGE,
         VO_PAGE,

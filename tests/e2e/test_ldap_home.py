@@ -3,11 +3,10 @@ trusted, and what happens to somebody whose entry goes away. Most of it in memor
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from ostiary.ldap.filters import Compare
 from ostiary.ldap.settings import LdapSettings, Report
 from ostiary.ports import ReleaseRequest
 from tests.browser import Answer, Browser, HttpTransport
+from tests.e2e.running_slapd import RunningSlapd, administrator
 from tests.running_demo import RunningDemo, free_base_port
 from tests.simulator import BASE_PORT, START, Simulation, ask_people, configure, prepared_state
 
@@ -40,62 +40,6 @@ pytestmark = pytest.mark.e2e
 
 WRONG = "That user name and password do not go together."
 LIBRARY = "https://library.example/shar"
-
-
-class RunningSlapd:
-    """The slapd of a `DemoDirectory`. ``process`` is the one that runs now."""
-
-    def __init__(self, directory: DemoDirectory) -> None:
-        self.directory = directory
-        self.log = directory.directory / "log"
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.directory.command(), stderr=log)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with suppress(OSError):
-                socket.create_connection((HOST, self.directory.port), timeout=1).close()
-                return
-            time.sleep(0.05)
-        raise RuntimeError(self.log.read_text())
-
-    def stop(self, how: int = signal.SIGTERM) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.send_signal(how)
-        self.process.wait(timeout=20)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """It stands still: connections are taken by the system, and nobody answers."""
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
-
-    @contextmanager
-    def as_administrator(self) -> Iterator[ldap3.Connection]:
-        with administrator(
-            self.directory.port, self.directory.administrator_dn, self.directory.directory
-        ) as connection:
-            yield connection
-
-    def person(self, name: str) -> str:
-        return f"uid={name},{self.directory.people_dn}"
-
-
-@contextmanager
-def administrator(port: int, dn: str, directory: Path) -> Iterator[ldap3.Connection]:
-    """Somebody with the administrator's password, from ``directory``."""
-    password = (directory / "administrator.password").read_text()
-    server = ldap3.Server(HOST, port=port, get_info=ldap3.NONE)
-    connection = ldap3.Connection(server, dn, password, auto_bind=ldap3.AUTO_BIND_TLS_BEFORE_BIND)
-    try:
-        yield connection
-    finally:
-        connection.unbind()
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from attribute_authority.settings import QUERY_PATH
 from ostiary.web.maintenance import Maintenance, write_flag
 from tests.e2e.strict_home import StrictHome
+from tests.e2e.tour_administration import tour_administration
 from tests.e2e.tour_strict import tour_strict
 from tests.e2e.walk import (
     PATIENCE,
@@ -32,6 +34,7 @@ def tour(driver: webdriver.Chrome, demo: RunningDemo, strict: StrictHome) -> Ite
     """Goes from page to page and names each when it is shown. ``strict`` is new."""
     yield from _resources(driver, demo)
     yield from _own_pages(driver, demo)
+    yield from tour_administration(driver, demo)
     yield from tour_strict(driver, strict)
 
 
@@ -92,6 +95,24 @@ def _resources(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
     yield "logout-nobody"
 
 
+def _what_leaves(driver: webdriver.Chrome, authority: str, resource: str) -> Iterator[str]:
+    """The pages of the Attribute Authority for whoever is signed in at home."""
+    driver.get(f"{authority}/my")
+    wait_for_site(driver, authority)
+    yield "my"
+    for name, path in (
+        ("resource", f"resource?id={resource}"),
+        ("values", f"values?id={resource}&attribute=eduPersonScopedAffiliation"),
+        ("find", "find?q=example"),
+        ("find-nothing", "find?q=atlantis"),
+        ("rule", "default"),
+        ("history", "history"),
+        ("revoke", "revoke"),
+    ):
+        driver.get(f"{authority}/my/{path}")
+        yield f"my-{name}"
+
+
 def _own_pages(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
     """Consent, and what people have at their home organisation."""
     instrument, home = demo.ready["sp"][1], demo.ready["idp"][1]
@@ -110,6 +131,7 @@ def _own_pages(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
         yield "instrument" if answer == "accept" else "consent-refused"
     driver.get(f"{southbank}/account/consents")
     yield "consents"
+    yield from _what_leaves(driver, home["aa"]["soap"].removesuffix(QUERY_PATH), instrument["entity_id"])
     driver.get(f"{southbank}/portal")
     yield "portal"
     driver.get(f"{southbank}/portal?q=atlantis")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from ostiary.config import Sources
 from ostiary.errors import ConfigurationError
-from ostiary.federation.keys import create_key_ring, load_certificate, load_key_ring, load_signer
+from ostiary.federation.keys import create_key_ring, load_certificate, load_key_ring, load_signer, private_key_from_pem
 from ostiary.federation.publish import unsigned_entity
 from ostiary.federation.sources import MetadataFile, load_registry
 from ostiary.saml import names
@@ -122,6 +122,46 @@ def encrypted_pem() -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
     )
+
+
+def pem_of(numbers: rsa.RSAPrivateNumbers) -> bytes:
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def numbers_of(p: int, q: int) -> rsa.RSAPrivateNumbers:
+    """What belongs together for these two, if they are primes."""
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    public = rsa.RSAPublicNumbers(65537, p * q)
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
+
+
+def damaged_pem(damage: str) -> bytes:
+    """A key of which one number is another one, or with a factor that is no prime though everything else fits."""
+    key = serialization.load_pem_private_key(private_pem(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    good = key.private_numbers()
+    if damage == "no prime":
+        small = rsa.generate_private_key(public_exponent=65537, key_size=1024).private_numbers()  # noqa: S505
+        return pem_of(numbers_of(small.p * small.q, good.q))
+    parts = {name: getattr(good, name) for name in ("p", "q", "d", "dmp1", "dmq1", "iqmp")}
+    parts[damage] += 2
+    return pem_of(rsa.RSAPrivateNumbers(**parts, public_numbers=rsa.RSAPublicNumbers(65537, parts["p"] * parts["q"])))
+
+
+@pytest.mark.parametrize("damage", ["p", "q", "d", "dmp1", "dmq1", "iqmp", "no prime"])
+def test_a_damaged_key_is_refused_before_it_signs(ring: Path, damage: str) -> None:
+    write(ring / "current.key", damaged_pem(damage))
+    with pytest.raises(ConfigurationError) as raised:
+        load_key_ring(ring)
+    assert raised.value.code == "key.file"
+    assert "a damaged key" in str(raised.value)
+
+
+def test_numbers_that_belong_together_are_a_key() -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_numbers()
+    assert isinstance(private_key_from_pem(pem_of(numbers_of(key.p, key.q))), rsa.RSAPrivateKey)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Display, Endpoint, Entity, EntityKey, LocalizedText, SpRole
 from ostiary.federation.registry import Registry
 from ostiary.handle import load_handle_keys
+from ostiary.policy.precedence import DEFAULT_PRECEDENCE, Precedence
 from ostiary.policy.release import ReleaseDecision, Requester, Verdict, as_she_wishes
 from ostiary.ports import PersonalChoices, Release, ReleaseRequest
 from ostiary.saml import names
@@ -347,7 +348,9 @@ def make_home(
 ) -> Callable[..., Home]:
     """Makes the organisation; keyword arguments change its settings, ``opened`` are its people if not those of the embedded directory."""
 
-    def make(opened: OpenedPeople | None = None, **changes: object) -> Home:
+    def make(
+        opened: OpenedPeople | None = None, precedence: Precedence = DEFAULT_PRECEDENCE, **changes: object
+    ) -> Home:
         settings = load_settings(configuration, IdpSettings).model_copy(update=changes)
         clock, source, log = MovableClock(NOW), KnownAttributes(), StringIO()
         entities = [library.entity, lab.entity]
@@ -367,6 +370,7 @@ def make_home(
             log=make_log(clock, service="idp", stream=log),
             clock=clock,
             errands=ErrandsAtOnce(make_log(clock, service="idp", stream=log)),
+            precedence=lambda at: precedence,
         )
         return Home(
             current,

@@ -541,7 +541,7 @@ def test_the_list_needs_a_login_and_comes_back_after_it(consenting) -> None:
 def test_where_nobody_is_asked_the_list_does_not_say_that_she_will_be(make_consenting) -> None:
     home = make_consenting(mode="off")
     after = text_of(home.follow(home.log_in(listed(home))))
-    assert "does not ask at present" in after
+    assert "does not ask you at present" in after
     assert "You will be asked" not in after
 
 

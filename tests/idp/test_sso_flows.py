@@ -164,7 +164,15 @@ def test_the_target_of_the_request_reaches_the_authority(home, library) -> None:
 def test_a_target_that_nobody_signed_does_not_reach_the_authority(home, library) -> None:
     home.whole_login(library.redirect(target="https://library.example.net/maps/"))
     home.follow(home.post("/saml/sso/post", library.form(target="https://library.example.net/maps/")))
-    assert [asked.target for asked in home.attribute_source.asked] == [None, None]
+    # Where the answer goes is registered in metadata, and stands for the application domain.
+    assert [asked.target for asked in home.attribute_source.asked] == ["https://library.example.net/acs"] * 2
+
+
+def test_the_authority_is_told_from_where_she_came_and_how_she_logged_in(home, library) -> None:
+    home.whole_login(library.redirect())
+    (asked,) = home.attribute_source.asked
+    assert asked.network == "127.0.0.1"
+    assert asked.authn_context == names.PASSWORD_PROTECTED_TRANSPORT
 
 
 def test_a_resource_that_asks_for_itself_gets_no_attributes_in_the_response(make_home, library) -> None:

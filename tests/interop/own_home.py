@@ -42,19 +42,33 @@ ATTRIBUTES: Final = {
     "eduPersonPrincipalName": ("gus@westhaven.example",),
     "displayName": ("Gus Gale",),
 }
-RELEASED: Final = ("eduPersonScopedAffiliation", "eduPersonEntitlement", "eduPersonPrincipalName")
+TARGETED: Final = "eduPersonTargetedID"
+RELEASED: Final = ("eduPersonScopedAffiliation", "eduPersonEntitlement", "eduPersonPrincipalName", TARGETED)
 
 
 class OwnHome:
     """``metadata`` is the file to hand to the federation. Its IdP listens on ``idp_port``, its AA on ``aa_port`` behind ``aa_url``, the
-    second AA on ``second_port``."""
+    second AA on ``second_port``; with ``back_channel_port`` queries come to the AA over TLS there."""
 
-    def __init__(self, directory: Path, *, idp_port: int, aa_port: int, aa_url: str, second_port: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        idp_port: int,
+        aa_port: int,
+        aa_url: str,
+        second_port: int,
+        back_channel_port: int | None = None,
+    ) -> None:
         self._directory = directory
         self.second_port = second_port
         self._probes = [f"http://localhost:{port}/health" for port in (idp_port, aa_port, second_port)]
         self._running: list[subprocess.Popen[bytes]] = []
         self.metadata = directory / "westhaven.xml"
+        self._back_channel_port = back_channel_port
+        if back_channel_port is not None:
+            self._probes.append(f"https://localhost:{back_channel_port}/health")
+            self._run("keys", "create", "tls", "--name", "localhost")
         self._write(idp_port, aa_port, aa_url, second_port)
         self._run("keys", "create", "keys", "--name", "westhaven.example")
         self._run("keys", "create", "second-keys", "--name", "visitors.westhaven.example")
@@ -116,13 +130,20 @@ class OwnHome:
             "name_column": "name",
             "value_column": "value",
         }
+        computed = {
+            "type": "computed",
+            "name": "identifiers",
+            "salt": "identifiers.salt",
+            "scope": "westhaven.example",
+        }
+        definitions = [{"attribute": name} for name in (*ATTRIBUTES, TARGETED)]
         authority: dict[str, Any] = {
             **shared,
             "display_name": "Westhaven Polytechnic",
             "public_url": aa_url,
             "listen": {"port": aa_port},
             "trusted_proxies": 1,
-            "resolver": {"connectors": [connector], "definitions": [{"attribute": name} for name in ATTRIBUTES]},
+            "resolver": {"connectors": [connector, computed], "definitions": definitions},
             "release_policies": ["release.yaml"],
             "others": [
                 {
@@ -132,6 +153,15 @@ class OwnHome:
                 }
             ],
         }
+        front = dict(authority)
+        if self._back_channel_port is not None:
+            front["encrypt_answers"] = "always"
+            front["back_channel"] = {
+                "public_url": f"https://localhost:{self._back_channel_port}",
+                "listen": {"port": self._back_channel_port},
+                "certificate": "tls/current.crt",
+                "key": "tls/current.key",
+            }
         visitors = {"type": "static", "name": "visitors", "everybody": {"eduPersonEntitlement": [SECOND_ONLY]}}
         second = {
             **authority,
@@ -141,11 +171,11 @@ class OwnHome:
             "authority_index": 1,
             "accepts_passed_on": True,
             "others": [],
-            "resolver": {**authority["resolver"], "connectors": [connector, visitors]},
+            "resolver": {**authority["resolver"], "connectors": [connector, visitors, computed]},
         }
         rules = [{"id": name, "permit": name} for name in RELEASED]
         release = {"policies": [{"id": "everybody", "for": {"anyone": True}, "rules": rules}]}
-        files = {"idp.yaml": provider, "aa.yaml": authority, "aa-second.yaml": second, "release.yaml": release}
+        files = {"idp.yaml": provider, "aa.yaml": front, "aa-second.yaml": second, "release.yaml": release}
         for name, content in files.items():
             (self._directory / name).write_text(json.dumps(content))
 
@@ -164,6 +194,7 @@ class OwnHome:
             ("serve", "idp", "--config", "idp.yaml", "--authority", "aa.yaml"),
             ("serve", "aa", "--config", "aa.yaml"),
             ("serve", "aa", "--config", "aa-second.yaml"),
+            *([("serve", "aa-back-channel", "--config", "aa.yaml")] if self._back_channel_port is not None else []),
         ):
             with (self._directory / "output").open("ab") as output:
                 command = [sys.executable, "-m", "ostiary.command", *words]
@@ -171,7 +202,11 @@ class OwnHome:
                     command, cwd=self._directory, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT
                 )
             self._running.append(process)
-        pool = urllib3.PoolManager(retries=False, timeout=5)
+        tls = self._directory / "tls" / "current.crt"
+        # A TLS certificate of ours only carries a key, and no name that a browser would take.
+        pool = urllib3.PoolManager(
+            retries=False, timeout=5, ca_certs=str(tls) if tls.exists() else None, assert_hostname=False
+        )
         deadline = time.monotonic() + START_SECONDS
         for probe in self._probes:
             while not _answers(pool, probe):

@@ -161,9 +161,10 @@ class ShibbolethServiceProvider:
         if os.getuid() == 0:
             shutil.chown(self.directory / "native.log", "www-data")
 
-    def start(self, federation: Federation | None) -> None:
-        """Starts both; without a ``federation`` it knows nobody, but can already print its metadata."""
-        self._write_configuration(federation)
+    def start(self, federation: Federation | None, *, signs_queries: bool = True) -> None:
+        """Starts both; without a ``federation`` it knows nobody, but can already print its metadata. ``signs_queries`` False: it is known
+        by its TLS client certificate, knows Attribute Authorities by theirs, and has a key to encrypt to, as docs/interop.md says."""
+        self._write_configuration(federation, signs_queries)
         modules = "\n".join(f"LoadModule {name}_module {_module(name)}" for name in _MODULES if name != "shib")
         modules += f"\nLoadModule mod_shib {_module('shib')}"
         apache = Template(_APACHE).substitute(
@@ -190,17 +191,22 @@ class ShibbolethServiceProvider:
         self._begin("/usr/sbin/apache2", "-f", str(self.directory / "apache.conf"), "-DFOREGROUND")
         self._await(self._answers)
 
-    def _write_configuration(self, federation: Federation | None) -> None:
+    def _write_configuration(self, federation: Federation | None, signs_queries: bool) -> None:
         keys = self.directory / "keys"
         settings = {
             'handlerSSL="true" cookieProps="https"': 'handlerSSL="false" cookieProps="http"',
-            '"sp-signing-key.pem"': f'"{keys / "current.key"}"',
-            '"sp-signing-cert.pem"': f'"{keys / "current.crt"}"',
             "  </ApplicationDefaults>": _STRANGER,
             "  <ApplicationDefaults": Template(_PROCESSES).substitute(directory=self.directory, port=self.port)
             + "  <ApplicationDefaults",
         }
         text = documented("xml")
+        if not signs_queries:
+            signing = 'signing="true" signingAlg="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"'
+            text = _exchanged(text, {signing: 'signing="front"'})
+            [credential] = re.findall(r'<CredentialResolver type="File" use="signing".*?/>', text, re.DOTALL)
+            both = credential + credential.replace('use="signing"', 'use="encryption"')
+            text = text.replace(credential, f'<CredentialResolver type="Chaining">{both}</CredentialResolver>')
+            text = re.sub(r"    <RelyingParty .*?/>\n", "", text)
         if federation is None:
             text = re.sub(r"    <MetadataProvider.*?</MetadataProvider>\n", "", text, flags=re.DOTALL)
         else:
@@ -209,8 +215,11 @@ class ShibbolethServiceProvider:
                 "https://federation.example.org/metadata.xml": federation.aggregate,
                 '"federation.xml"': f'"{self.directory / "federation.xml"}"',
                 '"federation.crt"': f'"{federation.certificate}"',
-                "https://home.example.org/idp": federation.home,
             }
+            if signs_queries:
+                settings["https://home.example.org/idp"] = federation.home
+        for name, suffix in (("sp-signing-key.pem", "key"), ("sp-signing-cert.pem", "crt")):
+            text = text.replace(f'"{name}"', f'"{keys / f"current.{suffix}"}"')
         (self.directory / "shibboleth2.xml").write_text(_exchanged(text, settings))
 
     def _begin(self, *command: str) -> None:

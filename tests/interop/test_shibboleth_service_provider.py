@@ -93,6 +93,13 @@ def session(browser: Browser, together: Together) -> dict[str, Any]:
     return dict(json.loads(answer.text))
 
 
+def targeted_id(browser: Browser, together: Together) -> str:
+    """What the SP makes of eduPersonTargetedID: both qualifiers and the value."""
+    (values,) = [one["values"] for one in session(browser, together)["attributes"] if one["name"] == "persistent-id"]
+    (value,) = values
+    return str(value)
+
+
 def response_for(browser: Browser, together: Together) -> Form:
     """A Response of the first home organisation for its first user, not yet delivered."""
     home = together.demo.ready["idp"][0]
@@ -174,6 +181,7 @@ def test_it_asks_our_attribute_authority_when_a_login_brings_no_attributes(
     released = [json.loads(line) for line in together.home.told().splitlines() if "attributes_released" in line]
     assert [entry["requester"] for entry in released] == [ENTITY_ID]
     assert released[0]["withheld"] == ["displayName"]
+    assert re.fullmatch(rf"{own_home.ENTITY_ID}!{ENTITY_ID}![a-z2-7]{{52}}", targeted_id(browser, together))
     assert "removed value at position (1) of attribute (affiliation) from (https://westhaven" in together.sp.told()
 
 
@@ -192,6 +200,7 @@ def test_its_query_reaches_the_authority_that_knows_her_though_it_knows_only_the
     }
     recorded = [json.loads(line) for line in together.home.told().splitlines() if "attributes_released" in line]
     assert recorded[-1]["requester"] == ENTITY_ID
+    assert targeted_id(browser, together).startswith(f"{own_home.ENTITY_ID}!{ENTITY_ID}!")
     assert b"localhost:" + str(together.home.second_port).encode() not in together.home.metadata.read_bytes()
 
 

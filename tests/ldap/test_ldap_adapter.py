@@ -450,3 +450,34 @@ def test_a_control_with_nonsense_in_it_changes_nothing(
     for content in (b"", b"\x30", b"\xff" * 60):
         server = LdapServer(people, states={"must_change": (0, b"", content)})
         assert connect(serve(server.talk).url()).bind(ADA_DN, b"right horse") == "accepted"
+
+
+def test_several_entries_are_found_and_it_is_told_when_there_are_more(
+    people: MemoryDirectory, serve: Callable[[Talk], Listener], connect: Callable[..., Ldap3Directory]
+) -> None:
+    people.add("bob", title="reader")
+    people.add("cyd", title="reader")
+    directory = connect(serve(LdapServer(people).talk).url())
+    readers = Compare("title", b"reader")
+    both = directory.find_many(BASE, readers, ("uid",), most=2)
+    assert (both.complete, [entry.texts("uid") for entry in both.entries]) == (True, [("bob",), ("cyd",)])
+    one = directory.find_many(BASE, readers, ("uid",), most=1)
+    assert (one.complete, [entry.texts("uid") for entry in one.entries]) == (False, [("bob",)])
+    none = directory.find_many(BASE, Compare("title", b"nobody"), ("uid",), most=1)
+    assert (none.complete, none.entries) == (True, ())
+    elsewhere = refusal(lambda: directory.find_many("dc=example,dc=net", readers, (), most=1))
+    assert elsewhere.code == "ldap.base_dn"
+
+
+def test_an_entry_is_read_by_its_name_alone(
+    people: MemoryDirectory, serve: Callable[[Talk], Listener], connect: Callable[..., Ldap3Directory]
+) -> None:
+    people.add("below", dn=f"uid=below,{ADA_DN}")
+    directory = connect(serve(LdapServer(people).talk).url())
+    anything = read_filter("(objectClass=*)")
+    entry = directory.read(ADA_DN, anything, ("uid",))
+    assert entry is not None
+    assert entry.texts("uid") == ("ada",)
+    assert directory.read(ADA_DN, Compare("uid", b"below"), ("uid",)) is None
+    assert directory.read(f"uid=eve,{BASE}", anything, ("uid",)) is None
+    assert directory.read("uid=ada,dc=example,dc=net", anything, ("uid",)) is None

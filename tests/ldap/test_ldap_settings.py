@@ -127,7 +127,8 @@ def test_a_password_file_that_others_read_or_that_is_empty_is_refused_at_the_sta
 
 def test_without_the_library_the_start_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(tmp_path, "servers: [ldap://localhost]\nbase_dn: dc=org\n")
-    monkeypatch.delitem(sys.modules, "ostiary.ldap.adapter", raising=False)
+    for module in ("adapter", "connection"):
+        monkeypatch.delitem(sys.modules, f"ostiary.ldap.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "ldap3", None)
     with pytest.raises(ModuleNotFoundError, match="ldap3"):
         settings.open()

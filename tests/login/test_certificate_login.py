@@ -13,12 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idp.login.certificate import UPN, CertificateLogin, Field, FieldRule, certificates_in, field_values
+from idp.login.certificate import UPN, CertificateLogin, Field, FieldRule, field_values
 from idp.login.mapping import NameRule
 from idp.login.methods import Arrival, Authenticated, NotOffered, Rejected
 from idp.login.settings import networks
 from idp.login.trusted_peer import TrustedPeer
 from ostiary.x509.certificate_names import CertificateNames
+from ostiary.x509.passed_on import certificates_in
 from ostiary.x509.proxy import make_proxy
 from tests.ldap_directory import MemoryDirectory
 from tests.login.kits import NOW, filled_directory, home_of, request, told_to

@@ -10,12 +10,14 @@ from ostiary.config import Sources, load_document
 from ostiary.errors import ConfigurationError
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.policy.access_document import load_access_policy
+from ostiary.policy.precedence import load_precedence
 from ostiary.policy.release_document import load_release_policies
 from ostiary.policy.schema_documents import schema_texts
 
 ROOT = Path(__file__).parents[2]
 LOADERS: dict[str, Callable[[list[Path]], Any]] = {
     "release": load_release_policies,
+    "precedence": lambda paths: load_precedence(paths[0]),
     "acceptance": load_acceptance_policy,
     "access": load_access_policy,
 }
@@ -23,7 +25,8 @@ SHIPPED = sorted(path.relative_to(ROOT) for path in (ROOT / "policies").rglob("*
 
 
 def schema(kind: str) -> Draft202012Validator:
-    text = (ROOT / "schemas" / f"{kind}-policy.schema.json").read_text()
+    name = "precedence" if kind == "precedence" else f"{kind}-policy"
+    text = (ROOT / "schemas" / f"{name}.schema.json").read_text()
     return Draft202012Validator(json.loads(text))
 
 
@@ -40,7 +43,7 @@ def test_a_shipped_document_is_accepted_by_loader_and_schema(path: Path) -> None
 
 
 def test_every_kind_of_policy_ships_a_document() -> None:
-    assert {path.parts[1] for path in SHIPPED} == {"release", "acceptance", "access"}
+    assert {path.parts[1] for path in SHIPPED} == {"release", "precedence", "acceptance", "access"}
 
 
 def test_the_shipped_default_releases_nothing() -> None:
@@ -55,6 +58,10 @@ def with_audience(text: str) -> str:
     return f"policies: [{{id: p, for: {text}, rules: [{{permit: mail}}]}}]"
 
 
+def with_when(text: str) -> str:
+    return f"policies: [{{id: p, for: {{anyone: true}}, when: {text}, rules: [{{permit: mail}}]}}]"
+
+
 def with_condition(text: str) -> str:
     return f"rules: [{{id: r, paths: /, permit: {text}}}]"
 
@@ -66,6 +73,25 @@ GOOD = [
     ("release", with_audience("{requesters: urn:x, requester_pattern: 'urn:.*'}")),
     ("release", "policies: [{id: p, for: {anyone: true}, target: 'https://h.example', rules: [{deny: '*'}]}]"),
     ("release", in_policy("value: [a, b], pattern: 'a|b', left: a, scope: [x], id: r")),
+    ("release", in_policy("value_set: a") + "\nvalue_sets: {a: x}"),
+    ("release", in_policy("count: {max: 0}")),
+    ("release", in_policy("count: {min: 1, max: 1}")),
+    ("release", "use: anonymous"),
+    ("release", with_audience("{anonymous: true}")),
+    ("release", with_audience("{entity_attribute: {name: urn:a, value: b}}")),
+    ("release", with_audience("{entity_attribute: [{name: urn:a, pattern: b}, {name: urn:a, value: [c]}]}")),
+    ("release", with_when("{time: {from: 8:30, to: 24:00}, weekdays: [monday, friday], time_zone: Europe/Vienna}")),
+    ("release", with_when("{dates: {to: 2026-12-31}, network: 192.0.2.1, authn_context: urn:x}")),
+    ("release", with_when("{person: {attribute: a}}")),
+    ("release", with_when("{person: [{attribute: a, value: b}, {attribute: c, left: d, scope: e, has: false}]}")),
+    ("release", "policies: [{id: p, for: {anyone: true}, strength: mandatory, rules: [{permit: mail}]}]"),
+    (
+        "release",
+        "policies: [{id: p, for: {anyone: true}, strength: forbidden, rules: [{deny: mail}, {id: q, deny: cn}]}]",
+    ),
+    ("precedence", ""),
+    ("precedence", "{description: d, people_may: [], new_resources: [ask], never_release: mail}"),
+    ("precedence", "release_only_to: {entity_category: urn:x, entity_attribute: {name: urn:a, value: b}}"),
     ("acceptance", "rules: []"),
     ("acceptance", "rules: [{attribute: eduPersonPrincipalName, scope: [a.example]}]"),
     ("acceptance", "rules: [{attribute: [mail, cn], from: {issuers: urn:x}, as: person, value: a}]"),
@@ -100,7 +126,7 @@ BAD = [
         "policies[0].rules[0]",
     ),
     ("release", in_policy("deny: cn"), "policy.permit_or_deny", "policies[0].rules[0]"),
-    ("release", in_policy("value:"), "policy.no_value", "policies[0].rules[0].value"),
+    ("release", in_policy("value: "), "policy.no_value", "policies[0].rules[0].value"),
     ("release", in_policy("value: []"), "config.wrong_value", "policies[0].rules[0].value"),
     ("release", in_policy("value: 5"), "config.wrong_value", "policies[0].rules[0].value"),
     ("release", in_policy("value: [a, null]"), "config.wrong_value", "policies[0].rules[0].value[1]"),
@@ -116,10 +142,10 @@ BAD = [
     ("release", with_audience("{}"), "policy.audience", "policies[0].for"),
     ("release", with_audience("{anyone: true, requesters: urn:x}"), "policy.audience", "policies[0].for"),
     ("release", with_audience("{anyone: false}"), "config.wrong_value", "policies[0].for.anyone"),
-    ("release", with_audience("{requesters:, entity_category: x}"), "policy.no_value", "policies[0].for.requesters"),
+    ("release", with_audience("{requesters: , entity_category: x}"), "policy.no_value", "policies[0].for.requesters"),
     (
         "release",
-        "policies: [{id: p, for: {anyone: true}, target:, rules: [{permit: mail}]}]",
+        "policies: [{id: p, for: {anyone: true}, target: , rules: [{permit: mail}]}]",
         "policy.no_value",
         "policies[0].target",
     ),
@@ -136,6 +162,61 @@ BAD = [
         "policies[0].only",
     ),
     ("release", "groups: {'': urn:x}", "config.wrong_value", 'groups[""]'),
+    ("release", with_audience("{anonymous: true, anyone: true}"), "policy.audience", "policies[0].for"),
+    ("release", with_audience("{anonymous: true, requesters: urn:x}"), "policy.audience", "policies[0].for"),
+    (
+        "release",
+        with_audience("{entity_attribute: {name: urn:a}}"),
+        "policy.entity_attribute",
+        "policies[0].for.entity_attribute",
+    ),
+    (
+        "release",
+        with_audience("{entity_attribute: [{value: b, pattern: c}]}"),
+        "config.missing_key",
+        "policies[0].for.entity_attribute[0].name",
+    ),
+    ("release", with_when("{}"), "policy.empty_condition", "policies[0].when"),
+    ("release", with_when("{time_zone: UTC}"), "policy.empty_condition", "policies[0].when"),
+    ("release", with_when("{time: {from: 8:30}}"), "config.missing_key", "policies[0].when.time.to"),
+    ("release", with_when("{time: {from: 8.30, to: 9:30}}"), "config.wrong_value", "policies[0].when.time.from"),
+    ("release", with_when("{time: {from: 8:30, to: 24:01}}"), "policy.time_of_day", "policies[0].when.time.to"),
+    ("release", with_when("{time: {from: 8:60, to: 9:00}}"), "policy.time_of_day", "policies[0].when.time.from"),
+    ("release", with_when("{weekdays: [mon]}"), "config.wrong_value", "policies[0].when.weekdays[0]"),
+    ("release", with_when("{weekdays: []}"), "config.wrong_value", "policies[0].when.weekdays"),
+    ("release", with_when("{dates: {}}"), "policy.date", "policies[0].when.dates"),
+    ("release", with_when("{dates: {from: 1.10.2026}}"), "policy.date", "policies[0].when.dates.from"),
+    ("release", with_when("{network: []}"), "config.wrong_value", "policies[0].when.network"),
+    ("release", with_when("{person: {value: a}}"), "config.missing_key", "policies[0].when.person.attribute"),
+    ("release", with_when("{person: []}"), "config.wrong_value", "policies[0].when.person"),
+    ("release", with_when("{persons: {attribute: a}}"), "config.mistyped_key", "policies[0].when.persons"),
+    ("release", in_policy("count: {}"), "policy.count", "policies[0].rules[0].count"),
+    ("release", in_policy("count: {min: -1}"), "config.wrong_value", "policies[0].rules[0].count.min"),
+    ("release", in_policy("count: 1"), "config.wrong_value", "policies[0].rules[0].count"),
+    ("release", in_policy("value_set: []"), "config.wrong_value", "policies[0].rules[0].value_set"),
+    ("release", "value_sets: {a: []}", "config.wrong_value", "value_sets.a"),
+    ("release", "use: []", "config.wrong_value", "use"),
+    (
+        "release",
+        "policies: [{id: p, for: {anyone: true}, strength: optional, rules: [{permit: mail}]}]",
+        "config.wrong_value",
+        "policies[0].strength",
+    ),
+    (
+        "release",
+        "policies: [{id: p, for: {anyone: true}, strength: mandatory, rules: [{permit: mail}, {deny: cn}]}]",
+        "policy.strength",
+        "policies[0].rules[1]",
+    ),
+    (
+        "release",
+        "policies: [{id: p, for: {anyone: true}, strength: forbidden, rules: [{permit: mail}]}]",
+        "policy.strength",
+        "policies[0].rules[0]",
+    ),
+    ("precedence", "people_may: [see]", "config.wrong_value", "people_may[0]"),
+    ("precedence", "new_resources: []", "config.wrong_value", "new_resources"),
+    ("precedence", "release_only_to: {}", "policy.audience", "release_only_to"),
     ("acceptance", "rules: [{}]", "config.missing_key", "rules[0].attribute"),
     ("acceptance", "rules: [{attribute: mail, from: {}}]", "policy.issuers", "rules[0].from"),
     ("acceptance", "rules: [{attribute: mail, from: }]", "policy.no_value", "rules[0].from"),
@@ -218,6 +299,42 @@ REFUSED_BY_MEANING = [
         "policies[0].rules[1]",
         1,
     ),
+    (
+        "release",
+        "value_sets: {b: x}\n" + in_policy("value_set: a"),
+        "policy.unknown_value_set",
+        "policies[0].rules[0].value_set",
+        2,
+    ),
+    ("release", in_policy("count: {min: 2, max: 1}"), "policy.count", "policies[0].rules[0].count", 1),
+    ("release", with_when("\n  {time: {from: 8:30, to: 08:30}}"), "policy.time_of_day", "policies[0].when.time", 2),
+    ("release", with_when("{time: {from: 24:00, to: 8:30}}"), "policy.time_of_day", "policies[0].when.time", 1),
+    ("release", with_when("{dates: {from: 2026-02-30}}"), "policy.date", "policies[0].when.dates.from", 1),
+    ("release", with_when("{dates: {from: 2026-02-01, to: 2026-02-01}}"), "policy.date", "policies[0].when.dates", 1),
+    (
+        "release",
+        with_when("{weekdays: monday, time_zone: Europe/Wien}"),
+        "policy.time_zone",
+        "policies[0].when.time_zone",
+        1,
+    ),
+    (
+        "release",
+        with_when("{weekdays: monday, time_zone: ../zone}"),
+        "policy.time_zone",
+        "policies[0].when.time_zone",
+        1,
+    ),
+    ("release", with_when("{network: 192.0.2.1/24}"), "config.network", "policies[0].when.network", 1),
+    (
+        "release",
+        with_when("{person: {attribute: a, pattern: 'a**'}}"),
+        "policy.pattern",
+        "policies[0].when.person.pattern",
+        1,
+    ),
+    ("release", "use: nothing", "policy.unknown_bundle", "use[0]", 1),
+    ("precedence", "people_may: [release, release]", "policy.twice", "people_may", 1),
     ("acceptance", "rules: [{attribute: mail, scope: metadata}]", "policy.not_scoped", "rules[0]", 1),
     ("acceptance", "rules: [{attribute: [eduPersonUniqueId, cn], left: a}]", "policy.not_scoped", "rules[0]", 1),
     ("acceptance", "rules: [{id: a, attribute: cn}, {id: a, attribute: sn}]", "policy.duplicate_id", "rules[1]", 1),

@@ -328,7 +328,7 @@ def test_values_that_are_empty_or_hold_markup_say_nothing_and_a_name_id_says_its
     add(second, names.SAML, "NameID", "targeted")
     third.text = "al"
     etree.SubElement(third, "b").tail = "ma"
-    assert [attribute.texts() for attribute in read(element).assertions[0].attributes] == [("targeted",), ()]
+    assert [attribute.texts() for attribute in read(element).assertions[0].attributes] == [("!!targeted",), ()]
 
 
 def test_an_id_is_an_xml_name_of_160_random_bits() -> None:

@@ -1,4 +1,6 @@
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -34,6 +36,7 @@ def engine(tmp_path: Path, opened: Callable[[str], Engine]) -> Engine:
     return engine
 
 
+@pytest.mark.usefixtures("sqlite_as_in_service")
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 1), ("busy_timeout", 10_000)]
 )
@@ -50,6 +53,26 @@ def test_a_new_sqlite_file_is_for_its_owner_alone(engine: Engine, tmp_path: Path
     with engine.connect():
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == {"a.db": 0o600, "a.db-shm": 0o600, "a.db-wal": 0o600}
+
+
+def test_a_second_engine_of_a_process_leaves_the_locks_of_the_first(engine: Engine, tmp_path: Path) -> None:
+    """Or another process that closes the database would take the write-ahead log away from the first."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    with reading(engine) as connection:
+        connection.execute(select(things)).all()
+        open_engine(url).dispose()
+        # Reads, and closes what is then the last connection that anybody knows of.
+        elsewhere = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM thing').fetchall(); c.close()"
+        subprocess.run([sys.executable, "-c", elsewhere, str(tmp_path / "a.db")], check=True, timeout=30)
+        assert (tmp_path / "a.db-wal").exists()
+    with writing(engine) as connection:
+        connection.execute(insert(things), {"id": 1})
+
+
+def test_a_directory_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        open_engine(f"sqlite:///{tmp_path}")
+    assert (caught.value.code, caught.value.file) == ("storage.file", str(tmp_path))
 
 
 def test_a_sqlite_file_without_directory_is_refused(tmp_path: Path) -> None:
@@ -153,7 +176,7 @@ def test_a_configured_password_comes_from_its_private_file(tmp_path: Path, monke
     secret.write_text("hunter2\n")
     secret.chmod(0o600)
     opened: list[URL] = []
-    monkeypatch.setattr("ostiary.storage.engine.open_engine", opened.append)
+    monkeypatch.setattr("ostiary.storage.engine.open_engine", lambda url, **_: opened.append(url))
     open_database(DatabaseSettings(url="postgresql://idp@db/idp", password_file=secret))
     assert opened[0].password == "hunter2"
     assert "hunter2" not in str(opened[0])

@@ -179,6 +179,7 @@ def test_the_migrations_of_the_stores_make_the_tables_of_the_stores(engine: Engi
 def test_every_code_of_the_storage_has_its_text() -> None:
     package = ROOT / "ostiary"
     known = set(yaml.safe_load((package / "web" / "texts" / "en" / "storage.yaml").read_text())["errors"])
-    source = "".join(path.read_text() for path in (package / "storage").glob("*.py"))
+    files = [*(package / "storage").glob("*.py"), package / "config" / "private_files.py"]
+    source = "".join(path.read_text() for path in files)
     assert {code for code in known if f'"{code}"' in source} == known
     assert source.count('"storage.') - source.count('"storage.unavailable"') >= len(known) - 1

@@ -13,12 +13,12 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ostiary.command.demo.layout import Layout
-from ostiary.config import read_private_file, write_private_file
-from ostiary.federation.keys import create_key_ring
+from ostiary.config import write_private_file
+from ostiary.federation.keys import PrivateKey, create_key_ring, load_private_key
 from ostiary.x509.names import slash_form, subject_hash, subject_hash_old
 
 _CA_LIFETIME: Final = timedelta(days=3650)
@@ -141,12 +141,8 @@ class DemoAuthority:
         )
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def _key(self) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
-        content = read_private_file(self._keys / "current.key")
-        private = serialization.load_pem_private_key(content, None)
-        if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-            raise TypeError("the demo's authority has an RSA or EC key")
-        return private
+    def _key(self) -> PrivateKey:
+        return load_private_key(self._keys / "current.key")
 
 
 def demo_authority(layout: Layout) -> DemoAuthority:
@@ -167,7 +163,7 @@ def _name(common_name: str) -> x509.Name:
 def _started(
     subject: x509.Name,
     issuer: x509.Name,
-    private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
+    private: PrivateKey,
     now: datetime,
     lifetime: timedelta,
 ) -> x509.CertificateBuilder:

@@ -128,6 +128,7 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
             },
             "release_policies": ["release.yaml"],
             "pages": {},
+            "administrators": {"login_names": [home.administrator], "identity_provider": "idp.yaml"},
         },
     )
     if ldap is None:

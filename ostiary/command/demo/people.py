@@ -23,12 +23,14 @@ class DemoHome:
     people are in a directory of their own, where slapd is installed; ``computes_identifiers``: it has a salt, and resources that ask for
     it get a pairwise-id; ``asks_about``: resources that learn nothing about a person who was not asked;
     ``has_portal``: sign-ons may start at home;
+    ``administrator``: the login name of whoever administers what leaves;
     ``registers``: strangers may ask for an account; ``accent``: a colour of its own, with which goes a logo."""
 
     key: str
     name: str
     scope: str
     people: tuple[DemoPerson, ...]
+    administrator: str
     never_push_to: tuple[str, ...] = ()
     in_ldap: bool = False
     computes_identifiers: bool = False
@@ -54,6 +56,7 @@ NORTHGATE: Final = DemoHome(
     key="northgate",
     name="Northgate University",
     scope="northgate.example",
+    administrator="alice",
     registers=True,
     never_push_to=(LIBRARY,),
     computes_identifiers=True,
@@ -103,6 +106,7 @@ SOUTHBANK: Final = DemoHome(
     key="southbank",
     name="Southbank Institute",
     scope="southbank.example",
+    administrator="dora",
     in_ldap=True,
     asks_about=(INSTRUMENT,),
     has_portal=True,

@@ -1,6 +1,7 @@
 """Starts the demo's services as processes of their own, waits until each answers, and stops them all, by their own process ids."""
 
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -126,7 +127,10 @@ class Supervisor:
         logs.mkdir(exist_ok=True)
         signal.signal(signal.SIGTERM, self._stop_on)
         signal.signal(signal.SIGINT, self._stop_on)
-        # Forked from a process that has loaded everything, each service is there at once.
+        # Forked from a process that has loaded everything, each service is there at once; what they share is theirs to read, and no
+        # collector walks through it in each of them (half of what a start takes).
+        gc.collect()
+        gc.freeze()
         context = multiprocessing.get_context("fork")
         for program in self._programs:
             target = partial(_run_program, program, logs / f"{program.name}.log")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from ostiary.attributes import Attributes
 from ostiary.command.trace.examine import Examiner
 from ostiary.command.trace.messages import Message
@@ -16,6 +18,7 @@ from ostiary.errors import OstiaryError
 from ostiary.federation.registry import Registry
 from ostiary.saml import names
 from ostiary.saml.bindings import ReceivedMessage, decode_soap
+from ostiary.saml.decryption import Decryption
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import AttributeQuery
 from ostiary.saml.signature import verify_element
@@ -30,6 +33,7 @@ class ResourceKey:
     entity_id: str
     signer: Signer
     transport: SoapTransport
+    decrypting: tuple[RSAPrivateKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class BackChannelAsker:
         if role is None:
             return BackChannel("no_authority", issuer)
         recording = _Recording(key.transport)
-        shar = Shar(key.entity_id, key.signer, recording, self._timing)
+        shar = Shar(key.entity_id, key.signer, recording, self._timing, key.decrypting)
         try:
             attributes = shar.query(issuer, role, accepted.name_id, target, now)
         except OstiaryError as error:
@@ -116,7 +120,9 @@ class BackChannelAsker:
         except OstiaryError:
             # The query's own checks say what is wrong with it.
             return query, answer
-        told = answer_checks(answer.element, sent, authority, asked, self._examiner.audience, now, self._timing)
+        audience = self._examiner.audience
+        decryption = Decryption(audience, self._key.decrypting) if self._key is not None else None
+        told = answer_checks(answer.element, sent, authority, asked, audience, now, self._timing, decryption)
         return query, Message(number + 1, "soap", recording.url, answer.received, None, told)
 
 

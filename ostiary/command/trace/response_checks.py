@@ -15,6 +15,8 @@ from ostiary.federation.registry import Registry
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion
 from ostiary.saml.bindings import ReceivedMessage
+from ostiary.saml.decryption import Decryption
+from ostiary.saml.encrypted_response import verify_response_that_may_be_encrypted
 from ostiary.saml.protocol import AttributeQuery, Response, sole_assertion
 from ostiary.saml.signature import has_signature, verify_element
 from ostiary.saml.validate import (
@@ -40,7 +42,7 @@ from ostiary.saml.validate import (
     response_issuer,
     verify_response,
 )
-from ostiary.saml.xml import Element, write_instant
+from ostiary.saml.xml import Element, child, write_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,12 @@ def answer_checks(
     audience: str,
     now: datetime,
     timing: Timing,
+    decryption: Decryption | None = None,
 ) -> tuple[Check, ...]:
-    """The answer to an attribute query."""
+    """The answer to an attribute query; ``decryption`` opens it where it is encrypted for us."""
     sheet = Sheet()
     check_form(sheet, names.SOAP)
-    proven = _proven(sheet, element, authority, role)
+    proven = _proven(sheet, element, authority, role, decryption)
     if proven is None:
         return sheet.checks
     envelope = proven.envelope
@@ -139,11 +142,17 @@ def answer_checks(
     return sheet.checks
 
 
-def _proven(sheet: Sheet, element: Element, issuer: str, role: IdpRole | AaRole) -> ProvenResponse | None:
+def _proven(
+    sheet: Sheet, element: Element, issuer: str, role: IdpRole | AaRole, decryption: Decryption | None = None
+) -> ProvenResponse | None:
     """Each signature by itself, then both as the services verify them."""
     before = len(sheet.checks)
+    opened = None
     try:
-        assertion = sole_assertion(element)
+        if decryption is not None and child(element, names.SAML, "EncryptedAssertion") is not None:
+            opened, assertion = verify_response_that_may_be_encrypted(element, role.signing_keys(), decryption), None
+        else:
+            assertion = sole_assertion(element)
     except OstiaryError as error:
         sheet.failed("one_assertion", "SAML profiles 4.1.4.2", error)
         return None
@@ -163,7 +172,7 @@ def _proven(sheet: Sheet, element: Element, issuer: str, role: IdpRole | AaRole)
             what=_what(signed),
         )
     try:
-        return verify_response(element, role.signing_keys())
+        return opened if opened is not None else verify_response(element, role.signing_keys())
     except OstiaryError as error:
         if not any(check.outcome == "bad" for check in sheet.checks[before:]):
             sheet.failed("signature_response", "SAML profiles 4.1.3.5", error)

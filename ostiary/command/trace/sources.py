@@ -40,10 +40,12 @@ def find_sources(
     registry = load_registry(trusted, now=now) if trusted else None
     if settings is None:
         return Sources(registry)
+    ring = load_key_ring(settings.trust.keys)
     key = ResourceKey(
         settings.entity_id,
-        load_key_ring(settings.trust.keys).signer,
+        ring.signer,
         transport or HttpSoapTransport(settings.query_timeout, settings.tls_authorities),
+        ring.decrypting,
     )
     return Sources(registry, key, Timing(skew=settings.clock_skew))
 

@@ -16,6 +16,7 @@ from idp.accounts.tables import password_link, person_certificate, registration
 from idp.tables import MIGRATIONS as IDP_MIGRATIONS
 from idp.tables import metadata
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
+from ostiary.consent.tables import MIGRATIONS as CONSENT_MIGRATIONS
 from ostiary.errors import Missing, OstiaryError, Refusal
 from ostiary.storage.engine import reading
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
@@ -32,7 +33,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS))
+    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, CONSENT_MIGRATIONS, IDP_MIGRATIONS))
     yield opened
     opened.dispose()
 

@@ -1,0 +1,1 @@
+"""The person's page: what leaves about her, to whom, why, and what she wants instead."""
