@@ -159,7 +159,7 @@ class _Rule(Rule):
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
         make = cache(partial(super()._compile_builder, append_unknown))
 
-        def build(rule: Rule, **values: object) -> tuple[str, str]:
+        def build(rule: Rule, /, **values: object) -> tuple[str, str]:
             return make()(rule, **values)
 
         return build

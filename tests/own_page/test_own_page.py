@@ -392,7 +392,9 @@ def test_what_goes_to_one_part_alone_is_shown_with_that_part_and_can_be_turned_o
     added = [*unticked(page, "Name"), box_of(page, "Mail address")]
     ada.send(page, "/my/resource", send=added)
     assert set(ada.released(target="https://library.example/desk/7")) == {"eduPersonScopedAffiliation"}
-    assert set(ada.released()) == {"eduPersonScopedAffiliation", "mail"}
+    assert set(ada.released(target="https://library.example/shelf")) == {"eduPersonScopedAffiliation", "mail"}
+    # For the pages of which nobody says anything, what any of them forbids stays.
+    assert set(ada.released()) == {"eduPersonScopedAffiliation"}
 
 
 # --- what else may happen

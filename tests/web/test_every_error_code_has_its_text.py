@@ -23,7 +23,7 @@ NOT_PARAMETERS = {"expected", "found", "code"}
 # Raised by the shell itself, or spoken by the catalogue for a code that it does not know.
 SPOKEN_BY_THE_SHELL = {"unlisted"}
 # Raised by a parser that sees no file; the reader of the document raises it again with file, line and key.
-NAMED_A_PLACE_LATER = {"policy.pattern", "policy.path", "policy.target"}
+NAMED_A_PLACE_LATER = {"policy.pattern", "policy.path", "policy.target", "aa.template"}
 
 
 @dataclass(frozen=True)
