@@ -25,7 +25,7 @@ from ostiary.policy.release import (
     policies_not_applied,
     release,
 )
-from ostiary.policy.wire_names import own_wire_names
+from ostiary.policy.release.wire_names import own_wire_names
 from ostiary.ports import People, PersonalChoices, Release, ReleaseNote, ReleaseRequest
 from ostiary.web.log import Log
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ostiary.policy.release import NotApplied, ReleasePolicies, Requester
-from ostiary.policy.wire_names import requested_in_our_names
+from ostiary.policy.release.wire_names import requested_in_our_names
 from ostiary.ports import Release, ReleaseRequest
 
 

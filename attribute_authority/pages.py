@@ -45,8 +45,8 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SignedIn:
-    """Says who sent the present request, from what the SP middleware found out. ``entity_id`` is that of the pages, for which the handle was
-    made, ``home`` the entityID of the organisation, ``authority_index`` this authority's."""
+    """Says who sent the present request, from what the SP middleware found out. ``entity_id`` is that of the pages, for which the handle
+    was made, ``home`` the entityID of the organisation, ``authority_index`` this authority's."""
 
     entity_id: str
     home: str
@@ -55,8 +55,8 @@ class SignedIn:
     authority_index: int
 
     def visitor(self) -> Visitor:
-        """Raises `Denied` (``aa.pages_session``) where it can't be told, or she may not be spoken of now, and (``aa.pages_elsewhere``) where
-        another authority of the organisation knows her; `Unavailable` when the directory does not answer."""
+        """Raises `Denied` (``aa.pages_session``) where it can't be told, or she may not be spoken of now, and (``aa.pages_elsewhere``)
+        where another authority of the organisation knows her; `Unavailable` when the directory does not answer."""
         who = person(request.environ)
         if who is None or who.issuer != self.home:
             raise Denied("aa.pages_session", expected="somebody who logged in here", found="nobody")
@@ -79,8 +79,8 @@ class SignedIn:
 def make_pages(
     settings: AttributeAuthoritySettings, *, handle_keys: Callable[[], Sequence[HandleKey]], log: Log, clock: Clock
 ) -> Flask:
-    """The application without its pages: `own_page.add_own_page` and `administration.add_administration` add them. Its paths below the public
-    URL of the authority are `PROTECTED`, and ``/``, which leads to the first of them."""
+    """The application without its pages: `own_page.pages.add_own_page` and `administration.pages.add_administration` add them. Its paths
+    below the public URL of the authority are `PROTECTED`, and ``/``, which leads to the first of them."""
     app = make_service(
         __name__,
         service_name=settings.display_name,

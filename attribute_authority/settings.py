@@ -31,7 +31,7 @@ from ostiary.consent.settings import ConsentSettings
 from ostiary.federation.settings import TrustSettings
 from ostiary.ldap.people import LdapPeople
 from ostiary.ldap.settings import LdapSettings, Report
-from ostiary.policy.bundles import PolicyPathFromHere
+from ostiary.policy.release.bundles import PolicyPathFromHere
 
 QUERY_PATH = "/saml/attribute-query"
 

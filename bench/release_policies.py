@@ -13,7 +13,7 @@ from bench.measure import Row, cpu_milliseconds
 from ostiary.attributes import Attribute, Value
 from ostiary.config import Holder, Sources
 from ostiary.policy.release import ReleasePolicies, RequestedAttribute, Requester, release
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
 
 NOW: Final = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 REFEDS: Final = "http://refeds.org/category/research-and-scholarship"

@@ -52,7 +52,7 @@ from ostiary.consent.store import Choices
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey, derived_secrets
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE
 from ostiary.ports import NOTHING_ASKED, AskedRequests, AttributeSource
 from ostiary.saml.soap_transport import SoapTransport
 from ostiary.storage.sql import SqlReplayStore

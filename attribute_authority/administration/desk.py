@@ -27,7 +27,7 @@ from ostiary.config import Document
 from ostiary.errors import ConfigurationError, Missing
 from ostiary.federation.registry import Registry
 from ostiary.policy.release import ReleaseDecision, ReleasePolicies, ReleasePolicy
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 from ostiary.ports import ReleaseRequest
 from ostiary.storage.engine import writing
 

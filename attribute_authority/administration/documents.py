@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ostiary.config import Document, Sources, load_document
 from ostiary.errors import Refusal
-from ostiary.policy.bundles import bundles
+from ostiary.policy.release.bundles import bundles
 
 
 def with_bundles(documents: Sequence[Document], sources: Sources | None = None) -> tuple[Document, ...]:

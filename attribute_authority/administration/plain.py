@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ostiary.policy.circumstances import ALWAYS, Condition
 from ostiary.policy.release import Audience, ReleasePolicy, ReleaseRule
+from ostiary.policy.release.circumstances import ALWAYS, Condition
 from ostiary.policy.values import ValueTest
 
 

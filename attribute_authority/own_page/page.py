@@ -21,9 +21,9 @@ from ostiary.consent.store import Choices
 from ostiary.errors import Missing
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
-from ostiary.policy.application_domain import domain_of_consumers
-from ostiary.policy.precedence import NewResources, Precedence
 from ostiary.policy.release import Requester
+from ostiary.policy.release.application_domain import domain_of_consumers
+from ostiary.policy.release.precedence import NewResources, Precedence
 from ostiary.ports import ReleaseRequest
 from ostiary.web import incoming
 from ostiary.web.forms import Fields, one

@@ -17,7 +17,7 @@ from attribute_authority.own_page.releases import Told
 from attribute_authority.own_page.resource import add_resource_pages
 from ostiary.consent.personal import offered_rules, rule_in_force
 from ostiary.errors import Refusal
-from ostiary.policy.precedence import ALL_DEFAULTS
+from ostiary.policy.release.precedence import ALL_DEFAULTS
 from ostiary.web import incoming
 from ostiary.web.forms import one, optional
 from ostiary.web.service import page as html_page

@@ -15,8 +15,8 @@ from ostiary.attributes import Value
 from ostiary.consent.personal import Switch, switches_of
 from ostiary.identifiers.requirement import identifiers_asked
 from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS
-from ostiary.policy.precedence import Precedence
 from ostiary.policy.release import Requester, Verdict
+from ostiary.policy.release.precedence import Precedence
 
 MAXIMUM_BOXES: Final = 50
 """On one page: a form takes a few more fields than these."""

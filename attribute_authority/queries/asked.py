@@ -6,7 +6,7 @@ from typing import Final
 from ostiary.attributes import Attribute, Attributes, make_value
 from ostiary.errors import Refusal
 from ostiary.federation.model import SpRole
-from ostiary.policy.application_domain import domain_of_consumers
+from ostiary.policy.release.application_domain import domain_of_consumers
 from ostiary.saml import names
 from ostiary.saml.attribute_names import friendly_name, is_known, wire_name
 from ostiary.saml.protocol import AttributeQuery

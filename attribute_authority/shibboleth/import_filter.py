@@ -8,7 +8,7 @@ from attribute_authority.shibboleth.policies import NotTranslated, TranslatedPol
 from attribute_authority.shibboleth.rule_types import Translation
 from attribute_authority.shibboleth.written import as_yaml, in_a_comment
 from ostiary.config import parse_document
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ostiary.consent.choices import AttributeChoice, Choice
 from ostiary.consent.personal import PrecedenceAt
 from ostiary.consent.store import Choices, choice_key
 from ostiary.errors import Missing, Refusal
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE
 from ostiary.web import incoming
 from ostiary.web.forms import Fields, one, optional
 from ostiary.web.service import page, public_url_for, shell

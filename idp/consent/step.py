@@ -30,7 +30,7 @@ from ostiary.consent.purpose import purpose_of
 from ostiary.consent.store import Choices
 from ostiary.errors import Refusal
 from ostiary.federation.model import Entity
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
 from ostiary.web import incoming

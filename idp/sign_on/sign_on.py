@@ -28,7 +28,7 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey
-from ostiary.policy.application_domain import domain_of_consumer
+from ostiary.policy.release.application_domain import domain_of_consumer
 from ostiary.ports import AttributeSource, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.protocol import Status

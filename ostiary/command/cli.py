@@ -319,8 +319,8 @@ def policy_check(kind: str, files: tuple[Path, ...]) -> None:
     """Read policy FILES (or directories) as a service would, and say what is wrong with them."""
     from ostiary.policy.acceptance_document import load_acceptance_policy
     from ostiary.policy.access_document import load_access_policy
-    from ostiary.policy.precedence import load_precedence
-    from ostiary.policy.release_document import load_release_policies
+    from ostiary.policy.release.document import load_release_policies
+    from ostiary.policy.release.precedence import load_precedence
 
     if kind == "precedence":
         for file in files:

@@ -58,9 +58,9 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Contact, Entity, LocalizedText
 from ostiary.federation.registry import Registry
 from ostiary.policy.fields import load_documents
-from ostiary.policy.precedence import compile_precedence
 from ostiary.policy.release import Precedence, ReleasePolicies
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
+from ostiary.policy.release.precedence import compile_precedence
 from ostiary.ports import People, PersonalChoices, VoMemberships
 from ostiary.saml.soap_transport import SoapTransport
 from ostiary.storage import migrate

@@ -198,7 +198,8 @@ FileOrDirectoryFromHere = Annotated[PathFromHere, AfterValidator(_existing)]
 
 
 def check_database_url(value: str, info: ValidationInfo) -> str:
-    """The URL with its SQLite file where it is, for models. Raises `WrongSetting` (``config.database_url``, ``config.database_password``)."""
+    """The URL with its SQLite file where it is, for models. Raises `WrongSetting` (``config.database_url``,
+    ``config.database_password``)."""
     scheme, separator, rest = value.partition("://")
     if not separator or scheme.partition("+")[0] not in ("sqlite", "postgresql", "mariadb", "mysql"):
         raise WrongSetting(

@@ -12,7 +12,7 @@ from ostiary import audit
 from ostiary.consent.personal import PrecedenceAt, offered_rules, read_rule
 from ostiary.consent.tables import consent_rule
 from ostiary.errors import Denied, Unavailable
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE, NewResources
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE, NewResources
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.prepared import PreparedSelect
 

@@ -22,8 +22,8 @@ from ostiary.consent.choices import (
     wish_by,
     wish_of,
 )
-from ostiary.policy.precedence import ALL_DEFAULTS, NewResources, Precedence
 from ostiary.policy.release import PersonalWish, ReleaseDecision, Requester, Verdict, Wish
+from ostiary.policy.release.precedence import ALL_DEFAULTS, NewResources, Precedence
 
 PrecedenceAt = Callable[[datetime], Precedence]
 """What the organisation leaves to people at a moment."""

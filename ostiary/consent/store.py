@@ -35,8 +35,8 @@ from ostiary.consent.personal import (
 from ostiary.consent.settings import ConsentSettings
 from ostiary.consent.tables import consent_choice, consent_rule
 from ostiary.errors import Denied, Missing, Refusal, Unavailable
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE
 from ostiary.policy.release import Requester, Wish
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.prepared import PreparedSelect
 from ostiary.storage.types import UtcDateTime

@@ -9,8 +9,8 @@ from pydantic_core import core_schema
 
 from ostiary.policy.acceptance_document import AcceptanceDocument
 from ostiary.policy.access_document import AccessDocument
-from ostiary.policy.precedence import PrecedenceDocument
-from ostiary.policy.release_document import ReleaseDocument
+from ostiary.policy.release.document import ReleaseDocument
+from ostiary.policy.release.precedence import PrecedenceDocument
 
 _DOCUMENTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("release-policy.schema.json", "Attribute release policies", ReleaseDocument),

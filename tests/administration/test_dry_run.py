@@ -13,7 +13,7 @@ from ostiary.attributes import Attributes, make_attribute
 from ostiary.config import Document, parse_document
 from ostiary.errors import ConfigurationError, Missing, Refusal, Unavailable
 from ostiary.policy.release import ReleaseDecision, ReleasePolicies, Requester, release
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 from ostiary.ports import ReleaseRequest
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

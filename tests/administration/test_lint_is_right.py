@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from attribute_authority.administration.lint import Finding, World, lint
 from ostiary.attributes import make_attribute
-from ostiary.policy.circumstances import ALWAYS, Condition
 from ostiary.policy.patterns import compile_pattern
 from ostiary.policy.release import (
     Audience,
@@ -21,6 +20,7 @@ from ostiary.policy.release import (
     index_policies,
     release,
 )
+from ostiary.policy.release.circumstances import ALWAYS, Condition
 from ostiary.policy.urltree import make_tree
 from ostiary.policy.values import EVERY_VALUE, ValueTest
 

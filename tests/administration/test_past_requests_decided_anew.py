@@ -16,7 +16,7 @@ from attribute_authority.resolver.resolver import Resolver
 from ostiary.config import Holder, parse_document
 from ostiary.errors import Missing, Unavailable
 from ostiary.policy.release import Requester
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 from ostiary.ports import ReleaseRequest
 from ostiary.web.log import make_log
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from attribute_authority.administration.plain import PolicyInWords, Statement, in_words
 from attribute_authority.service import TEXTS
 from ostiary.config import load_document, parse_document
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 
 EVERYTHING = """
 value_sets: {terms: [x, y]}

@@ -11,7 +11,7 @@ from ostiary.config import parse_document
 from ostiary.errors import ConfigurationError
 from ostiary.policy.patterns import compile_pattern
 from ostiary.policy.release import RequestedAttribute, Requester
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LIBRARY = Requester(

@@ -37,7 +37,7 @@ from ostiary.federation.model import (
 )
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey, mint
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
 from ostiary.ports import NamedPerson
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, NameId

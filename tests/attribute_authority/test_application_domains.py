@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from ostiary.federation.model import AaRole, Endpoint, Entity, EntityKey, SpRole
 from ostiary.federation.registry import Registry
-from ostiary.policy.application_domain import domain_of_consumer, domain_of_consumers
+from ostiary.policy.release.application_domain import domain_of_consumer, domain_of_consumers
 from ostiary.saml import names
 from ostiary.saml.bindings import encode_soap
 from ostiary.saml.protocol import AttributeQuery

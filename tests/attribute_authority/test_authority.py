@@ -16,7 +16,7 @@ from ostiary.attributes import Attribute, make_attribute
 from ostiary.config import Holder
 from ostiary.errors import Missing, Unavailable
 from ostiary.policy.release import Requester
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
 from ostiary.ports import AttributeSource, ReleaseRequest
 from ostiary.web.log import make_log
 

@@ -17,7 +17,7 @@ from ostiary.attributes import Value, make_attribute
 from ostiary.config import Holder
 from ostiary.errors import Unavailable
 from ostiary.policy.release import HER_OWN, PersonalWish, ReleaseDecision, Requester, Verdict, Wish, as_she_wishes
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
 from ostiary.ports import Release, ReleaseRequest
 from ostiary.web.log import make_log
 

@@ -19,9 +19,9 @@ from ostiary.config import Holder
 from ostiary.errors import Unavailable
 from ostiary.federation.model import AttributeConsumingService, Entity, RequestedAttribute, SpRole
 from ostiary.policy import release
-from ostiary.policy.precedence import load_precedence
 from ostiary.policy.release import Requester, Wish
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
+from ostiary.policy.release.precedence import load_precedence
 from ostiary.ports import Release, ReleaseRequest
 from ostiary.web.log import make_log
 

@@ -31,7 +31,7 @@ from ostiary.federation.model import AaRole, Endpoint, Entity, EntityKey, IdpRol
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey, mint
 from ostiary.policy.release import PersonalWish, Requester, Wish
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
 from ostiary.ports import AttributeSource, NamedPerson, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId

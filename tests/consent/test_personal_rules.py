@@ -20,7 +20,6 @@ from ostiary.consent.personal import (
     set_by_her,
     switches_of,
 )
-from ostiary.policy.precedence import Precedence
 from ostiary.policy.release import (
     HER_OWN,
     ReleaseDecision,
@@ -29,6 +28,7 @@ from ostiary.policy.release import (
     Verdict,
     as_she_wishes,
 )
+from ostiary.policy.release.precedence import Precedence
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SP = Requester("https://library.example/shar", requested=(RequestedAttribute("mail", True), RequestedAttribute("cn")))

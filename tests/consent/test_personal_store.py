@@ -18,8 +18,8 @@ from ostiary.consent.settings import ConsentSettings
 from ostiary.consent.store import Choices, EnforcedChoices, choice_key, erase_choices
 from ostiary.consent.tables import MIGRATIONS, consent_choice, consent_rule
 from ostiary.errors import Denied, Missing
-from ostiary.policy.precedence import Precedence
 from ostiary.policy.release import Requester
+from ostiary.policy.release.precedence import Precedence
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.migrate import upgrade
 from tests.databases import DATABASES, emptied

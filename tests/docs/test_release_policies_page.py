@@ -14,9 +14,6 @@ from attribute_authority.shibboleth.import_filter import import_filter
 from attribute_authority.shibboleth.rule_types import Translation
 from ostiary.attributes import Attributes, Value, make_attribute
 from ostiary.config import parse_document
-from ostiary.policy.audience_fields import AudienceFields
-from ostiary.policy.condition_fields import ConditionFields
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE, Precedence, compile_precedence
 from ostiary.policy.release import (
     Circumstances,
     PersonalWish,
@@ -25,7 +22,10 @@ from ostiary.policy.release import (
     as_she_wishes,
     release,
 )
-from ostiary.policy.release_document import ReleasePolicyFields, ReleaseRuleFields, compile_release_policies
+from ostiary.policy.release.audience_fields import AudienceFields
+from ostiary.policy.release.condition_fields import ConditionFields
+from ostiary.policy.release.document import ReleasePolicyFields, ReleaseRuleFields, compile_release_policies
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE, Precedence, compile_precedence
 from tests.docs.followed_page import Block, blocks_of, run, text_of
 
 PAGE = "release-policies.md"

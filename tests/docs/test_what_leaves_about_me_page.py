@@ -7,7 +7,7 @@ import yaml
 
 from attribute_authority.settings import AttributeAuthoritySettings, PagesSettings
 from ostiary.consent.settings import ConsentSettings
-from ostiary.policy.precedence import Precedence, load_precedence
+from ostiary.policy.release.precedence import Precedence, load_precedence
 from tests.docs.followed_page import blocks_of, inline_code, text_of
 
 PAGE = "what-leaves-about-me.md"

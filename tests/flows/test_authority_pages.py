@@ -1,4 +1,4 @@
-"""The Attribute Authority's own pages stand behind the SP middleware: she logs in at her home organisation, and the authority opens her handle."""
+"""The Attribute Authority's own pages stand behind the SP middleware: she logs in at home, and the authority opens her handle."""
 
 import pytest
 

@@ -16,7 +16,7 @@ from ostiary.identifiers.requirement import (
     read_requirement,
 )
 from ostiary.policy.release import ReleaseDecision, ReleasePolicies, release
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SHAR = "https://library.example/shar"

@@ -37,8 +37,8 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Display, Endpoint, Entity, EntityKey, LocalizedText, SpRole
 from ostiary.federation.registry import Registry
 from ostiary.handle import load_handle_keys
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE, Precedence
 from ostiary.policy.release import ReleaseDecision, Requester, Verdict, as_she_wishes
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE, Precedence
 from ostiary.ports import PersonalChoices, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.bindings import encode_post, encode_redirect

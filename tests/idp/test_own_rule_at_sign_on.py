@@ -14,8 +14,8 @@ from ostiary.consent.personal import Setting, Switch
 from ostiary.consent.purpose import purpose_of
 from ostiary.consent.store import Choices, EnforcedChoices
 from ostiary.consent.tables import consent_choice, consent_rule
-from ostiary.policy.precedence import Precedence
 from ostiary.policy.release import Requester
+from ostiary.policy.release.precedence import Precedence
 from ostiary.storage.engine import reading
 from tests.idp.conftest import LIBRARY, NOW, KnownAttributes
 from tests.idp.test_consent_page import (

@@ -42,8 +42,8 @@ from ostiary.federation.model import (
     SpRole,
 )
 from ostiary.federation.registry import Registry
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE, Precedence
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE, Precedence
 from ostiary.ports import Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.attribute_names import wire_name

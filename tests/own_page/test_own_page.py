@@ -13,7 +13,7 @@ from attribute_authority.resolver.definitions import Definition
 from attribute_authority.resolver.resolver import Resolver
 from ostiary.consent.choices import Mode
 from ostiary.errors import Unavailable
-from ostiary.policy.precedence import Precedence
+from ostiary.policy.release.precedence import Precedence
 from tests.own_page.conftest import ADA, LAB, LIBRARY, NOW, PAGES, PAYROLL, box_of, boxes, document, text_of
 
 HERE = f"/my/resource?id={LIBRARY}"

@@ -10,8 +10,8 @@ from attribute_authority.own_page.releases import CHANGES
 from attribute_authority.own_page.switches import Fixed, sheet_of
 from attribute_authority.pages import TEXTS
 from ostiary.attributes import Value
-from ostiary.policy.precedence import ALL_DEFAULTS, DEFAULT_PRECEDENCE, Precedence
 from ostiary.policy.release import ReleaseDecision, ReleaseReason, Requester, Verdict
+from ostiary.policy.release.precedence import ALL_DEFAULTS, DEFAULT_PRECEDENCE, Precedence
 from ostiary.ports import Release, ReleaseRequest
 from ostiary.web.texts import Catalogue
 from tests.own_page.conftest import NOW

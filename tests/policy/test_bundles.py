@@ -10,9 +10,9 @@ from attribute_authority.settings import AttributeAuthoritySettings
 from ostiary.attributes import make_attribute
 from ostiary.config import Settings, Sources, parse_document, settings_from
 from ostiary.errors import ConfigurationError
-from ostiary.policy.bundles import PolicyPathFromHere, bundles
 from ostiary.policy.release import RequestedAttribute, Requester, release
-from ostiary.policy.release_document import compile_release_policies, load_release_policies
+from ostiary.policy.release.bundles import PolicyPathFromHere, bundles
+from ostiary.policy.release.document import compile_release_policies, load_release_policies
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 RESEARCH = "http://refeds.org/category/research-and-scholarship"

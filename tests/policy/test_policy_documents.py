@@ -10,8 +10,8 @@ from ostiary.config import Sources, load_document
 from ostiary.errors import ConfigurationError
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.policy.access_document import load_access_policy
-from ostiary.policy.precedence import load_precedence
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
+from ostiary.policy.release.precedence import load_precedence
 from ostiary.policy.schema_documents import schema_texts
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ import pytest
 from ostiary.attributes import Attribute, make_attribute
 from ostiary.config import Sources, parse_document
 from ostiary.errors import ConfigurationError
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE, Precedence, compile_precedence, load_precedence
 from ostiary.policy.release import HER_OWN, ReleaseDecision, Requester, as_she_wishes, release
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE, Precedence, compile_precedence, load_precedence
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]

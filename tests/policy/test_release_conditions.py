@@ -8,7 +8,7 @@ import pytest
 from ostiary.attributes import Attribute, Value, make_attribute
 from ostiary.config import parse_document
 from ostiary.policy.release import NOTHING_KNOWN, Circumstances, Requester, policies_not_applied, release
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 
 SP = Requester("https://lab.example.org/shar")
 MAIL = (make_attribute("mail", ["ada@uni.example"]),)

@@ -14,7 +14,7 @@ from ostiary.policy.release import (
     index_policies,
     release,
 )
-from ostiary.policy.release_document import load_release_policies
+from ostiary.policy.release.document import load_release_policies
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LIBRARY = Requester(

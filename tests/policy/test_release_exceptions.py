@@ -8,7 +8,7 @@ import pytest
 from ostiary.attributes import Attributes, make_attribute
 from ostiary.config import DocumentError, parse_document
 from ostiary.policy.release import Circumstances, Requester, release
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PERSON: Attributes = (

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from ostiary.attributes import Attribute, Value
 from ostiary.config.networks import networks
-from ostiary.policy.circumstances import PersonTest
 from ostiary.policy.patterns import Pattern, compile_pattern
 from ostiary.policy.release import (
     HER_OWN,
@@ -29,6 +28,7 @@ from ostiary.policy.release import (
     policies_not_applied,
     release,
 )
+from ostiary.policy.release.circumstances import PersonTest
 from ostiary.policy.urltree import make_tree
 from ostiary.policy.values import ValueTest
 

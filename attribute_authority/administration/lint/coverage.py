@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import fields
 
-from ostiary.policy.circumstances import ALWAYS
 from ostiary.policy.patterns import Pattern
 from ostiary.policy.release import Audience, ReleasePolicy, ReleaseRule
+from ostiary.policy.release.circumstances import ALWAYS
 from ostiary.policy.urltree import UrlTree, begins_with
 from ostiary.policy.values import ValueTest
 

@@ -12,7 +12,7 @@ from attribute_authority.shibboleth.names import AttributeIds
 from attribute_authority.shibboleth.rule_types import Translation
 from ostiary.config import parse_document
 from ostiary.errors import ConfigurationError
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILE = Path("attribute-filter.xml")

@@ -16,7 +16,7 @@ from attribute_authority.shibboleth.rule_types import Translation
 from ostiary.attributes import Attribute, Value, make_value
 from ostiary.config import parse_document
 from ostiary.policy.release import Circumstances, RequestedAttribute, Requester, release
-from ostiary.policy.release_document import compile_release_policies
+from ostiary.policy.release.document import compile_release_policies
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 AFP = "{urn:mace:shibboleth:2.0:afp}"

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from ostiary.attributes import Attribute, Attributes, Value
 from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS
-from ostiary.policy.minimal import only_needed_identifiers
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE, Precedence
-from ostiary.policy.requester import Requester
-from ostiary.policy.verdict import HER_OWN, NO_RULE, ReleaseDecision, Verdict, Wish
+from ostiary.policy.release.minimal import only_needed_identifiers
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE, Precedence
+from ostiary.policy.release.requester import Requester
+from ostiary.policy.release.verdict import HER_OWN, NO_RULE, ReleaseDecision, Verdict, Wish
 
 
 def as_she_wishes(

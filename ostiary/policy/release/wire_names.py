@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ostiary.attributes import Attributes
-from ostiary.policy.requester import Requester
+from ostiary.policy.release.requester import Requester
 
 
 def own_wire_names(attributes: Attributes) -> dict[str, str]:

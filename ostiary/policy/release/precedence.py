@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from ostiary.config import Document, Sources, WrongSetting, load_document, settings_from
-from ostiary.policy.audience_fields import KnownAudienceFields
 from ostiary.policy.fields import AttributeNames, PolicyFields, Text
-from ostiary.policy.release_policy import Audience
-from ostiary.policy.requester import Requester
+from ostiary.policy.release.audience_fields import KnownAudienceFields
+from ostiary.policy.release.policy import Audience
+from ostiary.policy.release.requester import Requester
 
 PersonMay = Literal["withhold", "release"]
 NewResources = Literal["recommended", "minimal", "ask"]

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from ostiary.config import NetworkText, WrongSetting, networks
-from ostiary.policy.audience_fields import OneOrMany
-from ostiary.policy.circumstances import MINUTES_OF_A_DAY, Condition, PersonTest
 from ostiary.policy.fields import AttributeName, PolicyFields, Texts, ValueTestFields, as_set, listed, one_or_many
+from ostiary.policy.release.audience_fields import OneOrMany
+from ostiary.policy.release.circumstances import MINUTES_OF_A_DAY, Condition, PersonTest
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 

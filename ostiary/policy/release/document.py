@@ -19,10 +19,6 @@ from ostiary.config import (
     nearest_key,
     settings_from,
 )
-from ostiary.policy.audience_fields import AudienceFields
-from ostiary.policy.bundles import bundle_file, bundles
-from ostiary.policy.circumstances import ALWAYS
-from ostiary.policy.condition_fields import ConditionFields
 from ostiary.policy.fields import (
     ID_SCHEMA,
     NAME_SCHEMA,
@@ -38,8 +34,12 @@ from ostiary.policy.fields import (
     load_documents,
     one_or_many,
 )
-from ostiary.policy.release_index import ReleasePolicies, index_policies
-from ostiary.policy.release_policy import Count, ReleasePolicy, ReleaseRule, Strength
+from ostiary.policy.release.audience_fields import AudienceFields
+from ostiary.policy.release.bundles import bundle_file, bundles
+from ostiary.policy.release.circumstances import ALWAYS
+from ostiary.policy.release.condition_fields import ConditionFields
+from ostiary.policy.release.index import ReleasePolicies, index_policies
+from ostiary.policy.release.policy import Count, ReleasePolicy, ReleaseRule, Strength
 from ostiary.policy.urltree import make_tree
 from ostiary.policy.values import ValueTest
 

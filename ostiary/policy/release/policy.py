@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Literal
 
 from ostiary.attributes import Value
-from ostiary.policy.circumstances import ALWAYS, Circumstances, Condition
 from ostiary.policy.patterns import Pattern
-from ostiary.policy.requester import Requester
+from ostiary.policy.release.circumstances import ALWAYS, Circumstances, Condition
+from ostiary.policy.release.requester import Requester
 from ostiary.policy.urltree import Location, UrlTree
 from ostiary.policy.values import EVERY_VALUE, ValueTest
 

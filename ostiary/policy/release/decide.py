@@ -9,47 +9,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ostiary.attributes import Attribute, Attributes, Value
-from ostiary.policy.circumstances import NOTHING_KNOWN, Circumstances, Condition
-from ostiary.policy.minimal import only_needed_identifiers
-from ostiary.policy.personal import as_she_wishes
-from ostiary.policy.precedence import DEFAULT_PRECEDENCE, Precedence
-from ostiary.policy.release_index import NO_POLICIES, ReleasePolicies, index_policies
-from ostiary.policy.release_policy import Audience, Count, EntityAttributeTest, ReleasePolicy, ReleaseRule, Strength
-from ostiary.policy.requester import Origin, RequestedAttribute, Requester
+from ostiary.policy.release.circumstances import NOTHING_KNOWN, Circumstances
+from ostiary.policy.release.index import ReleasePolicies
+from ostiary.policy.release.minimal import only_needed_identifiers
+from ostiary.policy.release.policy import ReleasePolicy, ReleaseRule, Strength
+from ostiary.policy.release.requester import Requester
+from ostiary.policy.release.verdict import NO_RULE, ReleaseDecision, ReleaseReason, Verdict
+from ostiary.policy.release.wire_names import in_our_names
 from ostiary.policy.urltree import Location, read_url
-from ostiary.policy.verdict import HER_OWN, NO_RULE, PersonalWish, ReleaseDecision, ReleaseReason, Verdict, Wish
-from ostiary.policy.wire_names import in_our_names
-
-__all__ = [
-    "DEFAULT_PRECEDENCE",
-    "HER_OWN",
-    "NOTHING_KNOWN",
-    "NO_POLICIES",
-    "NO_RULE",
-    "Audience",
-    "Circumstances",
-    "Condition",
-    "Count",
-    "EntityAttributeTest",
-    "NotApplied",
-    "Origin",
-    "PersonalWish",
-    "Precedence",
-    "ReleaseDecision",
-    "ReleasePolicies",
-    "ReleasePolicy",
-    "ReleaseReason",
-    "ReleaseRule",
-    "RequestedAttribute",
-    "Requester",
-    "Strength",
-    "Verdict",
-    "Wish",
-    "as_she_wishes",
-    "index_policies",
-    "policies_not_applied",
-    "release",
-]
 
 
 def release(
@@ -135,7 +102,9 @@ def policies_not_applied(
     for policy in policies.concerning(requester):
         permits = bool(policy.says(permits=True))
         unused_permits = permits and not policy.permits_under(requester, location, at, circumstances)
-        unused_denials = bool(policy.says(permits=False)) and not policy.denies_under(requester, location, at, circumstances)
+        unused_denials = bool(policy.says(permits=False)) and not policy.denies_under(
+            requester, location, at, circumstances
+        )
         if not (unused_permits or unused_denials):
             continue
         for why in _why_not(policy, requester, location, at, circumstances, permits=unused_permits):

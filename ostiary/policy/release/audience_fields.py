@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from ostiary.config import Document, DocumentError, WrongSetting, nearest_key
 from ostiary.policy.fields import PatternText, PolicyFields, Text, Texts, as_pattern, as_set
-from ostiary.policy.release_policy import Audience, EntityAttributeTest
+from ostiary.policy.release.policy import Audience, EntityAttributeTest
 
 
 class OneOrMany:

@@ -8,8 +8,8 @@ from typing import Final
 
 from ostiary.policy.pattern_literals import Literals
 from ostiary.policy.patterns import Pattern
-from ostiary.policy.release_policy import Audience, ReleasePolicy
-from ostiary.policy.requester import Requester
+from ostiary.policy.release.policy import Audience, ReleasePolicy
+from ostiary.policy.release.requester import Requester
 
 _Key = tuple[str, ...]
 _Positions = tuple[int, ...]

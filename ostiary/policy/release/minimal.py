@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from ostiary.identifiers.requirement import identifiers_withheld
 from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS
-from ostiary.policy.requester import Requester
-from ostiary.policy.verdict import ReleaseDecision
+from ostiary.policy.release.requester import Requester
+from ostiary.policy.release.verdict import ReleaseDecision
 
 
 def only_needed_identifiers(requester: Requester, decision: ReleaseDecision) -> ReleaseDecision:
