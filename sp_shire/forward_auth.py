@@ -92,7 +92,8 @@ class ForwardAuth:
         """The request about which the web server asks. Raises `Refusal` (``sp.original_request``) where it does not say, or says it in
         more than one way."""
         uri, method, host = (_only(scope, name) for name in self._names)
-        if not uri.startswith("/") or not method.isalpha() or not host:
+        # nginx serves what stands before a number sign, and tells of all of it; no browser sends one.
+        if not uri.startswith("/") or "#" in uri or not method.isalpha() or not host:
             found = f"{uri[:200] or 'none'} {method[:20] or 'none'} {host[:200] or 'none'}"
             raise Refusal("sp.original_request", expected=", ".join(self._names), found=found)
         path, _, query = uri.partition("?")

@@ -25,7 +25,8 @@ from ostiary.web.service import public_url_for, shell
 
 MAXIMUM_WORD: Final = 64
 HISTORY_ROWS: Final = 50
-_LARGEST_SERIAL: Final = 20
+# Digits of a number that a database can hold.
+_LONGEST_SERIAL: Final = 18
 _DONE: Final = ("rule", "revoked")
 
 
@@ -158,7 +159,7 @@ def _revoke_all(page: OwnPage) -> Response:
 
 def _history(page: OwnPage) -> Response:
     principal = page.signed_in()
-    given = optional(incoming.query(), "before", max_length=_LARGEST_SERIAL)
+    given = optional(incoming.query(), "before", max_length=_LONGEST_SERIAL)
     if given is not None and not (given.isascii() and given.isdigit()):
         raise Refusal("my.place", expected="a number", found=given)
     found = page.trail.history(principal, before=int(given) if given is not None else None, limit=HISTORY_ROWS + 1)

@@ -176,7 +176,8 @@ def _request(received: ReceivedQuery, subject: Subject, caller: Caller, now: dat
         wanted=received.wanted,
         authority=subject.person.authority,
         anonymous=received.sender.anonymous,
-        network=caller.address,
+        # Who passes a query on does not say from where it came.
+        network=caller.address if not received.sender.passed_on else None,
     )
 
 

@@ -58,6 +58,7 @@ policies:
     for: {{requesters: {LIBRARY}}}
     target: https://library.example/instrument
     rules: [{{id: name, permit: displayName}}]
+  - {{id: inside, for: {{requesters: {LAB}}}, when: {{network: 127.0.0.0/8}}, rules: [{{id: name, permit: displayName}}]}}
 """
 
 
@@ -307,6 +308,12 @@ def test_target_and_single_attributes_are_passed_on(organisation: Organisation) 
 def test_the_owners_policies_decide_by_the_true_requester(organisation: Organisation) -> None:
     asked = query(handle("p1", 1, LAB), issuer=LAB)
     assert told(organisation.ask(asked), asked) == {}
+
+
+def test_the_address_of_the_first_authority_is_not_taken_for_that_of_who_asks(organisation: Organisation) -> None:
+    straight, passed_on = query(handle("p0", 0, LAB), issuer=LAB), query(handle("p1", 1, LAB), issuer=LAB, id="_q2")
+    assert told(organisation.ask(straight), straight) == {"displayName": ("p0 of front",)}
+    assert told(organisation.ask(passed_on), passed_on) == {}
 
 
 def test_both_authorities_record_for_whom_it_was(organisation: Organisation) -> None:

@@ -12,6 +12,7 @@ from idp.factors.recovery import RecoveryCodes
 from idp.factors.store import Factors
 from idp.tables import MIGRATIONS as IDP_MIGRATIONS
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
+from ostiary.consent.tables import MIGRATIONS as CONSENT_MIGRATIONS
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
 from ostiary.storage.migrate import upgrade
 from tests.databases import DATABASES, emptied
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS))
+    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, CONSENT_MIGRATIONS, IDP_MIGRATIONS))
     yield opened
     opened.dispose()
 

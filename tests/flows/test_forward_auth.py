@@ -102,7 +102,20 @@ def test_a_page_that_is_not_protected_is_open_to_everybody(simulation: Simulatio
 
 
 @pytest.mark.parametrize(
-    "uri", ["/library/../", "/library/%2e%2e/", "/x/..%2flibrary/", "/library/%00", "library/", "", "http://a/library/"]
+    "uri",
+    [
+        "/library/../",
+        "/library/%2e%2e/",
+        "/x/..%2flibrary/",
+        "/library/%00",
+        "library/",
+        "",
+        "http://a/library/",
+        "/library#/",
+        "/library/#a",
+        "/#/library/",
+        "/library?a#b",
+    ],
 )
 def test_a_path_that_hides_where_it_leads_does_not_pass(simulation: Simulation, alice: Browser, uri: str) -> None:
     assert ask(simulation, alice, uri=uri)[0] == 400

@@ -308,6 +308,8 @@ def test_the_history_has_the_newest_first_page_by_page(ada) -> None:
     [older] = document(page).xpath("//a[contains(@href, 'before=')]/@href")
     assert len(document(ada.get(older.removeprefix("http://localhost:8002"))).xpath("//ol/li")) == 6
     assert ada.get("/my/history?before=x").status_code == 400
+    assert ada.get(f"/my/history?before={'9' * 20}").status_code == 400
+    assert ada.get(f"/my/history?before={'9' * 18}").status_code == 200
 
 
 def test_the_download_has_everything_about_her_and_nothing_about_others(ada) -> None:

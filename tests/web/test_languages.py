@@ -1,18 +1,20 @@
-"""What the identity provider says to people is there in every language: no text is missing, none asks for a value that English has not."""
+"""What a home organisation says to people is there in every language: no text is missing, none asks for a value that English has not."""
 
 from pathlib import Path
 
 import pytest
 
-from idp.service import TEXTS
+from attribute_authority.pages import TEXTS as AUTHORITY_TEXTS
+from idp.service import TEXTS as IDP_TEXTS
 from ostiary.config import load_document
 from ostiary.web.texts import GROUND_FLOOR, Catalogue, placeholders
 
 LANGUAGES = ("nl", "de", "fr", "es", "it", "ru")
-# Of the ground floor, what may be shown to a person at the identity provider. The rest is for those who run a service.
+# Of the ground floor, what may be shown to a person there. The rest is for those who run a service.
 GROUND_FLOOR_FILES = ("attributes", "consent", "ldap", "mail", "operate", "saml", "storage", "web", "wire")
 SOURCES = [
-    *sorted((TEXTS / "en").glob("*.yaml")),
+    *sorted((IDP_TEXTS / "en").glob("*.yaml")),
+    *sorted((AUTHORITY_TEXTS / "en").glob("*.yaml")),
     *(GROUND_FLOOR / "en" / f"{name}.yaml" for name in GROUND_FLOOR_FILES),
 ]
 
@@ -61,8 +63,9 @@ def test_a_language_is_not_english_under_another_name(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_language_is_offered_and_can_be_read(language: str) -> None:
-    catalogue = Catalogue.load(TEXTS)
+@pytest.mark.parametrize(("texts", "key"), [(IDP_TEXTS, "idp.login.title"), (AUTHORITY_TEXTS, "my.list.title")])
+def test_every_language_is_offered_and_can_be_read(texts: Path, key: str, language: str) -> None:
+    catalogue = Catalogue.load(texts)
     assert set(catalogue.languages) == {"en", *LANGUAGES}
     assert catalogue.choose(accept=f"{language}-XX, en;q=0.5") == language
-    assert catalogue.text(language, "idp.login.title") != catalogue.text("en", "idp.login.title")
+    assert catalogue.text(language, key) != catalogue.text("en", key)
