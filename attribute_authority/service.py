@@ -7,10 +7,11 @@ query that can't be satisfied gets a SAML status (DESIGN rule 8).
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, request
 from sqlalchemy import Engine
+from werkzeug.datastructures import EnvironHeaders
 
 from attribute_authority.queries.answering import Answering
 from attribute_authority.queries.caller import FrontEnd, caller_of
@@ -34,8 +35,11 @@ from ostiary.storage.stores import ReplayStore
 from ostiary.web.csrf import cross_site
 from ostiary.web.log import Log
 from ostiary.web.pages import Pages
-from ostiary.web.service import make_service
+from ostiary.web.service import add_short_way, make_service, raised_before
 from ostiary.web.texts import Catalogue
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 TEXTS: Final = Path(__file__).parent / "texts"
 
@@ -99,15 +103,21 @@ def make_attribute_authority(
     )
     front_end = _front_end(settings)
 
+    def answer(environ: "WSGIEnvironment", data: bytes) -> Response:
+        header = EnvironHeaders(environ).get
+        caller = caller_of(environ, environ.get("REMOTE_ADDR"), header, front_end)
+        reply = answering.answer(data, caller, clock.now())
+        return Response(reply.body, reply.status, headers=dict(_HEADERS), content_type="text/xml; charset=utf-8")
+
     @app.post(QUERY_PATH)
     @cross_site
     def attribute_query() -> Response:
+        raised_before()
         if request.mimetype != "text/xml":
             raise Refusal("aa.content_type", expected="text/xml (SOAP 1.1)", found=request.mimetype or "none")
-        caller = caller_of(request.environ, request.remote_addr, request.headers.get, front_end)
-        reply = answering.answer(request.get_data(), caller, clock.now())
-        return Response(reply.body, reply.status, headers=dict(_HEADERS), content_type="text/xml; charset=utf-8")
+        return answer(request.environ, request.get_data())
 
+    add_short_way(app, QUERY_PATH, "text/xml", answer)
     return app
 
 

@@ -9,9 +9,11 @@ from idp.sign_on.endpoints import refuse_head
 from idp.sign_on.sign_on import SignOn
 from ostiary.web.service import page, public_url_for
 
-# What a person may go to from here, where this service has it: endpoint, and the text below ``idp.home.pages``.
-OWN_PAGES: Final = (
+# What a person may go to from here, where this service has it: endpoint (None: her page at the Attribute Authority), and the text below
+# ``idp.home.pages``.
+OWN_PAGES: Final[tuple[tuple[str | None, str], ...]] = (
     ("portal", "portal"),
+    (None, "own_page"),
     ("account_consents", "consents"),
     ("factors", "factors"),
     ("account_password", "password"),
@@ -33,8 +35,9 @@ def add_own_pages(app: Flask, sign_on: SignOn, people: PeopleOfIdp, own_page_url
             session=session,
             login_name=people.login_name(session.principal) if session is not None else None,
             own_pages=[
-                *((text, public_url_for(endpoint)) for endpoint, text in OWN_PAGES if endpoint in app.view_functions),
-                *([("own_page", own_page_url)] if own_page_url is not None else []),
+                (text, own_page_url if endpoint is None else public_url_for(endpoint))
+                for endpoint, text in OWN_PAGES
+                if (own_page_url is not None if endpoint is None else endpoint in app.view_functions)
             ],
         )
 

@@ -98,7 +98,10 @@ class LoginFlow:
         force: bool = False,
     ) -> Redirect:
         """To the chosen or the only home organisation, else to discovery (IdP discovery 2.4.1). ``force``: with ForceAuthn."""
-        identity_provider = chosen or self._settings.identity_provider
+        only = self._settings.identity_provider
+        if only is not None and chosen not in (None, only):
+            raise Refusal("sp.unknown_idp", expected=only, found=chosen)
+        identity_provider = chosen or only
         if identity_provider is not None:
             return self._ask(request, target, identity_provider, registry, keys, now, force)
         # The target travels in our own return URL and is checked again when it comes back.

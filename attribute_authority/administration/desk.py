@@ -3,6 +3,7 @@
 The roof puts a `Desk` together; pages and commands only show what it says.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from sqlalchemy import Engine
 
 from attribute_authority.administration import lint as linting
 from attribute_authority.administration.administrators import FindPerson, is_administrator
+from attribute_authority.administration.content import digest_of
 from attribute_authority.administration.documents import exchanged, policy_files, with_bundles
 from attribute_authority.administration.dry_run import DryRun, try_out
 from attribute_authority.administration.lint import LintReport, World
@@ -110,8 +112,10 @@ class Desk:
 
         outcome = try_out(past, self.authority.policies(now), candidate, decide)
         if by is not None:
-            facts = {"candidates": [document.path.name[:50] for document in candidates[:40]], "tried": outcome.tried}
-            self._record(TRIED_OUT, now, by, {**facts, "touched": outcome.touched})
+            # What was tried is told by its digest: conditions about people can be made to answer questions about them.
+            tried = [f"{one.path.name[:50]} {digest_of(json.dumps(one.data, default=str).encode())}" for one in candidates[:40]]
+            facts = {"candidates": tried, "tried": outcome.tried, "touched": outcome.touched}
+            self._record(TRIED_OUT, now, by, facts)
         return TriedOut(
             outcome,
             tuple(str(place) for place in places.values() if place is not None),

@@ -114,17 +114,26 @@ class GuardedSource:
         self, problem: Unavailable, known: "_Known | None", principal: str, at: datetime, earlier: Sequence[Found]
     ) -> Answer:
         for source in self._stand_ins:
+            if not all(any(answer.get(name) for answer in earlier) for name in source.needs):
+                # It has nobody to ask for: that is no answer in place of another.
+                continue
             try:
                 answer = source.ask(principal, at, earlier)
             except Unavailable:
                 continue
             remark = Remark("connector_failover", f"{source.name} answered instead: {problem}")
-            return Answer(answer.found, answer.until, (remark, *answer.remarks))
+            return Answer(answer.found, answer.until, (remark, *answer.remarks), self._unknown_to(source))
         limit = self._care.serve_when_down
         if known is not None and limit is not None and at < known.since + limit:
             remark = Remark("connector_old", f"known since {known.since.isoformat(timespec='seconds')}: {problem}")
             return Answer(known.found, at, (remark,))
         raise problem
+
+    def _unknown_to(self, stand_in: "GuardedSource | Source") -> frozenset[str] | None:
+        """What the source calls attributes of which this stand-in says nothing. One that takes what it finds knows what the source does."""
+        if stand_in.names is None:
+            return frozenset()
+        return self._inner.names - stand_in.names if self._inner.names is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,13 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a source says. At ``until`` it may no longer be used; None leaves that to whoever asked."""
+    """What a source says. At ``until`` it may no longer be used; None leaves that to whoever asked. ``lacks``: the names of what it would
+    have told itself, and who answered in its place does not know of; None: any."""
 
     found: Found
     until: datetime | None = None
     remarks: tuple[Remark, ...] = ()
+    lacks: frozenset[str] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ def _revoke(page: OwnPage) -> Response:
         links=own_links(),
         action=public_url_for("my_revoke_post"),
         back_url=public_url_for("my"),
+        rule_url=public_url_for("my_default"),
         count=sum(choice.revoked_at is None for choice in page.choices.all_of(principal)),
         offers_asking=not _asks_everywhere(page) and "ask" in offered_rules(page.precedence()),
     )
@@ -153,8 +154,9 @@ def _revoke_all(page: OwnPage) -> Response:
     if asks and not _asks_everywhere(page):
         # First: should the other change fail, she is asked once too often rather than never.
         page.rules.say(principal, "ask", at=now, by=principal)
-    page.choices.revoke_all(principal, at=now, by=principal)
-    return _to_list("revoked")
+    ended = page.choices.revoke_all(principal, at=now, by=principal)
+    # Where nothing changed, nothing is said to have.
+    return _to_list("revoked" if ended or asks else "")
 
 
 def _history(page: OwnPage) -> Response:
@@ -190,4 +192,5 @@ def _download(page: OwnPage) -> Response:
 
 
 def _to_list(done: str) -> Response:
-    return Response(status=303, headers={"Location": public_url_for("my", done=done)})
+    location = public_url_for("my", done=done) if done else public_url_for("my")
+    return Response(status=303, headers={"Location": location})

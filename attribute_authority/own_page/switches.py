@@ -24,6 +24,8 @@ MAXIMUM_BOXES: Final = 50
 MAXIMUM_EACH: Final = 10
 """Values of one attribute that have a box each among the other attributes; more have a page of their own."""
 
+_NEEDED: Final = ("required", "requested", "no")
+
 Form = Literal["one", "each", "page"]
 """How a switch is shown: one box, a box for each value, or on a page of its own."""
 
@@ -128,7 +130,12 @@ def sheet_of(seen: Joined, requester: Requester, precedence: Precedence, *, spar
         fixed += _fixed(seen, [verdict for verdict in found if verdict.value not in hers])
     free = MAXIMUM_BOXES
     decided: list[Decided] = []
-    for position, (name, switch) in enumerate(switches.items()):
+    # First what the resource says that it needs or asks for, and of each what the organisation recommends; not by what is ticked, so that
+    # nothing moves when she has set something.
+    ordered = sorted(
+        switches.items(), key=lambda item: (_NEEDED.index(explained.asked_for(item[0])), not item[1].recommended)
+    )
+    for position, (name, switch) in enumerate(ordered):
         form = _form(switch, free)
         free -= {"one": 1, "each": len(switch.attribute.values), "page": 0}[form]
         advice, rule = _advice(

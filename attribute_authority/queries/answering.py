@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -24,6 +25,10 @@ from ostiary.saml.bindings import decode_soap, soap_fault
 from ostiary.saml.protocol import Status, claimed_issuer
 from ostiary.saml.xml import Element
 from ostiary.web.log import Log, reference
+
+# What fits into an audit row, however many policies an organisation has.
+_AUDITED: Final = 40
+_AUDITED_LENGTH: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,8 @@ class Answering:
     def _facts(self, received: ReceivedQuery, subject: Subject, released: Release) -> dict[str, object]:
         sender = received.sender
         elsewhere = subject.person.authority != self.endpoint.authority_index
+        names = sorted({attribute.name for attribute in released.attributes})
+        rules = rules_that_released(released.decision)
         return {
             **({"authority": subject.person.authority} if elsewhere else {}),
             **({"passed_on": True} if sender.passed_on else {}),
@@ -148,8 +155,9 @@ class Answering:
             **({"name_of": subject.made_for} if subject.made_for != sender.requester else {}),
             "requester": sender.requester,
             "query": sender.id,
-            "attributes": sorted({attribute.name for attribute in released.attributes}),
-            "rules": rules_that_released(released.decision),
+            "attributes": [name[:_AUDITED_LENGTH] for name in names[:_AUDITED]],
+            "rules": rules[:_AUDITED],
+            **({"more_rules": len(rules) - _AUDITED} if len(rules) > _AUDITED else {}),
         }
 
     def _fault(self, problem: OstiaryError) -> Reply:

@@ -43,4 +43,5 @@ def caller_of(
     if not given or not is_in(peer, front_end.addresses):
         return Caller(None, address)
     found = certificates_in(given)
-    return Caller(found[0] if found else None, address)
+    # Of two, one may be what the client itself sent in the header, to which the web server added its own.
+    return Caller(found[0] if len(found) == 1 else None, address)

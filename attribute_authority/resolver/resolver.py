@@ -113,6 +113,8 @@ class Resolver:
                 unanswered, complete = unanswered.and_of(source.names), False
                 continue
             found.append(answer.found)
+            if answer.lacks is None or answer.lacks:
+                unanswered, complete = unanswered.and_of(answer.lacks), False
             notes += [Note(remark.reason, source.name, remark.detail) for remark in answer.remarks]
             if any(name in unanswered for name in source.needs):
                 # Asked by less than is true of the person, it may have told less.

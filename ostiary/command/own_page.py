@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Engine
 
@@ -17,6 +18,8 @@ from ostiary.clock import Clock
 from ostiary.consent.general_rule import GeneralRules
 from ostiary.consent.store import Choices
 from ostiary.federation.registry import Registry
+
+_TOLD_OF_DEFINITIONS: Final = {"attribute", "source", "template", "scope", "merge"}
 
 
 def make_own_page(
@@ -49,11 +52,12 @@ def make_own_page(
 
 
 def _origins(settings: AttributeAuthoritySettings) -> Mapping[str, object]:
-    """For each attribute its definition, and the connectors (name and kind) from which anything may come."""
+    """For each attribute its definition, and the connectors (name and kind) from which anything may come. Tables and conditions stay here:
+    what stands in them may be about others."""
     connectors = [{"name": one.name, "type": one.type} for one in settings.resolver.connectors]
     return {
         one.attribute: {
-            "definition": one.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "definition": one.model_dump(mode="json", by_alias=True, exclude_none=True, include=_TOLD_OF_DEFINITIONS),
             "connectors": connectors,
         }
         for one in settings.resolver.definitions

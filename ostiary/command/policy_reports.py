@@ -142,7 +142,7 @@ def print_dry_run(tried: TriedOut, console: Console, texts: Catalogue, *, alone:
                 Text(one_line(change.attribute)),
                 Text(say(f"dry_run.kind.{change.kind}"), style="red" if less else "green"),
                 Text(str(change.people)),
-                Text(one_line(", ".join(change.rules))),
+                Text(one_line(", ".join(_rule(rule, texts) for rule in change.rules))),
             )
         console.print(table)
         console.print()
@@ -155,6 +155,11 @@ def print_dry_run(tried: TriedOut, console: Console, texts: Catalogue, *, alone:
     for key, count in (("gone", outcome.gone), ("unknown", outcome.unknown)):
         if count:
             console.print(Text(say(f"dry_run.{key}", count=count), style="yellow"))
+
+
+def _rule(rule: str, texts: Catalogue) -> str:
+    """A rule as POLICY/RULE, or in words why none counts."""
+    return rule if "/" in rule else texts.text(SOURCE_LANGUAGE, f"explain.reason.{rule}")
 
 
 def history_as_data(found: Sequence[Version]) -> list[dict[str, Any]]:

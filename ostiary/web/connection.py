@@ -359,7 +359,7 @@ def subject_of(chain: Sequence[bytes]) -> str:
         return ""
     try:
         return x509.load_der_x509_certificate(chain[0]).subject.rfc4514_string()
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return "(unreadable)"
 
 

@@ -78,6 +78,21 @@ def test_a_release_is_recorded_with_rules_and_without_values(home: Home) -> None
     assert "staff@uni.example" not in home.stream.getvalue()
 
 
+def test_many_rules_and_attributes_still_fit_into_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [f"group {number}" for number in range(300)]
+    permits = [
+        f"  - {{id: {'policy ' * 15}{number}, for: {{requesters: {LIBRARY}}}, rules: [{{permit: displayName, value: {value}}}]}}"
+        for number, value in enumerate(values)
+    ]
+    engine = prepared(tmp_path)
+    home = Home(tmp_path, engine, REGISTRY, policy_text="\n".join(["policies:", *permits]))
+    monkeypatch.setattr(home, "attributes", lambda principal, at: {"displayName": values})
+    assert len(texts(home.post(envelope(query())), query())["displayName"]) == 300
+    [(_, facts)] = home.recorded()
+    assert (len(facts["rules"]), facts["more_rules"]) == (40, 260)  # type: ignore[arg-type]
+    engine.dispose()
+
+
 def test_the_target_chooses_the_application_domain(home: Home) -> None:
     asked = query(target="https://library.example/instrument/7")
     assert texts(home.post(envelope(asked)), asked) == {**AFFILIATION, "displayName": ("Ada",)}

@@ -417,6 +417,31 @@ def test_an_optional_connector_that_fails_leaves_uncertain_what_it_may_have_told
     assert resolver(people, rooms).resolve("p1", NOW).uncertain == frozenset()
 
 
+def test_what_a_stand_in_does_not_know_of_is_uncertain_and_not_remembered() -> None:
+    fake = Fake()
+    fake.problem = DOWN
+    people = Source("people", fake, names=frozenset({"mail", "room"}))
+    copy = Source("copy", Fake("b@b"), names=frozenset({"mail"}))
+    made = resolver(GuardedSource(people, Care(pause=timedelta(0)), [copy]))
+    assert made.resolve("p1", NOW).uncertain == {"room"}
+    anything = Source("anything", Fake("b@b"))
+    assert resolver(GuardedSource(people, Care(), [anything])).resolve("p1", NOW).uncertain == frozenset()
+    unnamed = GuardedSource(Source("people", fake), Care(), [copy])
+    assert resolver(unnamed).resolve("p1", NOW).uncertain == {"mail", "room"}
+    fake.problem = None
+    assert made.resolve("p1", NOW).uncertain == frozenset()
+
+
+def test_who_has_nobody_to_ask_for_does_not_stand_in() -> None:
+    fake = Fake()
+    fake.problem = DOWN
+    rooms = FollowingSource("rooms", Following(), needs=("uid",), names=frozenset({"room"}))
+    source = GuardedSource(Source("people", fake), Care(), [GuardedSource(rooms, Care())])
+    with pytest.raises(Unavailable):
+        source.ask("p1", NOW, [])
+    assert source.ask("p1", NOW, [{"uid": ("ada",)}]).found == {"room": ("room of ada",)}
+
+
 @settings(max_examples=40)
 @given(
     age=st.integers(0, 30),

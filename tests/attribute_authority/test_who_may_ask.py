@@ -164,6 +164,10 @@ def test_a_header_is_no_certificate_unless_a_front_end_sends_it(make_home: MakeH
         # Our own listener knows better than any header.
         assert over_tls(home, body, None, **headers).status_code == 400
         assert texts(home.post(body, headers=headers, environ={"REMOTE_ADDR": "192.0.2.7"}), asked) == AFFILIATION
+    # What a client sent itself, and the web server's own word after it.
+    two = {"ClientCert": ", ".join([spellings[0], quote(pem)])}
+    body = envelope(query(id="_h8"), None)
+    assert home.post(body, headers=two, environ={"REMOTE_ADDR": "192.0.2.7"}).status_code == 400
     without = make_home()
     body = envelope(query(id="_h9"), None)
     answer = without.post(body, headers={"ClientCert": spellings[0]}, environ={"REMOTE_ADDR": "192.0.2.7"})

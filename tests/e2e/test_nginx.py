@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -139,6 +140,17 @@ def test_nobody_passes_without_a_login(site: Site) -> None:
     answer = site.get("/members/list?a=1&b=2", Accept="text/html")
     assert answer.status == 302
     assert answer.header("Location") == f"{site.url}/ostiary/login?target=%2Fmembers%2Flist%3Fa%3D1%26b%3D2"
+
+
+@pytest.mark.parametrize("target", ["/members/list#", "/members#/list", "/#/members/list"])
+def test_what_nginx_cuts_off_hides_no_page(site: Site, target: str) -> None:
+    host = site.url.partition("//")[2]
+    with socket.create_connection((host.partition(":")[0], int(host.partition(":")[2])), timeout=10) as raw:
+        raw.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        with raw.makefile("rb") as answer:
+            status, body = answer.readline(), answer.read()
+    assert status.split()[1] == b"500"
+    assert b'"path"' not in body
 
 
 def test_what_is_not_protected_is_open(site: Site) -> None:

@@ -51,3 +51,9 @@ def test_people_of_another_organisation_are_not_taken(simulation: Simulation) ->
     assert answer.url.startswith(simulation.layout.idp_url(SOUTHBANK))
     assert answer.status == 200
     assert 'type="password"' in answer.text
+
+
+def test_nobody_logs_in_to_the_pages_at_another_organisation(simulation: Simulation) -> None:
+    login = f"{simulation.layout.aa_url(SOUTHBANK)}/ostiary/login?target=/my&entityID={NORTHGATE.entity_id}"
+    answer = simulation.browser().get(login)
+    assert (answer.status, answer.url) == (400, login)

@@ -81,6 +81,9 @@ def test_the_download_has_what_the_identity_provider_wrote_down(simulation: Simu
     [told] = [one for one in found["told"] if one["resource"] == INSTRUMENT and one["how"] == "sign-on"]
     assert "displayName" in told["attributes"]
     assert any(one["attribute"] == "mail" and one["from"]["definition"] for one in found["known"])
+    # A table or a condition may name other people.
+    keys = {key for one in found["known"] for key in one["from"]["definition"]}
+    assert keys <= {"attribute", "from", "template", "scope", "merge"}
     assert {"general_rule", "choices", "changes", "lasting_names"} <= set(found)
     assert INSTRUMENT in [one["resource"] for one in found["remembered_requests"]]
     assert all("@" not in str(one) for one in found["told_identifiers"])

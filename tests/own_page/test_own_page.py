@@ -206,6 +206,29 @@ def test_everything_is_taken_back_at_once_and_she_is_asked_from_then_on(ada) -> 
     assert ada.released(PAYROLL) == {}
 
 
+def test_where_there_is_nothing_to_take_back_the_page_says_so_and_claims_nothing(ada) -> None:
+    page = ada.get("/my/revoke")
+    assert "There is nothing to take back." in text_of(page)
+    assert not page.text.count('method="post"')
+    ada.send(ada.get(HERE), "/my/resource")
+    page = ada.get("/my/revoke")
+    ada.send(ada.get(HERE), "/my/forget")
+    after = ada.follow(ada.send(page, "/my/revoke", ask=None, answer="revoke"))
+    assert "You took everything back" not in text_of(after)
+    assert ada.released() == RECOMMENDED
+
+
+def test_what_the_resource_needs_comes_first_and_nothing_moves_when_it_is_set(ada) -> None:
+    def names() -> list[str]:
+        found = re.findall(r'<(?:label for|p class="name" id)="send-\d+">([^<]+)', ada.get(HERE).text)
+        return [name.strip() for name in found]
+
+    before = names()
+    assert before[0] == "Mail address"
+    ada.send(ada.get(HERE), "/my/resource", send=[])
+    assert names() == before
+
+
 def test_her_general_rule_counts_where_she_set_nothing(ada) -> None:
     page = ada.get("/my/default")
     ada.send(page, "/my/default", rule="minimal")

@@ -1,14 +1,17 @@
 """The back channel against real servers on loopback: what it sends, what it refuses, and that no server can hold it up."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.errors import Unavailable
 from sp_shire.transport import HttpSoapTransport
 
@@ -19,9 +22,10 @@ Behaviour = Callable[[socket.socket], None]
 class Server:
     """One thread that serves one connection after the other: reads a request, then does what it is told. ``requests`` keeps them."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None) -> None:
         self.requests: list[bytes] = []
         self._behaviour = behaviour
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/aa"
         self.connections = 0
@@ -43,11 +47,14 @@ class Server:
             except OSError:
                 return
             self.connections += 1
-            with connection, suppress(OSError):
+            with suppress(OSError), self._secured(connection) as connection:
                 connection.settimeout(5)
                 while (request := self._read(connection)) and not self._stopping.is_set():
                     self.requests.append(request)
                     self._behaviour(connection)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        return connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
 
     def _read(self, connection: socket.socket) -> bytes:
         received = b""
@@ -60,8 +67,8 @@ class Server:
 
 
 @contextmanager
-def serving(behaviour: Behaviour) -> Iterator[Server]:
-    server = Server(behaviour)
+def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(behaviour, tls)
     try:
         yield server
     finally:
@@ -69,8 +76,8 @@ def serving(behaviour: Behaviour) -> Iterator[Server]:
 
 
 @contextmanager
-def transport(seconds: float = 5) -> Iterator[HttpSoapTransport]:
-    made = HttpSoapTransport(timedelta(seconds=seconds))
+def transport(seconds: float = 5, authorities: Path | None = None) -> Iterator[HttpSoapTransport]:
+    made = HttpSoapTransport(timedelta(seconds=seconds), authorities)
     try:
         yield made
     finally:
@@ -274,3 +281,111 @@ def test_https_is_not_spoken_to_a_server_without_it() -> None:
         with pytest.raises(Unavailable):
             made.post(server.url.replace("http:", "https:"), ENVELOPE)
         assert server.requests == []
+
+
+def test_a_connection_that_the_server_closed_since_is_not_used_again() -> None:
+    """Without a word in its answer, as a server does when it has waited long enough."""
+
+    def close_after(connection: socket.socket) -> None:
+        connection.sendall(answer(b"<answer/>"))
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with serving(close_after) as server, transport() as made:
+        for _ in range(3):
+            assert made.post(server.url, ENVELOPE) == b"<answer/>"
+            time.sleep(0.05)
+        assert (len(server.requests), server.connections) == (3, 3)
+
+
+def test_a_message_that_may_have_arrived_is_not_sent_again() -> None:
+    answers = iter([answer(b"<answer/>"), b""])
+
+    def answer_once(connection: socket.socket) -> None:
+        content = next(answers)
+        connection.sendall(content) if content else connection.shutdown(socket.SHUT_RDWR)
+
+    with serving(answer_once) as server, transport() as made:
+        assert made.post(server.url, ENVELOPE) == b"<answer/>"
+        with pytest.raises(Unavailable):
+            made.post(server.url, ENVELOPE)
+        assert (len(server.requests), server.connections) == (2, 1)
+
+
+def test_after_a_refused_answer_nothing_of_it_is_taken_for_the_next() -> None:
+    answers = iter([answer(b"x" * 262_145), answer(b"<answer/>")])
+    with serving(lambda connection: connection.sendall(next(answers))) as server, transport() as made:
+        with pytest.raises(Unavailable):
+            made.post(server.url, ENVELOPE)
+        assert made.post(server.url, ENVELOPE) == b"<answer/>"
+        assert server.connections == 2
+
+
+def test_queries_at_the_same_time_have_connections_of_their_own() -> None:
+    with serving(answering(answer(b"<first/>"))) as first, serving(answering(answer(b"<second/>"))) as second:
+        with transport() as made:
+            assert [made.post(url, ENVELOPE) for url in (first.url, second.url, first.url)] == [
+                b"<first/>",
+                b"<second/>",
+                b"<first/>",
+            ]
+        assert (first.connections, second.connections) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/aa?a=b&c=d", "POST /aa?a=b&c=d HTTP/1.1"),
+        ("/a b", "POST /a%20b HTTP/1.1"),
+        ("/ä", "POST /%C3%A4 HTTP/1.1"),
+        ("/aa HTTP/1.1\r\nEvil: yes", "POST /aa%20HTTP/1.1%0D%0AEvil:%20yes HTTP/1.1"),
+        ("/aa#part", "POST /aa HTTP/1.1"),
+        ("", "POST / HTTP/1.1"),
+    ],
+)
+def test_nothing_in_an_address_ends_the_line_of_the_request(path: str, line: str) -> None:
+    with serving(answering(answer(b"<answer/>"))) as server, transport() as made:
+        url = server.url.removesuffix("/aa")
+        made.post(url + path, ENVELOPE)
+        assert server.requests[0].decode().split("\r\n")[:2] == [line, f"Host: {url.removeprefix('http://')}"]
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://a.example:99999/aa", "https://a b.example/aa", "https:///aa"])
+def test_what_is_no_address_is_unreachable(url: str) -> None:
+    with transport() as made, pytest.raises(Unavailable):
+        made.post(url, ENVELOPE)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> DemoAuthority:
+    made = DemoAuthority(tmp_path_factory.mktemp("authority"))
+    made.prepare(now=datetime.now(UTC))
+    return made
+
+
+@pytest.fixture
+def secured(authority: DemoAuthority, tmp_path: Path) -> ssl.SSLContext:
+    files = CertificateFiles(tmp_path / "server.crt", tmp_path / "server.key")
+    authority.issue(files, "127.0.0.1", now=datetime.now(UTC), hosts=("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
+
+
+def test_over_tls_a_connection_serves_several_queries(authority: DemoAuthority, secured: ssl.SSLContext) -> None:
+    with (
+        serving(answering(answer(b"<answer/>")), secured) as server,
+        transport(authorities=authority.certificate) as made,
+    ):
+        url = server.url.replace("http:", "https:")
+        assert [made.post(url, ENVELOPE) for _ in range(3)] == [b"<answer/>"] * 3
+        assert server.connections == 1
+
+
+def test_a_server_whose_certificate_is_not_good_gets_no_message(
+    authority: DemoAuthority, secured: ssl.SSLContext
+) -> None:
+    for host, authorities in (("127.0.0.1", None), ("localhost", authority.certificate)):
+        with serving(answering(answer(b"<answer/>")), secured) as server, transport(authorities=authorities) as made:
+            with pytest.raises(Unavailable, match=r"(?i)certificate|doesn't match"):
+                made.post(server.url.replace("http:", "https:").replace("127.0.0.1", host), ENVELOPE)
+            assert server.requests == []

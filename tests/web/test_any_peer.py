@@ -17,6 +17,7 @@ from ostiary.clock import SystemClock
 from ostiary.config import ListenSettings
 from ostiary.errors import ConfigurationError
 from ostiary.web.any_peer import AnyPeerContext, make_any_peer_context
+from ostiary.web.connection import subject_of
 from ostiary.web.listener import PEER_CHAIN, ListenerLimits, TlsListener
 from ostiary.web.log import make_log
 from ostiary.web.texts import Catalogue
@@ -153,6 +154,13 @@ def test_no_session_is_taken_up_again(world: World, start: Start, tls12: bool) -
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_a_certificate_that_cannot_be_read_has_no_name(world: World) -> None:
+    written = der(world.shown["self-signed"].certificate)
+    odd = written.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
+    assert odd != written
+    assert subject_of((odd,)) == subject_of((b"\x30\x00",)) == "(unreadable)"
+
+
 def test_old_versions_of_tls_are_refused(world: World, start: Start) -> None:
     running = start()
     context = world.client(None)

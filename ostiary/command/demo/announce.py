@@ -8,6 +8,7 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.table import Table
 
+from attribute_authority.pages import ADMINISTRATION_PATH, PERSON_PATH
 from attribute_authority.settings import QUERY_PATH
 from idp.accounts.letters import REGISTER_PATH
 from idp.settings import REDIRECT_PATH
@@ -102,6 +103,23 @@ def _vo_content(layout: Layout) -> dict[str, object]:
     }
 
 
+def _announce_pages(console: Console, layout: Layout) -> None:
+    """Where people see what leaves about them, and where those who administer see what leaves at all."""
+    pages = Table(
+        title="What leaves about people", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 2)
+    )
+    for heading in ("home organisation", "about me, for each of its people", "about all, for its administrator"):
+        pages.add_column(heading, header_style="dim", overflow="fold")
+    for home in HOMES:
+        authority = layout.aa_url(home)
+        pages.add_row(
+            home.name, f"{authority}{PERSON_PATH}", f"{authority}{ADMINISTRATION_PATH} ({home.administrator})"
+        )
+    console.print()
+    console.print(pages)
+    console.print()
+
+
 def _announce_vo(console: Console, layout: Layout) -> None:
     files = CollaborationFiles(layout)
     member = files.of(MEMBER)
@@ -161,6 +179,7 @@ def announce(
         )
     elif why_not:
         console.print(f"  {why_not}", highlight=False, markup=False)
+    _announce_pages(console, layout)
     _announce_vo(console, layout)
     console.print(
         f"  Your own session: log in, then {layout.resource_url(RESOURCES[0])}/ostiary/session", highlight=False

@@ -12,6 +12,7 @@ from ostiary.config import NetworkText, WrongSetting, networks
 from ostiary.policy.fields import AttributeName, PolicyFields, Texts, ValueTestFields, as_set, listed, one_or_many
 from ostiary.policy.release.audience_fields import OneOrMany
 from ostiary.policy.release.circumstances import MINUTES_OF_A_DAY, Condition, PersonTest
+from ostiary.policy.release.wire_names import friendly
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -127,7 +128,7 @@ class PersonFields(ValueTestFields):
 
     def test(self) -> PersonTest:
         """The compiled test."""
-        return PersonTest(self.attribute, self.value_test(self.scope), self.has)
+        return PersonTest(friendly(self.attribute), self.value_test(self.scope), self.has)
 
 
 _Person = Annotated[tuple[PersonFields, ...], Field(min_length=1), OneOrMany()]

@@ -40,6 +40,7 @@ from ostiary.policy.release.circumstances import ALWAYS
 from ostiary.policy.release.condition_fields import ConditionFields
 from ostiary.policy.release.index import ReleasePolicies, index_policies
 from ostiary.policy.release.policy import Count, ReleasePolicy, ReleaseRule, Strength
+from ostiary.policy.release.wire_names import friendly
 from ostiary.policy.urltree import make_tree
 from ostiary.policy.values import ValueTest
 
@@ -251,7 +252,7 @@ def _policy(
             ReleaseRule(
                 rule_id,
                 rule.permit is not None,
-                None if names == EVERY_ATTRIBUTE else frozenset(names),
+                None if names == EVERY_ATTRIBUTE else frozenset(map(friendly, names)),
                 _value_test(rule, shared.value_sets, document, *here, "rules", number),
                 None if rule.count is None else Count(rule.count.least, rule.count.most),
             )

@@ -15,6 +15,7 @@ from ostiary.policy.fields import AttributeNames, PolicyFields, Text
 from ostiary.policy.release.audience_fields import KnownAudienceFields
 from ostiary.policy.release.policy import Audience
 from ostiary.policy.release.requester import Requester
+from ostiary.policy.release.wire_names import friendly
 
 PersonMay = Literal["withhold", "release"]
 NewResources = Literal["recommended", "minimal", "ask"]
@@ -103,5 +104,5 @@ def compile_precedence(document: Document) -> Precedence:
         people_may=frozenset(fields.people_may),
         new_resources=fields.new_resources,
         release_only_to=None if fields.release_only_to is None else fields.release_only_to.audience(),
-        never_release=frozenset(fields.never_release or ()),
+        never_release=frozenset(map(friendly, fields.never_release or ())),
     )
