@@ -20,7 +20,7 @@ from ostiary.ports import People
 from ostiary.web.identity import person
 from ostiary.web.log import Log
 from ostiary.web.pages import Pages
-from ostiary.web.service import make_service, public_url_for
+from ostiary.web.service import make_service, public_url_for, shell
 from ostiary.web.texts import Catalogue
 
 HERE: Final = Path(__file__).parent
@@ -31,6 +31,9 @@ PERSON_PATH: Final = "/my"
 ADMINISTRATION_PATH: Final = "/admin"
 PROTECTED: Final = (PERSON_PATH, ADMINISTRATION_PATH)
 """Where nobody comes without having logged in."""
+
+HANDLER_PATH: Final = "/ostiary"
+"""Below it the SP middleware answers itself: login, logout and what belongs to them."""
 
 MAXIMUM_BODY: Final = 512 * 1024
 
@@ -74,6 +77,11 @@ class SignedIn:
         if not self.people.is_active(handle.principal):
             raise Denied("aa.pages_session", expected="an active person", found="one who is not")
         return Visitor(handle.principal, who.authenticated_at)
+
+
+def sign_out_url() -> str:
+    """Where she signs out, here or everywhere."""
+    return f"{shell().public_url}{HANDLER_PATH}/logout"
 
 
 def make_pages(

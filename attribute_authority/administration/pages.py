@@ -17,6 +17,7 @@ from attribute_authority.administration.difference_lines import changed_lines
 from attribute_authority.administration.lint import LintReport, refused
 from attribute_authority.administration.plain import PolicyInWords, in_words
 from attribute_authority.administration.wording import finding_text
+from attribute_authority.pages import sign_out_url
 from ostiary.attributes import Attribute
 from ostiary.clock import Clock
 from ostiary.config import Document, parse_document
@@ -79,7 +80,14 @@ def _page(template: str, here: str, *, status: int = 200, **values: Any) -> Resp
         for endpoint in ("admin", "admin_test", "admin_dry_run", "admin_history")
     ]
     return page(
-        f"administration/{template}", status=status, wide=True, links=links, home_url=public_url_for("admin"), **values
+        f"administration/{template}",
+        status=status,
+        wide=True,
+        links=links,
+        home_url=public_url_for("admin"),
+        own_url=public_url_for("my"),
+        sign_out_url=sign_out_url(),
+        **values,
     )
 
 

@@ -12,6 +12,7 @@ from attribute_authority.own_page.finding import Finder
 from attribute_authority.own_page.places import Joined, joined, targets_of
 from attribute_authority.own_page.releases import Trail
 from attribute_authority.own_page.switches import Sheet, sheet_of
+from attribute_authority.pages import sign_out_url
 from ostiary.consent.choices import Choice, ReadPurpose
 from ostiary.consent.general_rule import GeneralRules
 from ostiary.consent.personal import Personal, rule_in_force
@@ -107,7 +108,7 @@ class Looked:
 def own_links() -> list[tuple[str, str]]:
     """What every one of these pages has on top: the word of the catalogue, and the address."""
     endpoints = (("list", "my"), ("rule", "my_default"), ("history", "my_history"))
-    return [(name, public_url_for(endpoint)) for name, endpoint in endpoints]
+    return [*((name, public_url_for(endpoint)) for name, endpoint in endpoints), ("sign_out", sign_out_url())]
 
 
 def look_at(page: OwnPage, principal: str, fields: Fields) -> Looked:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 from sqlalchemy import Engine
 
-from attribute_authority.pages import PERSON_PATH, PROTECTED
+from attribute_authority.pages import HANDLER_PATH, PERSON_PATH, PROTECTED
 from attribute_authority.settings import QUERY_PATH, AttributeAuthoritySettings
 from ostiary.clock import Clock
 from ostiary.config.derived import Derived
@@ -37,6 +37,7 @@ def pages_settings(settings: AttributeAuthoritySettings) -> ShireSettings:
         display=DisplaySettings(name=settings.display_name),
         trust=settings.trust,
         protected=PROTECTED,
+        handler_path=HANDLER_PATH,
         identity_provider=settings.entity_id,
         accept=(own / "acceptance" / "own" / "pages.yaml",),
         access=(own / "access" / "own" / "pages.yaml",),

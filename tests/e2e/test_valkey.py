@@ -88,8 +88,10 @@ def test_a_server_that_is_full_refuses_what_it_could_not_keep() -> None:
         client = open_valkey(ValkeySettings(url=url))
         sessions, replays = ValkeySessionStore(client), ValkeyReplayStore(client)
         assert replays.first_use("first", expires=NOON + HOUR, now=NOON)
+        # Whether the last one fits depends on what the server frees meanwhile.
         kept = [put(sessions, number) for number in range(1000)]
-        assert (kept[0], kept[-1]) == (True, False)
+        assert kept[0]
+        assert not all(kept)
         # What a large entry left over is used up by small ones.
         assert not all(used(replays, number) for number in range(50_000))
         assert not replays.first_use("first", expires=NOON + HOUR, now=NOON)

@@ -23,8 +23,8 @@ class WaitingServiceProvider(ShibbolethServiceProvider):
 
     waits = False
 
-    def _write_configuration(self, federation: Federation | None) -> None:
-        super()._write_configuration(federation)
+    def _write_configuration(self, federation: Federation | None, signs_queries: bool) -> None:
+        super()._write_configuration(federation, signs_queries)
         if self.waits:
             path = self.directory / "shibboleth2.xml"
             path.write_text(path.read_text().replace("<Logout>", '<Logout asynchronous="false">'))
