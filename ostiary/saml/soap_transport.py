@@ -5,6 +5,7 @@ import io
 import socket
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
@@ -118,6 +119,9 @@ def _address(url: str) -> _Address | None:
     return _Address(https, parsed.host.strip("[]"), port, head.encode("ascii"))
 
 
+_Idle = OrderedDict[tuple[bool, str, int], "list[_Http | _Https]"]
+
+
 class _KeptConnections:
     """Connections to use again: at most `_KEPT` to each of the last `_PLACES` places, the latest first. Safe for use by several threads."""
 
@@ -125,7 +129,9 @@ class _KeptConnections:
         self._timeout = timeout
         self._authorities = str(authorities) if authorities is not None else None
         self._lock = threading.Lock()
-        self._idle: OrderedDict[tuple[bool, str, int], list[_Http | _Https]] = OrderedDict()
+        self._idle: _Idle = OrderedDict()
+        # Whoever drops this without a word leaves no open socket behind.
+        weakref.finalize(self, _close_all, self._idle)
 
     def take(self, address: _Address) -> "_Http | _Https":
         """One that is connected: one that was kept and that the other side has not closed since, or a new one."""
@@ -171,15 +177,18 @@ class _KeptConnections:
     def close(self) -> None:
         """Closes all that are kept."""
         with self._lock:
-            idle = [one for kept in self._idle.values() for one in kept]
-            self._idle.clear()
-        for one in idle:
-            one.close()
+            _close_all(self._idle)
 
     def _pop(self, address: _Address) -> "_Http | _Https | None":
         with self._lock:
             idle = self._idle.get((address.https, address.host, address.port))
             return idle.pop() if idle else None
+
+
+def _close_all(idle: "_Idle") -> None:
+    while idle:
+        for one in idle.popitem()[1]:
+            one.close()
 
 
 def _body(response: http.client.HTTPResponse, most: int) -> bytes | None:

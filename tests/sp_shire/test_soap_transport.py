@@ -1,5 +1,6 @@
 """The back channel against real servers on loopback: what it sends, what it refuses, and that no server can hold it up."""
 
+import gc
 import socket
 import ssl
 import threading
@@ -389,3 +390,12 @@ def test_a_server_whose_certificate_is_not_good_gets_no_message(
             with pytest.raises(Unavailable, match=r"(?i)certificate|doesn't match"):
                 made.post(server.url.replace("http:", "https:").replace("127.0.0.1", host), ENVELOPE)
             assert server.requests == []
+
+
+def test_a_transport_that_is_dropped_closes_its_connections() -> None:
+    """Otherwise the interpreter would warn of an open socket, which fails the test."""
+    with serving(answering(answer(b"<answer/>"))) as server:
+        made = HttpSoapTransport(timedelta(seconds=5))
+        made.post(server.url, ENVELOPE)
+        del made
+        gc.collect()

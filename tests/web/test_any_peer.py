@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -164,7 +165,10 @@ def test_a_certificate_that_cannot_be_read_has_no_name(world: World) -> None:
 def test_old_versions_of_tls_are_refused(world: World, start: Start) -> None:
     running = start()
     context = world.client(None)
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    # Python warns of it, too.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises((ssl.SSLError, OSError)):
         talk(running.port, context, [GET])
