@@ -113,7 +113,10 @@ class Desk:
         outcome = try_out(past, self.authority.policies(now), candidate, decide)
         if by is not None:
             # What was tried is told by its digest: conditions about people can be made to answer questions about them.
-            tried = [f"{one.path.name[:50]} {digest_of(json.dumps(one.data, default=str).encode())}" for one in candidates[:40]]
+            tried = [
+                f"{one.path.name[:50]} {digest_of(json.dumps(one.data, default=str).encode())}"
+                for one in candidates[:40]
+            ]
             facts = {"candidates": tried, "tried": outcome.tried, "touched": outcome.touched}
             self._record(TRIED_OUT, now, by, facts)
         return TriedOut(

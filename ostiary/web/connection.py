@@ -280,9 +280,7 @@ class Connection:
             raise Refusal("listener.incomplete", expected="a whole request", found="the end of it too early")
         return data
 
-    def _answer_legacy(
-        self, stream: Stream, received: bytearray, chain: tuple[bytes, ...], deadline: Deadline
-    ) -> None:
+    def _answer_legacy(self, stream: Stream, received: bytearray, chain: tuple[bytes, ...], deadline: Deadline) -> None:
         """An XML document without any framing, which ends at its outermost end tag."""
         answer_it, limit = self._serving.legacy, self._serving.limits.body_bytes
         if answer_it is None:
