@@ -1,5 +1,6 @@
 """The embedded directory: names, states, attributes in time, and an audit row with each change."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -244,7 +245,8 @@ def test_the_audit_holds_neither_names_nor_values(directory: Directory, engine: 
     with reading(engine) as connection:
         rows = connection.exec_driver_sql("SELECT * FROM audit_event").all()
         rows += connection.exec_driver_sql("SELECT * FROM audit_person").all()
-    assert "ada" not in str(rows)
+    # Digests hold these three letters now and then.
+    assert re.search("(?<![0-9a-f])ada(?![0-9a-f])", str(rows)) is None
     assert "countess" not in str(rows)
 
 

@@ -1,6 +1,7 @@
 """``ostiary people``: deleting, links, certificates, those who wait, and many people at a time."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,8 @@ def test_who_is_erased_is_forgotten_and_her_name_is_free(
             for table in ("person", "person_attribute", "audit_event", "audit_person")
         ]
         events = audit.events(connection)
-    assert "ada" not in str(kept).lower().replace("dead", "")
+    # Digests hold these three letters now and then.
+    assert re.search("(?<![0-9a-f])ada(?![0-9a-f])", str(kept).lower()) is None
     assert [event.action for event in events] == ["person.created", "person.deleted", "audit.person_erased"]
     assert {event.person for event in events} == {None}
     assert good(run("create", "ada", "--no-password")).strip() != principal
