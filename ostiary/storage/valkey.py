@@ -82,8 +82,13 @@ def open_valkey(settings: ValkeySettings) -> redis.Redis:
     for ours, theirs in (("valkeys://", "rediss://"), ("valkey://", "redis://")):
         url = theirs + url.removeprefix(ours) if url.startswith(ours) else url
     pool = redis.BlockingConnectionPool.from_url(url, timeout=seconds, **options)
-    client = redis.Redis(connection_pool=pool)
-    _check(client, settings)
+    # So that closing the client closes its connections.
+    client = redis.Redis.from_pool(pool)
+    try:
+        _check(client, settings)
+    except BaseException:
+        client.close()
+        raise
     return client
 
 

@@ -66,6 +66,7 @@ def test_a_server_that_goes_away_is_unavailable_for_every_store_and_nothing_pass
             work()
         assert caught.value.code == "storage.unavailable"
         assert "127.0.0.1" not in str(caught.value)
+    client.close()
 
 
 def put(sessions: ValkeySessionStore, number: int) -> bool:
@@ -96,6 +97,7 @@ def test_a_server_that_is_full_refuses_what_it_could_not_keep() -> None:
         assert not all(used(replays, number) for number in range(50_000))
         assert not replays.first_use("first", expires=NOON + HOUR, now=NOON)
         assert sessions.get("k0", NOON) == b"x" * 10_000
+        client.close()
 
 
 def test_a_server_that_throws_entries_away_is_refused_at_the_start() -> None:
