@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from ostiary.config import Document, DocumentError, Settings, Sources, WrongSetting, load_document
+from ostiary.config import Document, DocumentError, Settings, Sources, WrongSetting, load_document, nearest_key
 from ostiary.errors import Refusal
 from ostiary.policy.patterns import MAX_PATTERN_LENGTH, Pattern, check_pattern, compile_pattern
 from ostiary.policy.urltree import make_prefix, make_tree
@@ -138,6 +138,24 @@ def load_documents(paths: Iterable[Path], sources: Sources | None) -> list[Docum
         files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
         documents.extend(load_document(file, sources=sources) for file in files)
     return documents
+
+
+def named_members(
+    code: str, names: Iterable[str], known: Mapping[str, Iterable[str]], document: Document, *path: str | int
+) -> frozenset[str]:
+    """Everything in the sets of these ``names``, which stand at ``path``. Raises `DocumentError` (``code``) for one that nobody defined."""
+    members: set[str] = set()
+    for name in names:
+        if name not in known:
+            raise DocumentError(
+                code,
+                **document.where(*path),
+                expected=", ".join(sorted(known)) or "one that is defined",
+                found=name,
+                nearest=nearest_key(name, known),
+            )
+        members.update(known[name])
+    return frozenset(members)
 
 
 class UniqueIds:

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandl
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from ostiary.config import Document, DocumentError, WrongSetting, nearest_key
-from ostiary.policy.fields import PatternText, PolicyFields, Text, Texts, as_pattern, as_set
+from ostiary.config import Document, WrongSetting
+from ostiary.policy.fields import PatternText, PolicyFields, Text, Texts, as_pattern, as_set, named_members
 from ostiary.policy.release.policy import Audience, EntityAttributeTest
 
 
@@ -122,15 +122,5 @@ class AudienceFields(KnownAudienceFields):
         but = None if self.unless is None else self.unless.audience()
         if self.group is None:
             return replace(self.audience(), unless=but)
-        members: set[str] = set()
-        for name in self.group:
-            if name not in groups:
-                raise DocumentError(
-                    "policy.unknown_group",
-                    **document.where(*path, "group"),
-                    expected=", ".join(sorted(groups)) or "a group defined under groups",
-                    found=name,
-                    nearest=nearest_key(name, groups),
-                )
-            members.update(groups[name])
-        return replace(self.audience(frozenset(members)), unless=but)
+        members = named_members("policy.unknown_group", self.group, groups, document, *path, "group")
+        return replace(self.audience(members), unless=but)

@@ -16,7 +16,6 @@ from ostiary.config import (
     Sources,
     WrongSetting,
     load_document,
-    nearest_key,
     settings_from,
 )
 from ostiary.policy.fields import (
@@ -32,6 +31,7 @@ from ostiary.policy.fields import (
     UniqueIds,
     ValueTestFields,
     load_documents,
+    named_members,
     one_or_many,
 )
 from ostiary.policy.release.audience_fields import AudienceFields
@@ -279,15 +279,5 @@ def _value_test(
         test = replace(test, unless=rule.unless.value_test(rule.unless.scope))
     if rule.value_set is None:
         return test
-    values: set[str] = set()
-    for name in rule.value_set:
-        if name not in value_sets:
-            raise DocumentError(
-                "policy.unknown_value_set",
-                **document.where(*here, "value_set"),
-                expected=", ".join(sorted(value_sets)) or "a set defined under value_sets",
-                found=name,
-                nearest=nearest_key(name, value_sets),
-            )
-        values.update(value_sets[name])
-    return replace(test, exact=frozenset(values) if test.exact is None else test.exact & values)
+    values = named_members("policy.unknown_value_set", rule.value_set, value_sets, document, *here, "value_set")
+    return replace(test, exact=values if test.exact is None else test.exact & values)
