@@ -120,15 +120,7 @@ class Authority:
     def _considered(self, request: ReleaseRequest, tell: _Tell) -> Release:
         resolution = self._resolve(request)
         requester = self._who_asks(request)
-        decision = release(
-            self._current_policies(request.at),
-            requester,
-            resolution.attributes,
-            target=request.target,
-            at=request.at,
-            wanted=request.wanted,
-            circumstances=_circumstances(request, resolution),
-        )
+        decision = _by_policies(self._current_policies(request.at), request, requester, resolution)
         wish = self._wish(request, requester, decision)
         decision = self._as_she_chose(wish, request, requester, decision, resolution.attributes)
         tell(request, requester, resolution, decision)
@@ -160,15 +152,7 @@ class Authority:
         requester = self._who_asks(present)
 
         def decided(policies: ReleasePolicies) -> ReleaseDecision:
-            decision = release(
-                policies,
-                requester,
-                resolution.attributes,
-                target=request.target,
-                at=request.at,
-                wanted=request.wanted,
-                circumstances=_circumstances(request, resolution),
-            )
+            decision = _by_policies(policies, request, requester, resolution)
             wish = self._wish(present, requester, decision)
             return self._as_she_chose(wish, present, requester, decision, resolution.attributes)
 
@@ -230,6 +214,21 @@ class Authority:
             rules=rules_that_released(decision),
             notes=[f"{note.reason} {note.source} {note.detail}".strip() for note in resolution.notes],
         )
+
+
+def _by_policies(
+    policies: ReleasePolicies, request: ReleaseRequest, requester: Requester, resolution: Resolution
+) -> ReleaseDecision:
+    """What the organisation's policies decide, before the person's own choice."""
+    return release(
+        policies,
+        requester,
+        resolution.attributes,
+        target=request.target,
+        at=request.at,
+        wanted=request.wanted,
+        circumstances=_circumstances(request, resolution),
+    )
 
 
 def _circumstances(request: ReleaseRequest, resolution: Resolution) -> Circumstances:

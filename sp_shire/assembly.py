@@ -1,5 +1,6 @@
 """Puts a `Shire` together from its settings: stores, policies, metadata and keys, each reloaded when its file changes."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from ostiary.federation.sources import load_registry
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.policy.access_document import load_access_policy
 from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
+from ostiary.storage.stores import Groups, ReplayStore, SessionStore
 from ostiary.web.log import Log, left_out, make_log
 from ostiary.web.pages import Pages
 from ostiary.web.texts import Catalogue
@@ -98,12 +100,12 @@ def _stores_in_valkey(server: ValkeySettings, space: str) -> Stores:
     from ostiary.storage.valkey import ValkeyGroups, ValkeyReplayStore, ValkeySessionStore, open_valkey
 
     client = open_valkey(server)
-    return Stores(
-        ValkeySessionStore(client, namespace=f"{space} session"),
-        ValkeySessionStore(client, namespace=f"{space} login"),
-        ValkeySessionStore(client, namespace=f"{space} ticket"),
-        ValkeyReplayStore(client, namespace=space),
-        ValkeyGroups(client, namespace=space),
+
+    def sessions(namespace: str) -> SessionStore:
+        return ValkeySessionStore(client, namespace=namespace)
+
+    return _named_stores(
+        space, sessions, ValkeyReplayStore(client, namespace=space), ValkeyGroups(client, namespace=space)
     )
 
 
@@ -111,10 +113,13 @@ def stores_in(engine: "Engine", space: str) -> Stores:
     """In a database whose tables are there already; ``space`` (the resource's entityID) keeps them apart from what others store there."""
     from ostiary.storage.sql import SqlGroups, SqlReplayStore, SqlSessionStore
 
+    def sessions(namespace: str) -> SessionStore:
+        return SqlSessionStore(engine, namespace=namespace)
+
+    return _named_stores(space, sessions, SqlReplayStore(engine, namespace=space), SqlGroups(engine, namespace=space))
+
+
+def _named_stores(space: str, sessions: Callable[[str], SessionStore], replays: ReplayStore, groups: Groups) -> Stores:
     return Stores(
-        SqlSessionStore(engine, namespace=f"{space} session"),
-        SqlSessionStore(engine, namespace=f"{space} login"),
-        SqlSessionStore(engine, namespace=f"{space} ticket"),
-        SqlReplayStore(engine, namespace=space),
-        SqlGroups(engine, namespace=space),
+        sessions(f"{space} session"), sessions(f"{space} login"), sessions(f"{space} ticket"), replays, groups
     )

@@ -9,33 +9,37 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ostiary.errors import Refusal
+from ostiary.policy.character_ranges import (
+    DIGIT,
+    LAST_CODE_POINT,
+    LINE_FEED,
+    SPACE,
+    WORD,
+    Ranges,
+    complement,
+    is_single,
+    merged,
+)
 from ostiary.policy.pattern_syntax import MAX_DEPTH
 from ostiary.policy.patterns import compile_pattern
 
 MAX_REGEX_LENGTH: Final = 2_000
 
-_LAST: Final = 0x10FFFF
-
-Ranges = tuple[tuple[int, int], ...]
 """Code points, from and to, both included; sorted, without overlap."""
 
-_DIGIT: Final[Ranges] = ((48, 57),)
 _UPPER: Final[Ranges] = ((65, 90),)
 _LOWER: Final[Ranges] = ((97, 122),)
-_WORD: Final[Ranges] = ((48, 57), (65, 90), (95, 95), (97, 122))
-_SPACE: Final[Ranges] = ((9, 13), (32, 32))
 # Java's "." stops at each of these, the pattern language's at a line feed only.
-_LINE_FEED: Final[Ranges] = ((10, 10),)
 _LINE_ENDS: Final[Ranges] = ((10, 10), (13, 13), (0x85, 0x85), (0x2028, 0x2029))
 
 _POSIX: Final[dict[str, Ranges]] = {
-    "Digit": _DIGIT,
+    "Digit": DIGIT,
     "Upper": _UPPER,
     "Lower": _LOWER,
     "Alpha": (*_UPPER, *_LOWER),
-    "Alnum": (*_DIGIT, *_UPPER, *_LOWER),
+    "Alnum": (*DIGIT, *_UPPER, *_LOWER),
     "Punct": ((33, 47), (58, 64), (91, 96), (123, 126)),
-    "Space": _SPACE,
+    "Space": SPACE,
 }
 _CONTROLS: Final = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "a": "\a", "e": "\x1b"}
 # Java ignores case by changing single characters to upper and back to lower, so these are letters of ASCII to it, too.
@@ -212,7 +216,9 @@ class _Parser:
         self.at += 1
         if character == ".":
             return _Set(
-                ((0, _LAST),) if self.flags.dot_all else _complement(_LINE_FEED if self.flags.one_line else _LINE_ENDS)
+                ((0, LAST_CODE_POINT),)
+                if self.flags.dot_all
+                else complement(LINE_FEED if self.flags.one_line else _LINE_ENDS)
             )
         return _Set(self._cased(_ranges(character)))
 
@@ -238,10 +244,10 @@ class _Parser:
         self.at += 1
         character = self._peek()
         self.at += 1
-        classes = {"d": _DIGIT, "w": _WORD, "s": _SPACE}
+        classes = {"d": DIGIT, "w": WORD, "s": SPACE}
         if character.lower() in classes:
             found = classes[character.lower()]
-            return found if character.islower() else _complement(found)
+            return found if character.islower() else complement(found)
         if character in _CONTROLS:
             return _ranges(_CONTROLS[character])
         if character in ("x", "u"):
@@ -276,13 +282,13 @@ class _Parser:
             if self._peek() == "-" and self._peek(2) not in ("-]", "-[", "-"):
                 self.at += 1
                 high = self._class_member(False)
-                if not (_single(low) and _single(high)) or high[0][0] < low[0][0]:
+                if not (is_single(low) and is_single(high)) or high[0][0] < low[0][0]:
                     raise self._refused("a range from one character up to another", self._peek(3))
                 low = ((low[0][0], high[0][0]),)
             found.extend(self._cased(low))
         self.at += 1
-        ranges = _merged(found)
-        return _complement(ranges) if negated else ranges
+        ranges = merged(found)
+        return complement(ranges) if negated else ranges
 
     def _class_member(self, first: bool) -> Ranges:
         character = self._peek()
@@ -306,37 +312,11 @@ class _Parser:
                 start, end = max(low, letters[0]), min(high, letters[1])
                 if start <= end:
                     both.append((start + distance, end + distance))
-        return _merged(both)
+        return merged(both)
 
 
 def _ranges(characters: str) -> Ranges:
-    return _merged([(ord(character), ord(character)) for character in characters])
-
-
-def _single(ranges: Ranges) -> bool:
-    return len(ranges) == 1 and ranges[0][0] == ranges[0][1]
-
-
-def _merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-        else:
-            merged.append((low, high))
-    return tuple(merged)
-
-
-def _complement(ranges: Ranges) -> Ranges:
-    others: list[tuple[int, int]] = []
-    start = 0
-    for low, high in ranges:
-        if low > start:
-            others.append((start, low - 1))
-        start = high + 1
-    if start <= _LAST:
-        others.append((start, _LAST))
-    return tuple(others)
+    return merged([(ord(character), ord(character)) for character in characters])
 
 
 def _without(node: _Node, excluded: Ranges) -> _Node:
@@ -344,7 +324,7 @@ def _without(node: _Node, excluded: Ranges) -> _Node:
         return node
     match node:
         case _Set(ranges):
-            left = _complement(_merged((*_complement(ranges), *excluded)))
+            left = complement(merged((*complement(ranges), *excluded)))
             if not left:
                 raise _unequal("no character that such a text can't hold", _set_text(ranges))
             return _Set(left)
@@ -369,19 +349,19 @@ def _text(node: _Node) -> str:
 
 
 def _set_text(ranges: Ranges) -> str:
-    if _single(ranges):
+    if is_single(ranges):
         return _escaped(ranges[0][0], inside=False)
-    for shorthand, known in (("d", _DIGIT), ("w", _WORD), ("s", _SPACE)):
+    for shorthand, known in (("d", DIGIT), ("w", WORD), ("s", SPACE)):
         if ranges == known:
             return "\\" + shorthand
-        if ranges == _complement(known):
+        if ranges == complement(known):
             return "\\" + shorthand.upper()
-    if ranges == ((0, _LAST),):
+    if ranges == ((0, LAST_CODE_POINT),):
         return "[\\s\\S]"
-    if ranges == _complement(_LINE_FEED):
+    if ranges == complement(LINE_FEED):
         return "."
-    negated = ranges[-1][1] == _LAST
-    shown = _complement(ranges) if negated else ranges
+    negated = ranges[-1][1] == LAST_CODE_POINT
+    shown = complement(ranges) if negated else ranges
     return f"[{'^' if negated else ''}{''.join(_range_text(low, high) for low, high in shown)}]"
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ostiary.errors import Refusal
+from ostiary.policy.character_ranges import Ranges
 from ostiary.policy.pattern_syntax import (
     Char,
     Either,
     Group,
     Node,
-    Ranges,
     Repeat,
     Sequence,
     parse_pattern,

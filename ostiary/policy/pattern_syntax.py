@@ -4,18 +4,10 @@ import string
 from dataclasses import dataclass
 
 from ostiary.errors import Refusal
+from ostiary.policy.character_ranges import DIGIT, LINE_FEED, SPACE, WORD, Ranges, complement, is_single, merged
 
 MAX_PATTERN_LENGTH = 512
 MAX_DEPTH = 16
-
-_LAST_CODE_POINT = 0x10FFFF
-
-Ranges = tuple[tuple[int, int], ...]
-
-_DIGIT: Ranges = ((48, 57),)
-_WORD: Ranges = ((48, 57), (65, 90), (95, 95), (97, 122))
-_SPACE: Ranges = ((9, 13), (32, 32))
-_NEWLINE: Ranges = ((10, 10),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +151,7 @@ class _Parser:
         if character in "*+?{}]^$":
             raise self._problem("a backslash before it where it stands for itself", character)
         self.at += 1
-        return Char(_without(_NEWLINE) if character == "." else _single(character))
+        return Char(complement(LINE_FEED) if character == "." else _single(character))
 
     def _group(self, depth: int) -> Node:
         self.at += 1
@@ -177,13 +169,13 @@ class _Parser:
     def _escape(self) -> Ranges:
         self.at += 1
         character = self._peek()
-        known = {"d": _DIGIT, "w": _WORD, "s": _SPACE}
+        known = {"d": DIGIT, "w": WORD, "s": SPACE}
         if character and character in known:
             self.at += 1
             return known[character]
         if character and character.lower() in known:
             self.at += 1
-            return _without(known[character.lower()])
+            return complement(known[character.lower()])
         if not character or character not in string.punctuation:
             raise self._problem("punctuation or one of d D w W s S after the backslash", character or "the end")
         self.at += 1
@@ -200,13 +192,13 @@ class _Parser:
             if self._peek() == "-" and self.text[self.at + 1 : self.at + 2] != "]":
                 self.at += 1
                 high = self._class_member()
-                if not _is_single(low) or not _is_single(high) or high[0][0] < low[0][0]:
+                if not is_single(low) or not is_single(high) or high[0][0] < low[0][0]:
                     raise self._problem("a range from one character up to another", self.text[start : self.at])
                 low = ((low[0][0], high[0][0]),)
             ranges.extend(low)
         self.at += 1
-        merged = _merged(ranges)
-        return _without(merged) if negated else merged
+        found = merged(ranges)
+        return complement(found) if negated else found
 
     def _class_member(self) -> Ranges:
         character = self._peek()
@@ -222,29 +214,3 @@ class _Parser:
 
 def _single(character: str) -> Ranges:
     return ((ord(character), ord(character)),)
-
-
-def _is_single(ranges: Ranges) -> bool:
-    return len(ranges) == 1 and ranges[0][0] == ranges[0][1]
-
-
-def _merged(ranges: list[tuple[int, int]]) -> Ranges:
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-        else:
-            merged.append((low, high))
-    return tuple(merged)
-
-
-def _without(ranges: Ranges) -> Ranges:
-    others: list[tuple[int, int]] = []
-    start = 0
-    for low, high in ranges:
-        if low > start:
-            others.append((start, low - 1))
-        start = high + 1
-    if start <= _LAST_CODE_POINT:
-        others.append((start, _LAST_CODE_POINT))
-    return tuple(others)

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ostiary.policy.character_ranges import Ranges
 from ostiary.policy.pattern_literals import Literals, literals_of
 from ostiary.policy.pattern_syntax import (
     MAX_PATTERN_LENGTH,
@@ -18,7 +19,6 @@ from ostiary.policy.pattern_syntax import (
     Either,
     Group,
     Node,
-    Ranges,
     Repeat,
     Sequence,
     parse_pattern,

@@ -7,9 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 from sqlalchemy import Engine
 
@@ -44,6 +41,7 @@ from ostiary.storage.engine import open_engine, reading
 from ostiary.storage.memory import MemoryReplayStore
 from ostiary.storage.migrate import upgrade
 from ostiary.web.log import make_log
+from tests.attribute_authority.query_home import make_signer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOME = "https://idp.uni.example"
@@ -60,22 +58,6 @@ policies:
     rules: [{{id: name, permit: displayName}}]
   - {{id: inside, for: {{requesters: {LAB}}}, when: {{network: 127.0.0.0/8}}, rules: [{{id: name, permit: displayName}}]}}
 """
-
-
-def make_signer() -> Signer:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return Signer(key, certificate.public_bytes(serialization.Encoding.DER))
 
 
 IDP_SIGNER, FRONT_SIGNER, OWNER_SIGNER, SP_SIGNER = make_signer(), make_signer(), make_signer(), make_signer()
