@@ -1,6 +1,7 @@
 """Puts a `Shire` together from its settings: stores, policies, metadata and keys, each reloaded when its file changes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.clock import Clock, SystemClock
 from ostiary.config import Holder, Sources, ValkeySettings, load_settings
 from ostiary.federation.keys import load_key_ring
+from ostiary.federation.registry import Registry
 from ostiary.federation.sources import load_registry
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.policy.access_document import load_access_policy
@@ -36,20 +38,27 @@ def make_shire(
     log: Log | None = None,
     transport: SoapTransport | None = None,
     stores: Stores | None = None,
+    registry: Callable[[], Registry] | None = None,
 ) -> Shire:
     """A resource from its configuration. Raises `ConfigurationError` where a file, policy, key or metadata can't be used.
 
-    What is not given is made: the system's clock, a log on standard error, HTTP(S) and the store that the settings name.
+    What is not given is made: the system's clock, a log on standard error, HTTP(S), the store that the settings name, and the registry of
+    their metadata (a service that has read it already gives its own).
     """
     settings = config if isinstance(config, ShireSettings) else load_settings(config, ShireSettings)
     clock = clock or SystemClock()
     log = log or make_log(clock, service=settings.entity_id)
-    holder = Holder(lambda sources: load_snapshot(settings, sources, clock.now(), log), every=_LOOK_EVERY)
+
+    def load(sources: Sources) -> Snapshot:
+        known = registry() if registry is not None else _registry(settings, sources, clock.now(), log)
+        return load_snapshot(settings, sources, known)
+
+    holder = Holder(load, every=_LOOK_EVERY)
 
     def snapshot(now: datetime) -> Snapshot:
         if (problem := holder.poll(now)) is not None:
             log.error("reload_refused", code=problem.code, found=str(problem))
-        return holder.value
+        return holder.value if registry is None else replace(holder.value, registry=registry())
 
     pages = make_pages()
     return Shire(
@@ -63,16 +72,19 @@ def make_shire(
     )
 
 
-def load_snapshot(settings: ShireSettings, sources: Sources, now: datetime, log: Log) -> Snapshot:
+def load_snapshot(settings: ShireSettings, sources: Sources, registry: Registry) -> Snapshot:
     """Everything that may change while the resource runs, read anew and as a whole."""
     return Snapshot(
-        registry=load_registry(
-            [entry.source() for entry in settings.trust.metadata], now=now, sources=sources, leave_out=left_out(log)
-        ),
+        registry=registry,
         accept=load_acceptance_policy(settings.accept, sources=sources),
         access=load_access_policy(settings.access, sources=sources),
         keys=load_key_ring(settings.trust.keys, sources),
     )
+
+
+def _registry(settings: ShireSettings, sources: Sources, now: datetime, log: Log) -> Registry:
+    files = [entry.source() for entry in settings.trust.metadata]
+    return load_registry(files, now=now, sources=sources, leave_out=left_out(log))
 
 
 def make_pages() -> Pages:

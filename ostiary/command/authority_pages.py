@@ -71,14 +71,19 @@ def serve_pages(
     pages: Flask,
     settings: AttributeAuthoritySettings,
     *,
+    registry: Callable[[], Registry],
     engine: Engine,
     clock: Clock,
     log: Log,
 ) -> None:
     """Puts the pages beside the endpoint for queries: what is not for that goes through the middleware to them. ``engine`` is the
-    authority's own database, where the sessions of the pages are kept."""
+    authority's own database, where the sessions of the pages are kept; ``registry`` gives what it knows of the federation."""
     shire = make_shire(
-        pages_settings(settings), clock=clock, log=log, stores=stores_in(engine, settings.pages_entity_id)
+        pages_settings(settings),
+        clock=clock,
+        log=log,
+        stores=stores_in(engine, settings.pages_entity_id),
+        registry=registry,
     )
     protected = ShireMiddleware(pages.wsgi_app, shire)
     answer_query: WSGIApplication = queries.wsgi_app

@@ -206,7 +206,7 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
             engine=engine,
         )
         add_administration(pages, Administration(desk, lambda: signed_in.visitor().principal, clock))
-        serve_pages(app, pages, settings, engine=engine, clock=clock, log=log)
+        serve_pages(app, pages, settings, registry=registry, engine=engine, clock=clock, log=log)
     app.extensions[LOOK_NOW] = watching.look_now
     return app
 
