@@ -76,6 +76,14 @@ def refuse_part_of(entry: Entry, attribute: str) -> None:
         raise Unavailable("aa.connector_groups", expected=f"all values of {attribute}", found=f"a part at {entry.dn}")
 
 
+def texts_only(entry: Entry, attribute: str) -> list[str]:
+    """The values that are not empty. Raises `Unavailable` (``aa.connector_value``) where one of them is no text."""
+    texts = [text for text in entry.texts(attribute) if text]
+    if len(texts) != len([value for value in entry.values(attribute) if value]):
+        raise Unavailable("aa.connector_value", expected=f"text in {attribute}", found=f"bytes at {entry.dn}")
+    return texts
+
+
 _Found = tuple[list[Entry], list[str]]
 """Entries of groups, and from where to go on."""
 
@@ -83,17 +91,17 @@ _Found = tuple[list[Entry], list[str]]
 def _walk(rules: GroupRules, start: Sequence[str], step: Callable[[Sequence[str]], _Found]) -> list[Entry]:
     found: dict[str, Entry] = {}
     asked: set[str] = set()
-    frontier = list(start)
+    reached = list(start)
     for level in range(1, rules.depth + 2):
-        frontier = [dn for dn in {_folded(dn): dn for dn in frontier}.values() if _folded(dn) not in asked]
+        frontier = {folded: dn for dn in reached if (folded := _folded(dn)) not in asked}
         if not frontier:
             break
-        asked.update(map(_folded, frontier))
+        asked.update(frontier)
         # Names lead also to entries that are no group that counts, or nowhere.
         if len(asked) > 4 * rules.most:
             raise _too_many(rules)
-        entries, frontier = step(frontier)
-        new = {_folded(entry.dn): entry for entry in entries if _folded(entry.dn) not in found}
+        entries, reached = step(list(frontier.values()))
+        new = {folded: entry for entry in entries if (folded := _folded(entry.dn)) not in found}
         if new and level > rules.depth:
             raise Unavailable("aa.connector_groups", expected=f"groups at most {rules.depth} deep", found="deeper ones")
         found.update(new)
@@ -162,9 +170,7 @@ def _named_in(entry: Entry, rules: GroupRules) -> list[str]:
 def _called(entry: Entry, rules: GroupRules) -> Sequence[str]:
     if rules.named_by == NAME:
         return (entry.dn,)
-    names = [name for name in entry.texts(rules.named_by) if name]
-    if len(names) != len([value for value in entry.values(rules.named_by) if value]):
-        raise Unavailable("aa.connector_value", expected=f"text in {rules.named_by}", found=f"bytes at {entry.dn}")
+    names = texts_only(entry, rules.named_by)
     if any(len(rules.prefix + name) > MAX_VALUE_LENGTH for name in names):
         raise Unavailable("aa.connector_value", expected=f"at most {MAX_VALUE_LENGTH} characters", found="more")
     return names

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from attribute_authority.connectors.groups import GroupRules, groups_of, refuse_part_of
+from attribute_authority.connectors.groups import GroupRules, groups_of, refuse_part_of, texts_only
 from attribute_authority.connectors.protocol import MAX_VALUE_LENGTH, Found
 from ostiary.errors import Unavailable
 from ostiary.ldap.people import LdapPeople
@@ -77,13 +77,10 @@ class LdapConnector:
 
     def _values(self, entry: Entry, attribute: str) -> list[str]:
         refuse_part_of(entry, attribute)
-        raw = [value for value in entry.values(attribute) if value]
         if attribute.lower() in self._binary:
-            texts = [base64.b64encode(value).decode("ascii") for value in raw]
+            texts = [base64.b64encode(value).decode("ascii") for value in entry.values(attribute) if value]
         else:
-            texts = [text for text in entry.texts(attribute) if text]
-            if len(texts) != len(raw):
-                raise Unavailable("aa.connector_value", expected=f"text in {attribute}", found=f"bytes at {entry.dn}")
+            texts = texts_only(entry, attribute)
         if any(len(text) > MAX_VALUE_LENGTH for text in texts):
             expected = f"at most {MAX_VALUE_LENGTH} characters in {attribute}"
             raise Unavailable("aa.connector_value", expected=expected, found=f"more at {entry.dn}")

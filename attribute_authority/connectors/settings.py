@@ -211,13 +211,14 @@ def check_connectors(connectors: Sequence[ConnectorSettings]) -> None:
     for position, connector in enumerate(connectors):
         if connector.name in stand_ins:
             continue
-        for asked in (connector, *(by_name[name] for name in _failover(connector))):
+        either = (connector, *(by_name[name] for name in _failover(connector)))
+        for asked in either:
             missing = [] if not isinstance(asked, AskedConnectorSettings) else sorted(set(asked.needs()) - found)
             if missing:
                 expected = f"a connector before {connector.name} that finds {missing[0]}"
                 known = ", ".join(sorted(found)) or "nothing"
                 raise WrongSetting("aa.connector_order", expected=expected, found=known, at=("connectors", position))
-        for asked in (connector, *(by_name[name] for name in _failover(connector))):
+        for asked in either:
             names = asked.names()
             if names is None:
                 return

@@ -9,9 +9,8 @@ from attribute_authority.connectors.settings import Name, ScopeText
 from attribute_authority.resolver.definitions import Constants, Definition, find_cycle
 from attribute_authority.resolver.transformations import Condition, Template, ValueMap, read_template
 from ostiary.config import WrongSetting, nearest_key
-from ostiary.errors import Refusal
 from ostiary.policy.captures import compile_capture
-from ostiary.policy.fields import AttributeNames, PatternText, PolicyFields, Texts, as_pattern, as_set
+from ostiary.policy.fields import AttributeNames, PatternText, PolicyFields, Texts, as_pattern, as_set, checked_by
 from ostiary.policy.pattern_syntax import MAX_PATTERN_LENGTH
 from ostiary.policy.patterns import compile_pattern
 from ostiary.policy.values import ValueTest
@@ -40,22 +39,6 @@ def _defined_name(text: str) -> str:
     return name
 
 
-def _checked_template(text: str) -> str:
-    try:
-        read_template(text)
-    except Refusal as problem:
-        raise WrongSetting(problem.code, expected=problem.expected, found=problem.found) from problem
-    return text
-
-
-def _checked_capture(text: str) -> str:
-    try:
-        compile_capture(text)
-    except Refusal as problem:
-        raise WrongSetting(problem.code, expected=problem.expected, found=problem.found) from problem
-    return text
-
-
 DefinedName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9:._/#-]*$", max_length=_LONGEST_NAME),
@@ -63,10 +46,12 @@ DefinedName = Annotated[
 ]
 """A name, or an OID or URI that standards know, which means the friendly name."""
 
-TemplateText = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_checked_template)]
+TemplateText = Annotated[
+    str, StringConstraints(min_length=1, max_length=4096), AfterValidator(checked_by(read_template))
+]
 SplitText = Annotated[
     str,
-    AfterValidator(_checked_capture),
+    AfterValidator(checked_by(compile_capture)),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_PATTERN_LENGTH}),
 ]
 WireName = Annotated[str, StringConstraints(pattern=_URI_TEXT, max_length=_LONGEST_NAME)]

@@ -1,7 +1,7 @@
 """How attributes are made from what the connectors found: which definition before which, and what each one makes. Pure."""
 
 import re
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -148,19 +148,14 @@ def _walked(definitions: Sequence[Definition]) -> tuple[tuple[Definition, ...], 
 def depending_on(definitions: Sequence[Definition], sources: Container[str]) -> frozenset[str]:
     """The names of the definitions (from `in_order`) that depend, straight or through others, on one of these ``sources`` of the
     connectors, or make a value that names its requester."""
-    made_for = {definition.name for definition in definitions if definition.name in NAME_ID_VALUED}
-    return frozenset(made_for | _reached(definitions, sources, made_for))
-
-
-def _reached(definitions: Sequence[Definition], sources: Container[str], start: Collection[str]) -> set[str]:
     names = {definition.name for definition in definitions}
-    found = set(start)
+    found = names & NAME_ID_VALUED
     for definition in definitions:
         for needed in definition.inputs():
             from_definition = needed in names and needed != definition.name
             if needed in found if from_definition else needed in sources:
                 found.add(definition.name)
-    return found
+    return frozenset(found)
 
 
 def make_attributes(

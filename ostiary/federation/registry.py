@@ -50,7 +50,7 @@ class Registry:
         """The same with one entity more, which is found by its entityID and stands in no list. It takes the place of one that metadata has
         under that name: who vouches for this one knows it better."""
         others = (known for known in self._entities.values() if known.entity_id != entity.entity_id)
-        return Registry((*others, entity), self.sources, unlisted=frozenset({entity.entity_id}))
+        return Registry((*others, entity), self.sources, unlisted=self._unlisted | {entity.entity_id})
 
     def get(self, entity_id: str, now: datetime) -> Entity | None:
         """The entity, or None when it is unknown or its metadata has expired (``valid_until`` is exclusive)."""

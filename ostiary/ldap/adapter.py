@@ -43,9 +43,7 @@ class Ldap3Directory:
 
     def find_one(self, base: str, wanted: Filter, attributes: Sequence[str]) -> Entry | None:
         asked = Asked(base, write_filter(wanted), tuple(attributes))
-        found = self._ask(asked)
-        if found is None:
-            raise Unavailable("ldap.base_dn", expected=f"{base}, readable by {self._settings.bind_dn or 'anybody'}")
+        found = self._ask_below(asked)
         if not found.complete or len(found.entries) > 1:
             names = ", ".join(entry.dn for entry in found.entries)
             raise Unavailable("ldap.ambiguous", expected="one entry", found=f"{asked.text}: {names or 'more'}")
@@ -53,15 +51,21 @@ class Ldap3Directory:
 
     def find_many(self, base: str, wanted: Filter, attributes: Sequence[str], *, most: int) -> Several:
         """As `ostiary.ldap.port.LdapSearches` says."""
-        found = self._ask(Asked(base, write_filter(wanted), tuple(attributes), most=most + 1))
-        if found is None:
-            raise Unavailable("ldap.base_dn", expected=f"{base}, readable by {self._settings.bind_dn or 'anybody'}")
+        found = self._ask_below(Asked(base, write_filter(wanted), tuple(attributes), most=most + 1))
         return Several(found.entries[:most], found.complete and len(found.entries) <= most)
 
     def read(self, dn: str, wanted: Filter, attributes: Sequence[str]) -> Entry | None:
         """As `ostiary.ldap.port.LdapSearches` says."""
         found = self._ask(Asked(dn, write_filter(wanted), tuple(attributes), scope=BASE))
         return found.entries[0] if found is not None and found.entries else None
+
+    def _ask_below(self, asked: Asked) -> Several:
+        """Raises `Unavailable` (``ldap.base_dn``) where the base is not there."""
+        found = self._ask(asked)
+        if found is None:
+            readable = f"{asked.base}, readable by {self._settings.bind_dn or 'anybody'}"
+            raise Unavailable("ldap.base_dn", expected=readable)
+        return found
 
     def _ask(self, asked: Asked) -> Several | None:
         """None where the base is not there."""

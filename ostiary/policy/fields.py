@@ -21,7 +21,9 @@ from ostiary.policy.urltree import make_prefix, make_tree
 from ostiary.policy.values import ValueTest
 
 
-def _checked_by(compiler: Callable[[str], object]) -> Callable[[str], str]:
+def checked_by(compiler: Callable[[str], object]) -> Callable[[str], str]:
+    """For an annotated text: it stays as it is where ``compiler`` takes it, whose `Refusal` becomes `WrongSetting`."""
+
     def check(text: str) -> str:
         try:
             compiler(text)
@@ -43,7 +45,9 @@ def one_or_many(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 4096}
-NAME_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9:._/#-]*$", "maxLength": 256}
+# A name may be a URI: attributes that no standard names go by one.
+_NAME = r"^[A-Za-z][A-Za-z0-9:._/#-]*$"
+NAME_SCHEMA = {"type": "string", "pattern": _NAME, "maxLength": 256}
 ID_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]*$", "maxLength": 128}
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -52,8 +56,7 @@ Texts = Annotated[
 ]
 """One text or a list of them; the same for the other plurals below."""
 
-# A name may be a URI: attributes that no standard names go by one.
-AttributeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9:._/#-]*$", max_length=256)]
+AttributeName = Annotated[str, StringConstraints(pattern=_NAME, max_length=256)]
 AttributeNames = Annotated[
     tuple[AttributeName, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(NAME_SCHEMA))
 ]
@@ -64,18 +67,18 @@ Id = Annotated[
 
 PatternText = Annotated[
     str,
-    AfterValidator(_checked_by(check_pattern)),
+    AfterValidator(checked_by(check_pattern)),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_PATTERN_LENGTH}),
 ]
 
 _TARGET = {"type": "string", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^/@?#\s]+[^@?#\s\\]*$", "maxLength": 4096}
-Target = Annotated[str, AfterValidator(_checked_by(make_tree))]
+Target = Annotated[str, AfterValidator(checked_by(make_tree))]
 Targets = Annotated[
     tuple[Target, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(_TARGET))
 ]
 
 _PATH = {"type": "string", "pattern": r"^/[^?#%\\;]*$", "maxLength": 4096}
-PathPrefix = Annotated[str, AfterValidator(_checked_by(make_prefix))]
+PathPrefix = Annotated[str, AfterValidator(checked_by(make_prefix))]
 PathPrefixes = Annotated[
     tuple[PathPrefix, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(_PATH))
 ]

@@ -195,6 +195,10 @@ def _body(response: http.client.HTTPResponse, most: int) -> bytes | None:
     """The whole body; None when it has more than so many bytes. Raises `http.client.HTTPException`, `OSError`."""
     if response.length is not None:
         return response.read() if response.length <= most else None
+    return _up_to(response, most)
+
+
+def _up_to(response: http.client.HTTPResponse | urllib3.BaseHTTPResponse, most: int) -> bytes | None:
     body = b""
     while chunk := response.read1(65_536):
         body += chunk
@@ -229,13 +233,9 @@ def close_pool(pool: urllib3.PoolManager) -> None:
 
 def read_limited(response: urllib3.BaseHTTPResponse, most: int) -> bytes | None:
     """The whole body of a response that was not read yet; None when it has more than so many bytes. Raises what urllib3 raises."""
-    body = b""
-    while chunk := response.read1(65_536):
-        body += chunk
-        if len(body) > most:
-            response.close()
-            return None
-    response.release_conn()
+    body = _up_to(response, most)
+    if body is not None:
+        response.release_conn()
     # The connection is kept; what was opened to read this answer is not.
     response.close()
     return body

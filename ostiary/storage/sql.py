@@ -126,11 +126,7 @@ class SqlReplayStore:
         self._sweeper = Sweeper(engine, replay_entry.c.key, replay_entry.c.expires)
 
     def first_use(self, key: str, *, expires: datetime, now: datetime) -> bool:
-        if expires <= now:
-            return False
-        first = self._first_use(stored_key(self._namespace, key), expires, now)
-        self._sweeper.sweep(now)
-        return first
+        return self.first_use_with(key, lambda _: None, expires=expires, now=now)
 
     def first_use_with(
         self, key: str, then: Callable[[Connection], object], *, expires: datetime, now: datetime
@@ -142,9 +138,7 @@ class SqlReplayStore:
         self._sweeper.sweep(now)
         return first
 
-    def _first_use(
-        self, name: str, expires: datetime, now: datetime, then: Callable[[Connection], object] = lambda _: None
-    ) -> bool:
+    def _first_use(self, name: str, expires: datetime, now: datetime, then: Callable[[Connection], object]) -> bool:
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as connection:

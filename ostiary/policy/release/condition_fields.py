@@ -1,7 +1,6 @@
 """The keys with which policy documents say when a policy applies; compiles them, decides nothing."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, date
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,7 +8,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from ostiary.config import NetworkText, WrongSetting, networks
-from ostiary.policy.fields import AttributeName, PolicyFields, Texts, ValueTestFields, as_set, listed, one_or_many
+from ostiary.policy.fields import (
+    AttributeName,
+    PolicyFields,
+    Texts,
+    ValueTestFields,
+    as_set,
+    checked_by,
+    listed,
+    one_or_many,
+)
 from ostiary.policy.release.audience_fields import OneOrMany
 from ostiary.policy.release.circumstances import MINUTES_OF_A_DAY, Condition, PersonTest
 from ostiary.policy.release.wire_names import friendly
@@ -52,16 +60,8 @@ def _zone(text: str) -> ZoneInfo:
         raise WrongSetting("policy.time_zone", expected="a name such as Europe/Vienna", found=text[:40]) from None
 
 
-def _good(compiler: Callable[[str], object]) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        compiler(text)
-        return text
-
-    return check
-
-
-_MinuteText = Annotated[str, AfterValidator(_good(_minutes)), WithJsonSchema(_MINUTE_SCHEMA)]
-_DayText = Annotated[str, AfterValidator(_good(_day)), WithJsonSchema(_DAY_SCHEMA)]
+_MinuteText = Annotated[str, AfterValidator(checked_by(_minutes)), WithJsonSchema(_MINUTE_SCHEMA)]
+_DayText = Annotated[str, AfterValidator(checked_by(_day)), WithJsonSchema(_DAY_SCHEMA)]
 _Networks = Annotated[
     tuple[NetworkText, ...],
     Field(min_length=1),
@@ -149,7 +149,7 @@ class ConditionFields(PolicyFields):
     time: TimeOfDayFields | None = Field(default=None, description="Time of day.")
     weekdays: _Weekdays | None = Field(default=None, description="Days of the week, in English and in full.")
     dates: DatesFields | None = Field(default=None, description="Dates.")
-    time_zone: Annotated[str, AfterValidator(_good(_zone))] | None = Field(
+    time_zone: Annotated[str, AfterValidator(checked_by(_zone))] | None = Field(
         default=None, description="Where time, weekdays and dates are read, such as Europe/Vienna; UTC by default."
     )
     network: _Networks | None = Field(

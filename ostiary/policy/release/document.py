@@ -174,8 +174,7 @@ def compile_release_policies(read: Iterable[Document], *, sources: Sources | Non
     documents = _with_bundles(read, sources)
     ids = UniqueIds()
     shared = _Shared({}, {})
-    for document in documents:
-        content = _without_policies(document)
+    for document, content in documents:
         for name, members in content.groups.items():
             ids.add(f"group {name}", document, "groups", name)
             shared.groups[name] = members
@@ -183,7 +182,7 @@ def compile_release_policies(read: Iterable[Document], *, sources: Sources | Non
             ids.add(f"value set {name}", document, "value_sets", name)
             shared.value_sets[name] = frozenset(values)
     policies: list[ReleasePolicy] = []
-    for document in documents:
+    for document, _ in documents:
         # One document after the other: what was validated is much larger than what is kept of it.
         for position, fields in enumerate(settings_from(document, ReleaseDocument).policies):
             ids.add(fields.id, document, "policies", position, "id")
@@ -204,18 +203,19 @@ def _without_policies(document: Document) -> ReleaseDocument:
     return settings_from(replace(document, data=data), ReleaseDocument)
 
 
-def _with_bundles(read: Iterable[Document], sources: Sources | None) -> list[Document]:
-    """Each bundle stands where it is used first; its name again changes nothing."""
-    documents: list[Document] = []
+def _with_bundles(read: Iterable[Document], sources: Sources | None) -> list[tuple[Document, ReleaseDocument]]:
+    """Each with what it holds beside policies. Each bundle stands where it is used first; its name again changes nothing."""
+    documents: list[tuple[Document, ReleaseDocument]] = []
     known = frozenset(bundles().values())
     shipped: set[Path] = set()
     for document in read:
         if document.path in shipped:
             continue
-        documents.append(document)
+        content = _without_policies(document)
+        documents.append((document, content))
         if document.path in known:
             shipped.add(document.path)
-        for position, name in enumerate(_without_policies(document).use or ()):
+        for position, name in enumerate(content.use or ()):
             try:
                 file = bundle_file(name)
             except WrongSetting as problem:
@@ -224,7 +224,8 @@ def _with_bundles(read: Iterable[Document], sources: Sources | None) -> list[Doc
                 ) from None
             if file not in shipped:
                 shipped.add(file)
-                documents.append(load_document(file, sources=sources))
+                bundle = load_document(file, sources=sources)
+                documents.append((bundle, _without_policies(bundle)))
     return documents
 
 

@@ -44,18 +44,15 @@ def index_policies(policies: Iterable[ReleasePolicy]) -> ReleasePolicies:
     for position, policy in enumerate(kept):
         audience = policy.audience
         keys = _exact_keys(audience)
-        if keys is None and audience.pattern is not None:
-            keys = None if _tells_apart(audience.pattern) else _wide_keys(audience)
-            if keys is None:
-                by_pattern.append((audience.pattern, position))
-                continue
-        if keys is None:
+        if keys is None and (audience.pattern is None or not _tells_apart(audience.pattern)):
             keys = _wide_keys(audience)
-        if keys is None:
+        if keys is not None:
+            for key in keys:
+                by_key.setdefault(key, []).append(position)
+        elif audience.pattern is not None:
+            by_pattern.append((audience.pattern, position))
+        else:
             for_others.append(position)
-            continue
-        for key in keys:
-            by_key.setdefault(key, []).append(position)
     return ReleasePolicies(
         kept,
         {key: tuple(positions) for key, positions in by_key.items()},

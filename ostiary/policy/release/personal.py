@@ -29,10 +29,9 @@ def as_she_wishes(
     considered = attributes or decision.attributes
     verdicts = tuple(_unless_she_withholds(verdict, wish, precedence) for verdict in decision.verdicts)
     if attributes and requester is not None and precedence.may_release_to(requester):
-        others = _not_hers_to_add(requester, verdicts)
+        others = _not_hers_to_add(requester, verdicts) | precedence.never_release
         verdicts = tuple(
-            verdict if verdict.attribute in others else _if_she_adds(verdict, wish, requester, precedence)
-            for verdict in verdicts
+            verdict if verdict.attribute in others else _if_she_adds(verdict, wish) for verdict in verdicts
         )
     if verdicts == decision.verdicts:
         return decision
@@ -55,10 +54,8 @@ def _unless_she_withholds(verdict: Verdict, wish: Wish, precedence: Precedence) 
     return verdict
 
 
-def _if_she_adds(verdict: Verdict, wish: Wish, requester: Requester, precedence: Precedence) -> Verdict:
+def _if_she_adds(verdict: Verdict, wish: Wish) -> Verdict:
     if verdict.bound or verdict.reason not in ("deny", "no_rule"):
-        return verdict
-    if not precedence.may_release(requester, verdict.attribute):
         return verdict
     if wish(verdict.attribute, verdict.value) != "chosen":
         return verdict
