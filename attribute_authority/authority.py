@@ -86,8 +86,7 @@ class Authority:
 
     def preview(self, request: ReleaseRequest) -> Release:
         """The same answer for somebody who only wants to know it (`attribute_authority.explained`): no line says that it was released."""
-        if not self._people.is_active(request.principal):
-            raise Missing("aa.unknown_principal", expected="an active person", found="none")
+        self._check_active(request)
         return self._considered(request, lambda *_: None)
 
     def policies(self, at: datetime) -> ReleasePolicies:
@@ -117,6 +116,10 @@ class Authority:
             circumstances=_circumstances(request, self._resolve(request)),
         )
 
+    def _check_active(self, request: ReleaseRequest) -> None:
+        if not self._people.is_active(request.principal):
+            raise Missing("aa.unknown_principal", expected="an active person", found="none")
+
     def _considered(self, request: ReleaseRequest, tell: _Tell) -> Release:
         resolution = self._resolve(request)
         requester = self._who_asks(request)
@@ -145,8 +148,7 @@ class Authority:
 
         Nothing leaves. Raises as `release` does.
         """
-        if not self._people.is_active(request.principal):
-            raise Missing("aa.unknown_principal", expected="an active person", found="none")
+        self._check_active(request)
         present = replace(request, at=now)
         resolution = self._resolve(present)
         requester = self._who_asks(present)

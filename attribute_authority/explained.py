@@ -3,11 +3,12 @@
 Asks exactly as the services do; nothing leaves, so nothing is written down as released. Decides nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from attribute_authority.authority import FindRequester
 from ostiary.policy.release import NotApplied, ReleasePolicies, Requester
 from ostiary.policy.release.wire_names import requested_in_our_names
 from ostiary.ports import Release, ReleaseRequest
@@ -60,9 +61,6 @@ class SaysWhatDoesNotApply(Protocol):
     def not_applied(self, request: ReleaseRequest) -> tuple[NotApplied, ...]:
         """The policies for this requester that do not apply to the request, and why. Raises `Unavailable`."""
         ...
-
-
-FindRequester = Callable[[str, datetime], Requester | None]
 
 
 def explain_release(

@@ -61,6 +61,7 @@ class ShireAsgiMiddleware:
         self._app = app
         self._shire = config if isinstance(config, Shire) else make_shire(config)
         self._core = CoreThreads(self._shire, threads)
+        self._forged = forged_headers(self._shire.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -75,12 +76,9 @@ class ShireAsgiMiddleware:
                 raise ValueError(f"no rule speaks of ASGI connections of the type {kind!r}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = request_of(scope, scope["method"])
-        if request.method == "POST" and self._shire.is_handler(request.path):
-            body = await body_of(receive)
-            if body is None:
-                return
-            request = replace(request, body=body)
+        request = await read_request(self._shire, scope, receive)
+        if request is None:
+            return
         answer = await self._core.handle(request)
         if isinstance(answer, Reply):
             await send_reply(answer, request.method, send)
@@ -89,7 +87,7 @@ class ShireAsgiMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As a GET that no login can answer. Browsers let any page open one with this site's cookies, so it has to say where it is from."""
-        request = request_of(scope, "GET")
+        request = _request_of(scope, "GET")
         request = replace(request, headers={**request.headers, "sec-fetch-mode": "websocket"})
         allowed = self._shire.settings.websockets == "by_rule" and request.headers.get("origin") == self._shire.origin
         answer = await self._core.handle(request) if allowed else None
@@ -111,10 +109,9 @@ class ShireAsgiMiddleware:
 
     def _passed(self, scope: Scope, answer: Passage) -> Scope:
         """What the application sees: no name of ours that somebody else put there."""
-        forged = forged_headers(self._shire.settings)
         passed = {
             **scope,
-            "headers": [pair for pair in scope["headers"] if not forged(pair[0].decode("latin-1"))],
+            "headers": [pair for pair in scope["headers"] if not self._forged(pair[0].decode("latin-1"))],
             ENVIRON_KEY: dict(answer.exports),
         }
         for key, value in ((PERSON_KEY, answer.person), (SESSION_KEY, answer.session), (DECISION_KEY, answer.decision)):
@@ -124,8 +121,17 @@ class ShireAsgiMiddleware:
         return passed
 
 
-def request_of(scope: Scope, method: str) -> Request:
-    """The request as the core sees it, without a body."""
+async def read_request(shire: Shire, scope: Scope, receive: Receive) -> Request | None:
+    """An HTTP request as the core sees it, with the body of a POST to the handlers. None: the client went away."""
+    request = _request_of(scope, scope["method"])
+    if request.method != "POST" or not shire.is_handler(request.path):
+        return request
+    body = await _body_of(receive)
+    return replace(request, body=body) if body is not None else None
+
+
+def _request_of(scope: Scope, method: str) -> Request:
+    """Without a body."""
     client = scope.get("client")
     return Request(
         method=method,
@@ -146,7 +152,7 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-async def body_of(receive: Receive) -> bytes | None:
+async def _body_of(receive: Receive) -> bytes | None:
     """The body up to the limit; one byte more tells the core's own check that there was more. None: the client went away."""
     parts, length = [], 0
     while length <= MAXIMUM_BODY:

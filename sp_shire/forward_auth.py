@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 from urllib.parse import quote, unquote_to_bytes
 
 from ostiary.errors import Missing, Refusal
-from sp_shire.asgi import CoreThreads, Receive, Scope, Send, body_of, request_of, send_reply
+from sp_shire.asgi import CoreThreads, Receive, Scope, Send, read_request, send_reply
 from sp_shire.assembly import make_shire
 from sp_shire.exports import exported_names
 from sp_shire.messages import Passage, Reply, Request
@@ -57,13 +57,10 @@ class ForwardAuth:
             return
         if scope["type"] != "http":
             raise ValueError(f"no rule speaks of ASGI connections of the type {scope['type']!r}")
-        request = request_of(scope, scope["method"])
+        request = await read_request(self._shire, scope, receive)
+        if request is None:
+            return
         if self._shire.is_handler(request.path):
-            if request.method == "POST":
-                body = await body_of(receive)
-                if body is None:
-                    return
-                request = replace(request, body=body)
             answer = await self._core.handle(request)
         else:
             answer = await self._asked(scope, request)

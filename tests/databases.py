@@ -5,7 +5,7 @@ xdist. ``make e2e`` starts servers and sets it, and OSTIARY_TEST_VALKEY, which h
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +49,19 @@ def emptied(url: str) -> "Engine":
         found.reflect(connection)
         found.drop_all(connection)
     return engine
+
+
+@contextmanager
+def upgraded(name: str, directory: Path, migrations: Sequence[Path]) -> "Iterator[Engine]":
+    """The one of `DATABASES` with this name, with the tables of ``migrations`` and nothing in them."""
+    from ostiary.storage.migrate import upgrade
+
+    engine = emptied(DATABASES[name](directory))
+    try:
+        upgrade(engine, migrations)
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager

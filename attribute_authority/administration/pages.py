@@ -95,6 +95,11 @@ def _language() -> str:
     return incoming.language(shell().pages.catalogue)
 
 
+def _names(desk: Desk, now: datetime) -> Mapping[str, str]:
+    """What people call each resource, by entityID."""
+    return {entity_id: name for name, entity_id in resources(desk.registry(), now, _language())}
+
+
 # --- what is in force
 
 
@@ -102,7 +107,7 @@ def _overview(administration: Administration) -> Response:
     _, now = administration.let_in()
     desk = administration.desk
     wanted = " ".join((optional(incoming.query(), "q", max_length=MAXIMUM_TYPED) or "").split())
-    names = {entity_id: name for name, entity_id in resources(desk.registry(), now, _language())}
+    names = _names(desk, now)
     files: list[tuple[str, str, list[PolicyInWords]]] = []
     count = shown = 0
     for file in desk.policies(now):
@@ -122,7 +127,8 @@ def _overview(administration: Administration) -> Response:
         count=count,
         left_out=count - shown,
         files=[(name, public_url_for("admin_dry_run", file=path), words) for name, path, words in files],
-        **_lint_values(desk.lint(now)),
+        # Whoever searches is shown nothing of it.
+        **({} if wanted else _lint_values(desk.lint(now))),
     )
 
 
@@ -208,7 +214,7 @@ def _told(administration: Administration) -> Response:
     except Missing:
         return _question(administration, filled, text(_language(), "admin.test.nobody"), "person")
     files = {policy.id: policy for policy in desk.authority.policies(now).policies}
-    names = {entity_id: name for name, entity_id in resources(desk.registry(), now, _language())}
+    names = _names(desk, now)
     return _page(
         "told.html",
         "admin_test",
@@ -304,7 +310,7 @@ def _try_out(administration: Administration) -> Response:
     return _page(
         "tried.html",
         "admin_dry_run",
-        names={entity_id: name for name, entity_id in resources(desk.registry(), now, _language())},
+        names=_names(desk, now),
         outcome=tried.outcome,
         replaced=places[place].name if place in places else "",
         alone=place == _ALL,

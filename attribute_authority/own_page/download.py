@@ -1,9 +1,10 @@
 """Everything that is stored about one person, as data that can be written as JSON. Leaves out nothing but secrets and digests."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
+from attribute_authority.own_page.kept import instant
 from attribute_authority.own_page.page import OwnPage
 from attribute_authority.own_page.releases import Changed, Told
 from ostiary.consent.choices import Choice
@@ -19,7 +20,7 @@ def everything_about(page: OwnPage, principal: str, now: datetime) -> dict[str, 
     history = list(_history(page, principal))
     said = page.rules.said_by(principal)
     return {
-        "made_at": _instant(now),
+        "made_at": instant(now),
         "person": principal,
         "known": [
             {"attribute": name, "values": list(values), "from": page.origins.get(name)}
@@ -29,14 +30,14 @@ def everything_about(page: OwnPage, principal: str, now: datetime) -> dict[str, 
             "chosen": said,
             "in_force": rule_in_force(said, page.authority.precedence(now)),
             "history": [
-                {"rule": one.rule, "since": _instant(one.since), "until": _maybe(one.until)}
+                {"rule": one.rule, "since": instant(one.since), "until": _maybe(one.until)}
                 for one in page.rules.ever_by(principal)
             ],
         },
         "choices": [_choice(choice) for choice in page.choices.ever_by(principal)],
         "told": [
             {
-                "at": _instant(one.at),
+                "at": instant(one.at),
                 "resource": one.resource,
                 "attributes": list(one.names),
                 "how": "asked for later" if one.asked_later else "sign-on",
@@ -46,7 +47,7 @@ def everything_about(page: OwnPage, principal: str, now: datetime) -> dict[str, 
         ],
         "changes": [
             {
-                "at": _instant(one.at),
+                "at": instant(one.at),
                 "what": one.what,
                 "resource": one.resource or None,
                 "by_the_person": one.by_her,
@@ -72,7 +73,7 @@ def _history(page: OwnPage, principal: str) -> Iterator[Told | Changed]:
 def _choice(choice: Choice) -> dict[str, object]:
     return {
         "resource": choice.entity_id,
-        "since": _instant(choice.given_at),
+        "since": instant(choice.given_at),
         "until": _maybe(choice.revoked_at),
         "ask_again": choice.mode.value,
         "attributes": [
@@ -88,9 +89,5 @@ def _choice(choice: Choice) -> dict[str, object]:
     }
 
 
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def _maybe(at: datetime | None) -> str | None:
-    return _instant(at) if at is not None else None
+    return instant(at) if at is not None else None

@@ -24,14 +24,14 @@ def remembered_requests(engine: Engine) -> Kept:
         with reading(engine) as connection:
             return [
                 {
-                    "at": _instant(row.at),
+                    "at": instant(row.at),
                     "resource": row.requester,
                     "at_a_sign_on": row.pushed,
                     "target": row.target,
                     "asked_for": row.wanted,
                     "network": row.network,
                     "login": row.authn_context,
-                    "kept_until": _instant(row.ends),
+                    "kept_until": instant(row.ends),
                 }
                 for row in connection.execute(wanted)
             ]
@@ -46,12 +46,13 @@ def told_identifiers(engine: Engine) -> Kept:
         wanted = select(told_identifier).where(told_identifier.c.whose == audit.person_key(principal))
         with reading(engine) as connection:
             return [
-                {"attribute": row.attribute, "resource": row.requester, "at": _instant(row.told)}
+                {"attribute": row.attribute, "resource": row.requester, "at": instant(row.told)}
                 for row in connection.execute(wanted.order_by(told_identifier.c.told, told_identifier.c.key))
             ]
 
     return kept
 
 
-def _instant(at: datetime) -> str:
+def instant(at: datetime) -> str:
+    """A moment as the download writes it: UTC, to the second."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

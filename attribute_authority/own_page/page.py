@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from flask import request
+from flask import Response, request
 
-from attribute_authority.explained import FindRequester, Previews, explain_release
+from attribute_authority.authority import FindRequester
+from attribute_authority.explained import Previews, explain_release
 from attribute_authority.own_page.finding import Finder
 from attribute_authority.own_page.places import Joined, joined, targets_of
 from attribute_authority.own_page.releases import Trail
@@ -29,6 +30,7 @@ from ostiary.ports import ReleaseRequest
 from ostiary.web import incoming
 from ostiary.web.forms import Fields, one
 from ostiary.web.identity import person
+from ostiary.web.service import page as html_page
 from ostiary.web.service import public_url_for, shell
 
 MAXIMUM_ENTITY_ID: Final = 1024
@@ -105,10 +107,11 @@ class Looked:
         return self.sheet.fingerprint(self.principal, self.requester.entity_id)
 
 
-def own_links() -> list[tuple[str, str]]:
-    """What every one of these pages has on top: the word of the catalogue, and the address."""
+def her_page(template: str, *, status: int = 200, **values: Any) -> Response:
+    """One of these pages in their frame, with the links that each has on top: the word of the catalogue, and the address."""
     endpoints = (("list", "my"), ("rule", "my_default"), ("history", "my_history"))
-    return [*((name, public_url_for(endpoint)) for name, endpoint in endpoints), ("sign_out", sign_out_url())]
+    links = [*((name, public_url_for(endpoint)) for name, endpoint in endpoints), ("sign_out", sign_out_url())]
+    return html_page(f"own_page/{template}", status=status, home_url=public_url_for("my"), links=links, **values)
 
 
 def look_at(page: OwnPage, principal: str, fields: Fields) -> Looked:

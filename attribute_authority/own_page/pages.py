@@ -12,7 +12,7 @@ from flask import Flask, Response
 from attribute_authority.own_page.download import everything_about
 from attribute_authority.own_page.finding import MAXIMUM_TYPED
 from attribute_authority.own_page.listed import MAXIMUM_SHOWN, resources_of
-from attribute_authority.own_page.page import MAXIMUM_ENTITY_ID, OwnPage, own_links
+from attribute_authority.own_page.page import MAXIMUM_ENTITY_ID, OwnPage, her_page
 from attribute_authority.own_page.releases import Told
 from attribute_authority.own_page.resource import add_resource_pages
 from ostiary.consent.personal import offered_rules, rule_in_force
@@ -20,7 +20,6 @@ from ostiary.errors import Refusal
 from ostiary.policy.release.precedence import ALL_DEFAULTS
 from ostiary.web import incoming
 from ostiary.web.forms import one, optional
-from ostiary.web.service import page as html_page
 from ostiary.web.service import public_url_for, shell
 
 MAXIMUM_WORD: Final = 64
@@ -51,10 +50,8 @@ def _list(page: OwnPage) -> Response:
     resources = resources_of(page, principal, incoming.language(shell().pages.catalogue))
     found = [one for one in resources.rows if all(word in one.words for word in wanted.casefold().split())]
     precedence = page.precedence()
-    return html_page(
-        "own_page/list.html",
-        home_url=public_url_for("my"),
-        links=own_links(),
+    return her_page(
+        "list.html",
         action=public_url_for("my"),
         find_url=public_url_for("my_find"),
         rule_url=public_url_for("my_default"),
@@ -82,10 +79,8 @@ def _find(page: OwnPage) -> Response:
         location = public_url_for("my_resource", id=found.certain.entity_id)
         return Response(status=303, headers={"Location": location})
     language = incoming.language(shell().pages.catalogue)
-    return html_page(
-        "own_page/find.html",
-        home_url=public_url_for("my"),
-        links=own_links(),
+    return her_page(
+        "find.html",
         action=public_url_for("my_find"),
         typed=typed,
         maximum=MAXIMUM_TYPED,
@@ -107,11 +102,9 @@ def _rule(page: OwnPage, problem: str = "") -> Response:
     principal = page.signed_in()
     precedence, asked = page.precedence(), _asks_everywhere(page)
     offered = offered_rules(precedence)
-    return html_page(
-        "own_page/rule.html",
+    return her_page(
+        "rule.html",
         status=400 if problem else 200,
-        home_url=public_url_for("my"),
-        links=own_links(),
         action=public_url_for("my_default_post"),
         problem=problem,
         asked=asked,
@@ -134,10 +127,8 @@ def _set_rule(page: OwnPage) -> Response:
 
 def _revoke(page: OwnPage) -> Response:
     principal = page.signed_in()
-    return html_page(
-        "own_page/revoke.html",
-        home_url=public_url_for("my"),
-        links=own_links(),
+    return her_page(
+        "revoke.html",
         action=public_url_for("my_revoke_post"),
         back_url=public_url_for("my"),
         rule_url=public_url_for("my_default"),
@@ -172,10 +163,8 @@ def _history(page: OwnPage) -> Response:
         entity = registry.get(entity_id, now)
         return entity.name(language) if entity is not None else entity_id
 
-    return html_page(
-        "own_page/history.html",
-        home_url=public_url_for("my"),
-        links=own_links(),
+    return her_page(
+        "history.html",
         rows=[(one, isinstance(one, Told), name(one.resource)) for one in shown if one.resource != page.own_entity_id],
         newest_url=public_url_for("my_history") if given is not None else "",
         older_url=public_url_for("my_history", before=str(shown[-1].serial)) if len(found) > HISTORY_ROWS else "",

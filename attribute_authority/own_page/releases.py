@@ -56,10 +56,9 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Visited:
-    """A resource as the releases show it: first and latest time, how often, and what went the latest time that anything did."""
+    """A resource as the releases show it: the latest time, how often, and what went the latest time that anything did."""
 
     resource: str
-    first: datetime
     latest: datetime
     times: int
     names: tuple[str, ...]
@@ -94,7 +93,6 @@ def visited(told: Iterable[Told]) -> tuple[Visited, ...]:
     return tuple(
         Visited(
             resource,
-            first=times[-1].at,
             latest=times[0].at,
             times=len(times),
             names=next((one.names for one in times if one.names), ()),

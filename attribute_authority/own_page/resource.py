@@ -5,13 +5,12 @@ from typing import Final, Literal
 
 from flask import Flask, Response
 
-from attribute_authority.own_page.page import Looked, OwnPage, look_at, own_links
+from attribute_authority.own_page.page import Looked, OwnPage, her_page, look_at
 from attribute_authority.own_page.switches import MAXIMUM_BOXES, Decided, each_value, with_part
 from ostiary.consent.personal import Setting, Switch
 from ostiary.errors import Missing, Refusal
 from ostiary.web import incoming
 from ostiary.web.forms import Fields, one, optional
-from ostiary.web.service import page as html_page
 from ostiary.web.service import public_url_for
 
 MAXIMUM_WORD: Final = 64
@@ -41,11 +40,9 @@ def _show(page: OwnPage) -> Response:
 def _resource_page(page: OwnPage, looked: Looked, *, done: str = "", notice: _Notice = "") -> Response:
     entity_id = looked.requester.entity_id
     told = [one for one in page.trail.told(looked.principal) if one.resource == entity_id]
-    return html_page(
-        "own_page/resource.html",
+    return her_page(
+        "resource.html",
         status=409 if notice else 200,
-        home_url=public_url_for("my"),
-        links=own_links(),
         looked=looked,
         done=done,
         notice=notice,
@@ -109,11 +106,9 @@ def _values_page(
     def place(first: int) -> str:
         return _values_url(looked, whole, first)
 
-    return html_page(
-        "own_page/values.html",
+    return her_page(
+        "values.html",
         status=409 if notice else 200,
-        home_url=public_url_for("my"),
-        links=own_links(),
         looked=looked,
         whole=whole,
         boxes=each_value(whole, begin).boxes(),

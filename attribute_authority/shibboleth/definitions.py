@@ -9,13 +9,12 @@ from attribute_authority.resolver.definition_settings import DefinitionSettings
 from attribute_authority.shibboleth.connectors import Remark, RemarkReason
 from attribute_authority.shibboleth.java_regex import pattern_ignoring_case, pattern_of
 from attribute_authority.shibboleth.resolver_file import ResolverFile, ResolverPart, below, text_below
+from attribute_authority.shibboleth.source import XSI_TYPE
 from ostiary.errors import Refusal
 from ostiary.policy.captures import compile_capture
 from ostiary.saml.attribute_names import friendly_name, is_known
 from ostiary.saml.names import URI_NAME
-from ostiary.saml.xml import qname
 
-_XSI_TYPE: Final = qname("http://www.w3.org/2001/XMLSchema-instance", "type")
 _PLACE: Final = re.compile(r"\$!?(?:\{([A-Za-z][A-Za-z0-9:._-]*)\}|([A-Za-z][A-Za-z0-9_-]*))")
 # Velocity calls methods of what it fills in.
 _CALL: Final = re.compile(r"\$!?[A-Za-z][A-Za-z0-9_-]*[.\[(][A-Za-z0-9_]")
@@ -122,7 +121,7 @@ def _wire_name(part: ResolverPart, definition: dict[str, Any]) -> Sequence[Remar
 def _names_on_the_wire(part: ResolverPart) -> list[str]:
     """What its SAML 2 encoders call it."""
     encoders = below(part.element, "AttributeEncoder")
-    found = [one.get("name", "") for one in encoders if "SAML2" in one.get(_XSI_TYPE, "")]
+    found = [one.get("name", "") for one in encoders if "SAML2" in one.get(XSI_TYPE, "")]
     return [name for name in found if name]
 
 

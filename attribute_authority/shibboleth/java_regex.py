@@ -25,8 +25,6 @@ from ostiary.policy.patterns import compile_pattern
 
 MAX_REGEX_LENGTH: Final = 2_000
 
-"""Code points, from and to, both included; sorted, without overlap."""
-
 _UPPER: Final[Ranges] = ((65, 90),)
 _LOWER: Final[Ranges] = ((97, 122),)
 # Java's "." stops at each of these, the pattern language's at a line feed only.

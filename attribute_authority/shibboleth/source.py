@@ -16,7 +16,7 @@ LIMITS: Final = Limits(
     max_bytes=16_777_216, max_depth=60, max_elements=300_000, max_attributes=60, max_namespaces=20_000
 )
 _LINE: Final = re.compile(r", line ([0-9]+)")
-_XSI_TYPE: Final = qname(XSI, "type")
+XSI_TYPE: Final = qname(XSI, "type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class SourceFile:
 
     def type_of(self, element: Element) -> tuple[str, str]:
         """Namespace and name of the element's xsi:type. Raises `ConfigurationError` ``aa.shibboleth_missing`` or ``aa.shibboleth_type``."""
-        written = self.required(element, _XSI_TYPE)
+        written = self.required(element, XSI_TYPE)
         prefix, colon, name = written.rpartition(":")
         namespace = element.nsmap.get(prefix if colon else None)
         if namespace is None:

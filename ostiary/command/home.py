@@ -30,6 +30,7 @@ from attribute_authority.service import make_attribute_authority
 from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
 from idp.accounts.directory import Directory
 from idp.identifiers.stored import PersistentIds
+from idp.login.methods import EmbeddedNames
 from idp.login.opening import Means, open_login
 from idp.metadata import idp_role
 from idp.people import LdapPeopleSettings as LdapLogins
@@ -61,7 +62,7 @@ from ostiary.policy.fields import load_documents
 from ostiary.policy.release import Precedence, ReleasePolicies
 from ostiary.policy.release.document import compile_release_policies
 from ostiary.policy.release.precedence import compile_precedence
-from ostiary.ports import People, PersonalChoices, VoMemberships
+from ostiary.ports import AttributeSource, People, PersonalChoices, VoMemberships
 from ostiary.saml.soap_transport import SoapTransport
 from ostiary.storage import migrate
 from ostiary.storage.engine import open_database
@@ -104,14 +105,7 @@ def make_home_idp(
     changes = watch_changes(engine, authority_settings, "idp")
     authority = make_authority(authority_settings, registry, log, engine=engine if same else None, changes=changes)
     changes.record_due(clock.now())
-    others = other_authorities(
-        authority_settings,
-        _choices(engine, authority_settings, authority.precedence),
-        registry=registry,
-        clock=clock,
-        log=log,
-        transport=transport,
-    )
+    others = _others(engine, authority_settings, authority, registry, clock, log, transport)
     opened = open_login(settings.people, settings.login, _means_of_login(settings, engine, clock, log))
     app = make_idp(
         settings,
@@ -166,26 +160,20 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
     if settings.pages is not None:
         registry = with_own_pages(registry, settings, key_ring)
     changes = watch_changes(engine, settings, "aa")
-    authority = make_authority(settings, registry, log, changes=changes)
+    authority = make_authority(settings, registry, log, engine=engine, changes=changes)
     changes.record_due(clock.now())
+    asked_requests = RememberedRequests(engine, keep=settings.remember_requests)
     app = make_attribute_authority(
         settings,
         authority=authority,
         registry=registry,
         key_ring=key_ring,
         handle_keys=handle_keys,
-        others=other_authorities(
-            settings,
-            _choices(engine, settings, authority.precedence),
-            registry=registry,
-            clock=clock,
-            log=log,
-            transport=transport,
-        ),
+        others=_others(engine, settings, authority, registry, clock, log, transport),
         persistent=PersistentIds(engine),
         identifiers=ToldIdentifiers(engine),
         certificates=certificate_subjects(config, settings, engine),
-        asked_requests=RememberedRequests(engine, keep=settings.remember_requests),
+        asked_requests=asked_requests,
         engine=engine,
         log=log,
         clock=clock,
@@ -200,7 +188,7 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
             settings=settings,
             authority=authority,
             registry=registry,
-            requests=(RememberedRequests(engine, keep=settings.remember_requests),),
+            requests=(asked_requests,),
             records=policy_records(engine, settings, "aa"),
             find_person=_person_finder(config, settings, engine, log),
             engine=engine,
@@ -252,6 +240,20 @@ def _choices(engine: Engine, settings: AttributeAuthoritySettings, precedence: P
     return EnforcedChoices(Choices(engine, writer="aa"), _sparing_pages(settings.consent, settings), precedence)
 
 
+def _others(
+    engine: Engine,
+    settings: AttributeAuthoritySettings,
+    authority: Authority,
+    registry: Callable[[], Registry],
+    clock: Clock,
+    log: Log,
+    transport: SoapTransport | None,
+) -> dict[int, AttributeSource]:
+    """The organisation's other authorities; what people said to ``authority`` holds for what these answer, too."""
+    choices = _choices(engine, settings, authority.precedence)
+    return other_authorities(settings, choices, registry=registry, clock=clock, log=log, transport=transport)
+
+
 def _person_finder(config: Path, settings: AttributeAuthoritySettings, engine: Engine, log: Log) -> FindPerson:
     """Finds people by login name for the administrators' pages. Raises `ConfigurationError` where administrators are named so, and nobody
     says how they are found."""
@@ -272,13 +274,7 @@ def _person_finder(config: Path, settings: AttributeAuthoritySettings, engine: E
             raise Refusal("aa.no_login_names", expected="administrators.identity_provider", found=login_name)
 
         return unknown
-    directory = Directory(engine)
-
-    def find(login_name: str) -> str | None:
-        person = directory.find(login_name)
-        return person.principal if person is not None else None
-
-    return find
+    return EmbeddedNames(Directory(engine)).principal_of
 
 
 def watch_changes(engine: Engine, settings: AttributeAuthoritySettings, writer: str) -> ChangeWatch:
@@ -382,13 +378,7 @@ def login_names(settings: IdpSettings, log: Log) -> Iterator[Callable[[str], str
             return
         engine = open_database(settings.database)
         closing.callback(engine.dispose)
-        directory = Directory(engine)
-
-        def find(login_name: str) -> str | None:
-            person = directory.find(login_name)
-            return person.principal if person is not None else None
-
-        yield find
+        yield EmbeddedNames(Directory(engine)).principal_of
 
 
 def principal_of(
@@ -403,10 +393,9 @@ def principal_of(
         raise Refusal("explain.idp_needed", expected="--idp, which says how login names are found", found="none")
     engine = open_database(authority.database)
     try:
-        person = Directory(engine).find(username)
+        return EmbeddedNames(Directory(engine)).principal_of(username)
     finally:
         engine.dispose()
-    return person.principal if person is not None else None
 
 
 def open_vo(database: DatabaseSettings, vo: str) -> VoMemberships:

@@ -11,7 +11,7 @@ import click
 from ostiary.command.wording import catalogue
 from ostiary.errors import ConfigurationError, Refusal
 from ostiary.web.log import one_line
-from ostiary.web.texts import Catalogue
+from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
 
 if TYPE_CHECKING:
     from attribute_authority.shibboleth.policies import NotTranslated
@@ -185,7 +185,7 @@ class _Teller:
 
     def text(self, key: str, **facts: object) -> str:
         fit = {name: one_line(str(fact)) for name, fact in facts.items()}
-        return self.texts.text("en", f"shibboleth.{key}", **fit)
+        return self.texts.text(SOURCE_LANGUAGE, f"shibboleth.{key}", **fit)
 
     def say(self, key: str, **facts: object) -> None:
         click.echo(self.text(key, **facts), err=True)

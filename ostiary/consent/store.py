@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
@@ -56,6 +56,8 @@ _PERSONAL: Final = PreparedSelect(
         _ALONE.outerjoin(consent_choice, consent_choice.c.current_key == bindparam("key"))
     )
 )
+
+_Result = TypeVar("_Result")
 
 
 class _Overtaken(Exception):
@@ -162,20 +164,19 @@ class Choices:
 
     def revoke_all(self, principal: str, *, at: datetime, by: str) -> int:
         """Takes back everything that she has said and not taken back yet, all or nothing; how many resources that were."""
-        ended: list[str] = []
 
-        def end(connection: Connection) -> None:
+        def end(connection: Connection) -> int:
             present = select(consent_choice.c.entity_id).where(
                 consent_choice.c.principal == principal,
                 consent_choice.c.current_key.is_not(None),
                 consent_choice.c.valid_to.is_(None),
             )
-            ended[:] = connection.execute(present.order_by(consent_choice.c.id)).scalars()
-            for entity_id in ended:
+            present_now = connection.execute(present.order_by(consent_choice.c.id)).scalars().all()
+            for entity_id in present_now:
                 self._end(connection, principal, entity_id, at, by)
+            return len(present_now)
 
-        self._writing_alone(end)
-        return len(ended)
+        return self._writing_alone(end)
 
     def forget(self, principal: str, entity_id: str, *, at: datetime, by: str) -> None:
         """As if she had never said anything about this resource: her general rule counts there again. What she said stays as the past.
@@ -190,13 +191,12 @@ class Choices:
 
         self._writing_alone(end)
 
-    def _writing_alone(self, change: Callable[[Connection], None]) -> None:
-        """In one transaction; anew when another window of hers was first."""
+    def _writing_alone(self, change: Callable[[Connection], _Result]) -> _Result:
+        """In one transaction; anew when another window of hers was first: what follows from its answer is what counts."""
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self._engine) as connection:
-                    change(connection)
-                return
+                    return change(connection)
             except (_Overtaken, IntegrityError):
                 continue
         raise _too_many_at_once()
@@ -222,15 +222,10 @@ class Choices:
     def _replace(
         self, principal: str, entity_id: str, next_choice: Callable[[Choice | None], Choice], action: str, by: str
     ) -> Choice:
-        for _ in range(_ATTEMPTS):
-            try:
-                with writing(self._engine) as connection:
-                    new = next_choice(_latest(connection, principal, entity_id))
-                    return self._insert(connection, new, action, by)
-            except IntegrityError:
-                # Another window of hers was first: what follows from its answer is what counts.
-                continue
-        raise _too_many_at_once()
+        def replace(connection: Connection) -> Choice:
+            return self._insert(connection, next_choice(_latest(connection, principal, entity_id)), action, by)
+
+        return self._writing_alone(replace)
 
     def _insert(self, connection: Connection, new: Choice, action: str, by: str) -> Choice:
         key = choice_key(new.principal, new.entity_id)

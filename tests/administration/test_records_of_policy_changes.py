@@ -27,7 +27,7 @@ from ostiary.config import parse_document
 from ostiary.errors import Missing, Unavailable
 from ostiary.storage.engine import open_engine, reading
 from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOME = "https://home.example/idp"
@@ -45,10 +45,8 @@ def content(text: str, name: str = "release.yaml") -> bytes:
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, [AUDIT_MIGRATIONS, MIGRATIONS])
-    yield opened
-    opened.dispose()
+    with upgraded(request.param, tmp_path, [AUDIT_MIGRATIONS, MIGRATIONS]) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from ostiary.attributes import make_attribute
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.ports import ReleaseRequest
 from ostiary.storage.engine import reading, writing
-from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SP = "https://library.example/shar"
@@ -25,10 +24,8 @@ KEEP = timedelta(days=14)
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, [AUDIT_MIGRATIONS, MIGRATIONS])
-    yield opened
-    opened.dispose()
+    with upgraded(request.param, tmp_path, [AUDIT_MIGRATIONS, MIGRATIONS]) as opened:
+        yield opened
 
 
 def answer(engine: Engine, remembered: RememberedRequests, request: ReleaseRequest, *, pushed: bool = False) -> None:

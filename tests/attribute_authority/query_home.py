@@ -7,9 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
@@ -50,6 +47,7 @@ from ostiary.storage import migrate as storage
 from ostiary.storage.engine import open_engine, reading
 from ostiary.storage.migrate import upgrade
 from ostiary.web.log import make_log
+from tests.signers import make_signer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOME = "https://idp.uni.example"
@@ -74,23 +72,7 @@ policies:
 """
 
 
-def make_signer() -> Signer:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return Signer(key, certificate.public_bytes(serialization.Encoding.DER))
-
-
-LIBRARY_SIGNER, LAB_SIGNER, HOME_SIGNER = make_signer(), make_signer(), make_signer()
+LIBRARY_SIGNER, LAB_SIGNER, HOME_SIGNER = make_signer("library"), make_signer("lab"), make_signer("home")
 
 
 def sp(entity_id: str, signer: Signer, **more: object) -> Entity:

@@ -41,7 +41,7 @@ from ostiary.storage.engine import open_engine, reading
 from ostiary.storage.memory import MemoryReplayStore
 from ostiary.storage.migrate import upgrade
 from ostiary.web.log import make_log
-from tests.attribute_authority.query_home import make_signer
+from tests.signers import make_signer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOME = "https://idp.uni.example"
@@ -60,7 +60,7 @@ policies:
 """
 
 
-IDP_SIGNER, FRONT_SIGNER, OWNER_SIGNER, SP_SIGNER = make_signer(), make_signer(), make_signer(), make_signer()
+IDP_SIGNER, FRONT_SIGNER, OWNER_SIGNER, SP_SIGNER = (make_signer(name) for name in ("idp", "front", "owner", "sp"))
 
 
 def signing(signer: Signer) -> tuple[EntityKey, ...]:

@@ -37,15 +37,15 @@ from tests.attribute_authority.query_home import (
     accepted,
     envelope,
     handle,
-    make_signer,
     prepared,
     query,
     texts,
 )
+from tests.signers import make_signer
 
 ARCHIVE = "https://archive.example/shar"
 ARCHIVE_KEY = ec.generate_private_key(ec.SECP256R1())
-STRANGERS_KEY = make_signer()
+STRANGERS_KEY = make_signer("stranger")
 DN = "CN=Ada,OU=People,O=University"
 MakeHome = Callable[..., Home]
 

@@ -11,8 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from ostiary.audit import Break, ChainReport, Checkpoint, erase_person, record, seal, verify_chain
 from ostiary.audit.tables import MIGRATIONS
 from ostiary.storage.engine import reading, writing
-from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied, without_foreign_keys
+from tests.databases import DATABASES, upgraded, without_foreign_keys
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -27,10 +26,8 @@ def is_signed(message: bytes, signature: bytes) -> bool:
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    engine = emptied(DATABASES[request.param](tmp_path))
-    upgrade(engine, [MIGRATIONS])
-    yield engine
-    engine.dispose()
+    with upgraded(request.param, tmp_path, [MIGRATIONS]) as opened:
+        yield opened
 
 
 def write(engine: Engine, number: int = 1, *, writer: str = "w") -> None:

@@ -11,18 +11,15 @@ from sqlalchemy import Engine, select, text
 from ostiary.audit import Event, erase_person, events, record
 from ostiary.audit.tables import MIGRATIONS, audit_person, metadata
 from ostiary.storage.engine import reading, writing
-from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    engine = emptied(DATABASES[request.param](tmp_path))
-    upgrade(engine, [MIGRATIONS])
-    yield engine
-    engine.dispose()
+    with upgraded(request.param, tmp_path, [MIGRATIONS]) as opened:
+        yield opened
 
 
 def write(

@@ -22,7 +22,7 @@ from ostiary.policy.release import Requester
 from ostiary.policy.release.precedence import Precedence
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, emptied, upgraded
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -33,10 +33,8 @@ UID = Switch(Attribute("uid", (Value("u"),)), frozenset(), frozenset({Value("u")
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, [AUDIT_MIGRATIONS, MIGRATIONS])
-    yield opened
-    opened.dispose()
+    with upgraded(request.param, tmp_path, [AUDIT_MIGRATIONS, MIGRATIONS]) as opened:
+        yield opened
 
 
 @pytest.fixture

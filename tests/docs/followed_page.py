@@ -1,6 +1,7 @@
 """Reads a page of the documents as an administrator does, from top to bottom: headings, files, commands; and does what it says."""
 
 import contextlib
+import functools
 import itertools
 import re
 import shlex
@@ -26,12 +27,17 @@ from ostiary.federation.model import Endpoint, Entity, IdpRole
 from ostiary.federation.publish import signed_aggregate
 from ostiary.saml import names
 from ostiary.web.log import make_log
+from ostiary.web.texts import Catalogue
 
 ROOT: Final = Path(__file__).parents[2]
 _BLOCK: Final = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _NAMED: Final = re.compile(r"[\w./-]+\.yaml\b")
 _INLINE: Final = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+
+HOME_PAGE: Final = "run-a-home-organisation.md"
+# The texts of the packages, which no page changes; most of the time that a start takes goes into reading them.
+READ_ONCE: Final = functools.cache(Catalogue.load)
 
 Scene = Callable[[Path], Mapping[str, str]]
 """What happens in between, in the directory of the home organisation; answers with what stands in place of words of the command."""
@@ -99,6 +105,17 @@ def write_federation(directory: Path) -> None:
     )
     (directory / "federation.xml").write_bytes(document)
     (directory / "federation.crt").write_bytes((directory / "federation" / "current.crt").read_bytes())
+
+
+def make_home(directory: Path) -> None:
+    """What docs/run-a-home-organisation.md makes: keys, configuration, policies, a database."""
+    write_federation(directory)
+    page = blocks_of(HOME_PAGE)
+    files = [block for block in page if block.language == "yaml"]
+    for name, block in zip(["idp.yaml", "aa.yaml", "release.yaml"], files, strict=False):
+        (directory / name).write_text(block.text)
+    for command in next(block for block in page if block.language == "sh").lines():
+        run(command, directory)
 
 
 def put_into(configuration: Path, addition: Mapping[str, Any]) -> None:

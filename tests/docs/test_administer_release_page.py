@@ -1,6 +1,5 @@
 """docs/administer-release.md, followed over the home organisation of docs/run-a-home-organisation.md."""
 
-import functools
 import json
 import re
 from collections.abc import Mapping
@@ -15,11 +14,10 @@ from attribute_authority.settings import AttributeAuthoritySettings
 from ostiary.config import load_document
 from ostiary.policy.patterns import MAX_PATTERN_LENGTH
 from ostiary.web.texts import Catalogue
-from tests.docs.followed_page import blocks_of, check_start, follow, inline_code, run, text_of, write_federation
+from tests.docs.followed_page import READ_ONCE, blocks_of, check_start, follow, inline_code, make_home, run, text_of
 from tests.x509 import authorities
 
-PAGE, HOME = "administer-release.md", "run-a-home-organisation.md"
-READ_ONCE = functools.cache(Catalogue.load)
+PAGE = "administer-release.md"
 HISTORY = "ostiary policy history --config aa.yaml"
 
 
@@ -27,13 +25,7 @@ HISTORY = "ostiary policy history --config aa.yaml"
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What docs/run-a-home-organisation.md makes, with alice in it."""
     monkeypatch.setattr(Catalogue, "load", READ_ONCE)
-    write_federation(tmp_path)
-    page = blocks_of(HOME)
-    files = [block for block in page if block.language == "yaml"]
-    for name, block in zip(["idp.yaml", "aa.yaml", "release.yaml"], files, strict=False):
-        (tmp_path / name).write_text(block.text)
-    for command in next(block for block in page if block.language == "sh").lines():
-        run(command, tmp_path)
+    make_home(tmp_path)
     # An elliptic curve, for each start checks the primes of an RSA key.
     certificate, _ = authorities.root("/CN=home.example.org").write(tmp_path / "keys", "current")
     certificate.replace(tmp_path / "keys" / "current.crt")

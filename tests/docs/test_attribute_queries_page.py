@@ -1,6 +1,5 @@
 """docs/attribute-queries.md, followed over the home organisation of docs/run-a-home-organisation.md."""
 
-import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,26 +14,19 @@ from ostiary.config import load_settings
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
 from ostiary.web.texts import Catalogue
-from tests.docs.followed_page import blocks_of, check_start, follow, inline_code, run, text_of, write_federation
+from tests.docs.followed_page import READ_ONCE, blocks_of, check_start, follow, inline_code, make_home, run, text_of
 from tests.x509 import authorities
 
-PAGE, HOME = "attribute-queries.md", "run-a-home-organisation.md"
+PAGE = "attribute-queries.md"
 # Configuration of another web server; tests/attribute_authority/test_who_may_ask.py sends what it would send.
 WEB_SERVER = "listen 8443 ssl;"
-READ_ONCE = functools.cache(Catalogue.load)
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What docs/run-a-home-organisation.md makes, and the certificate of a web server in front."""
     monkeypatch.setattr(Catalogue, "load", READ_ONCE)
-    write_federation(tmp_path)
-    page = blocks_of(HOME)
-    files = [block for block in page if block.language == "yaml"]
-    for name, block in zip(["idp.yaml", "aa.yaml", "release.yaml"], files, strict=False):
-        (tmp_path / name).write_text(block.text)
-    for command in next(block for block in page if block.language == "sh").lines():
-        run(command, tmp_path)
+    make_home(tmp_path)
     (tmp_path / "front-end.crt").write_bytes(authorities.pem(authorities.root("/CN=aa.home.example.org").certificate))
     return tmp_path
 

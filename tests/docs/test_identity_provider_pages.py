@@ -2,7 +2,6 @@
 every file is put where the page says, both services start with it, every command is run."""
 
 import contextlib
-import functools
 import importlib.util
 import itertools
 import os
@@ -37,17 +36,18 @@ from ostiary.web.log import make_log
 from ostiary.web.texts import Catalogue
 from tests import documents_in_sync
 from tests.docs.followed_page import (
+    READ_ONCE,
     ROOT,
     Scene,
     blocks_of,
     check_start,
     follow,
     inline_code,
+    make_home,
     put_into,
     run,
     started,
     text_of,
-    write_federation,
 )
 from tests.documents_in_sync import dead_links
 from tests.x509 import authorities
@@ -73,10 +73,6 @@ NOT_RUN: dict[tuple[str, str], str] = {
 RUN = ("yaml", "sh", "csv")
 
 
-# The texts of the packages, which no page changes; most of the time that a start takes goes into reading them.
-READ_ONCE = functools.cache(Catalogue.load)
-
-
 @pytest.fixture(autouse=True)
 def texts_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Catalogue, "load", READ_ONCE)
@@ -84,16 +80,9 @@ def texts_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What docs/run-a-home-organisation.md makes: keys, configuration, policies, a database."""
+    """What docs/run-a-home-organisation.md makes."""
     home = tmp_path_factory.mktemp("home")
-    write_federation(home)
-    page = blocks_of("run-a-home-organisation.md")
-    for name, block in zip(
-        ["idp.yaml", "aa.yaml", "release.yaml"], [b for b in page if b.language == "yaml"], strict=False
-    ):
-        (home / name).write_text(block.text)
-    for command in next(block for block in page if block.language == "sh").lines():
-        run(command, home)
+    make_home(home)
     # The same with an elliptic curve, for each start checks the primes of an RSA key.
     certificate, _ = authorities.root("/CN=home.example.org").write(home / "keys", "current")
     certificate.replace(home / "keys" / "current.crt")

@@ -14,8 +14,7 @@ from idp.tables import MIGRATIONS as IDP_MIGRATIONS
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.consent.tables import MIGRATIONS as CONSENT_MIGRATIONS
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
-from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 
 if TYPE_CHECKING:
     from tests.simulator import Simulation
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, CONSENT_MIGRATIONS, IDP_MIGRATIONS))
-    yield opened
-    opened.dispose()
+    with upgraded(
+        request.param, tmp_path, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, CONSENT_MIGRATIONS, IDP_MIGRATIONS]
+    ) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

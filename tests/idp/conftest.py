@@ -12,10 +12,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 from flask.testing import FlaskClient
 from lxml import html
 from sqlalchemy import Engine
@@ -54,6 +50,7 @@ from ostiary.storage.sql import SqlCounters, SqlSessionStore
 from ostiary.web.errands import ErrandsAtOnce
 from ostiary.web.log import make_log
 from ostiary.web.texts import Catalogue
+from tests.signers import make_signer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _load_texts = functools.cache(Catalogue.load)
@@ -220,26 +217,6 @@ def login_form(page: TestResponse) -> html.FormElement:
 
 def response_element(page: TestResponse) -> Element:
     return parse_xml(base64.b64decode(form_of(page).fields["SAMLResponse"]))
-
-
-def make_signer(common_name: str, *, kind: str = "ec") -> Signer:
-    key = (
-        ec.generate_private_key(ec.SECP256R1())
-        if kind == "ec"
-        else rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    )
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW - timedelta(days=1))
-        .not_valid_after(NOW + timedelta(days=365))
-        .sign(key, hashes.SHA256())
-    )
-    return Signer(key, certificate.public_bytes(serialization.Encoding.DER))
 
 
 def entity_key(signer: Signer) -> EntityKey:

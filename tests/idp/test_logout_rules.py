@@ -39,8 +39,7 @@ from ostiary.saml.logout import PARTIAL_LOGOUT, LogoutResponse
 from ostiary.saml.message import SUCCEEDED, Status
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
-from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LIBRARY, MAP = "https://library.example/shar", "https://map.example/shar"
@@ -162,10 +161,8 @@ def test_of_an_sp_with_several_sessions_the_worst_is_told() -> None:
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS))
-    yield opened
-    opened.dispose()
+    with upgraded(request.param, tmp_path, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS]) as opened:
+        yield opened
 
 
 def begin(engine: Engine, *participants: Participant, browser: str | None = "token", asker: Asker | None = None) -> str:

@@ -20,18 +20,15 @@ from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.errors import Missing, Refusal, Unavailable
 from ostiary.storage.engine import open_engine, reading
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
-from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS))
-    yield opened
-    opened.dispose()
+    with upgraded(request.param, tmp_path, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS]) as opened:
+        yield opened
 
 
 def add(directory: Directory, name: str = "ada", **attributes: list[str]) -> str:

@@ -19,8 +19,7 @@ from ostiary.saml import names
 from ostiary.saml.assertion import NameId
 from ostiary.storage.engine import reading
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
-from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -47,10 +46,8 @@ def people() -> Everybody:
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS))
-    yield opened
-    opened.dispose()
+    with upgraded(request.param, tmp_path, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS]) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from ostiary.errors import Missing, Refusal, Unavailable
 from ostiary.ports import NamedPerson
 from ostiary.storage.engine import open_engine, reading
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
-from ostiary.storage.migrate import upgrade
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)
@@ -30,10 +29,8 @@ LIBRARY, LAB = "https://library.example/shar", "https://lab.example/shar"
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS))
-    yield opened
-    opened.dispose()
+    with upgraded(request.param, tmp_path, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, IDP_MIGRATIONS]) as opened:
+        yield opened
 
 
 def counted(prefix: str):  # type: ignore[no-untyped-def]

@@ -2,53 +2,30 @@
 the key in our metadata."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from tests.browser import Browser, HttpTransport, forms_of
 from tests.interop import own_home
-from tests.interop.own_home import OwnHome
-from tests.interop.shibboleth_peer import ENTITY_ID, Federation, ShibbolethServiceProvider
-from tests.interop.test_shibboleth_service_provider import Together, deliver, login_url, response_in, signed_in, told
-from tests.running_demo import RunningDemo, free_base_port
+from tests.interop.shibboleth_peer import ENTITY_ID
+from tests.interop.test_shibboleth_service_provider import (
+    Together,
+    deliver,
+    login_url,
+    response_in,
+    running_together,
+    signed_in,
+    told,
+)
 
 pytestmark = pytest.mark.interop
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
-    sp = ShibbolethServiceProvider()
-    stops: list[Callable[[], object]] = [sp.remove, sp.stop]
-    try:
-        sp.start(None, signs_queries=False)
-        metadata = tmp_path_factory.mktemp("partners") / "shibboleth.xml"
-        metadata.write_bytes(sp.metadata())
-        base = free_base_port()
-        home = OwnHome(
-            tmp_path_factory.mktemp("westhaven"),
-            idp_port=sp.spare_port,
-            aa_port=sp.behind_tls,
-            aa_url=f"http://localhost:{sp.behind_tls}",
-            second_port=base,
-            back_channel_port=base + 1,
-        )
-        demo = RunningDemo(tmp_path_factory.mktemp("demo"), "--trust", str(metadata), "--trust", str(home.metadata))
-        stops.append(demo.stop)
-        federation = demo.ready["federation"]
-        certificate = Path(federation["certificate"])
-        stops.append(home.stop)
-        home.start(demo.state / "federation" / "metadata.xml", certificate)
-        sp.stop()
-        sp.start(
-            Federation(federation["aggregate"], certificate, demo.ready["wayf"]["url"], own_home.ENTITY_ID),
-            signs_queries=False,
-        )
-        yield Together(demo, sp, home)
-    finally:
-        for stop in reversed(stops):
-            stop()
+    with running_together(tmp_path_factory, signs_queries=False) as running:
+        yield running
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -30,33 +31,45 @@ class Together:
     home: OwnHome
 
 
-@pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
+@contextmanager
+def running_together(directories: pytest.TempPathFactory, *, signs_queries: bool) -> Iterator[Together]:
+    """An SP that does not sign its queries asks at a back channel."""
     sp = ShibbolethServiceProvider()
     stops: list[Callable[[], object]] = [sp.remove, sp.stop]
     try:
-        sp.start(None)
-        metadata = tmp_path_factory.mktemp("partners") / "shibboleth.xml"
+        sp.start(None, signs_queries=signs_queries)
+        metadata = directories.mktemp("partners") / "shibboleth.xml"
         metadata.write_bytes(sp.metadata())
+        base = free_base_port()
         home = OwnHome(
-            tmp_path_factory.mktemp("westhaven"),
+            directories.mktemp("westhaven"),
             idp_port=sp.spare_port,
             aa_port=sp.behind_tls,
-            aa_url=f"https://localhost:{sp.tls_port}",
-            second_port=free_base_port(),
+            aa_url=f"https://localhost:{sp.tls_port}" if signs_queries else f"http://localhost:{sp.behind_tls}",
+            second_port=base,
+            back_channel_port=None if signs_queries else base + 1,
         )
-        demo = RunningDemo(tmp_path_factory.mktemp("demo"), "--trust", str(metadata), "--trust", str(home.metadata))
+        demo = RunningDemo(directories.mktemp("demo"), "--trust", str(metadata), "--trust", str(home.metadata))
         stops.append(demo.stop)
         federation = demo.ready["federation"]
         certificate = Path(federation["certificate"])
         stops.append(home.stop)
         home.start(demo.state / "federation" / "metadata.xml", certificate)
         sp.stop()
-        sp.start(Federation(federation["aggregate"], certificate, demo.ready["wayf"]["url"], own_home.ENTITY_ID))
+        sp.start(
+            Federation(federation["aggregate"], certificate, demo.ready["wayf"]["url"], own_home.ENTITY_ID),
+            signs_queries=signs_queries,
+        )
         yield Together(demo, sp, home)
     finally:
         for stop in reversed(stops):
             stop()
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
+    with running_together(tmp_path_factory, signs_queries=True) as running:
+        yield running
 
 
 @pytest.fixture

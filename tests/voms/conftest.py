@@ -10,9 +10,8 @@ from sqlalchemy import Engine
 
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
-from ostiary.storage.migrate import upgrade
 from ostiary.x509.certificate_names import CertificateNames
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 from voms.directory import VoDirectory, create_vo
 from voms.memberships import Memberships
 from voms.tables import MIGRATIONS as VOMS_MIGRATIONS
@@ -33,10 +32,8 @@ class Vo:
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, VOMS_MIGRATIONS))
-    yield opened
-    opened.dispose()
+    with upgraded(request.param, tmp_path, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, VOMS_MIGRATIONS]) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -9,10 +9,6 @@ from urllib.parse import urlencode
 
 import pytest
 from bs4 import BeautifulSoup
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -22,6 +18,7 @@ from ostiary.federation.registry import Registry
 from ostiary.saml import names
 from ostiary.saml.keys import Signer
 from ostiary.web.log import make_log
+from tests.signers import make_signer
 from wayf.service import make_wayf
 from wayf.settings import WayfSettings
 
@@ -90,19 +87,7 @@ def federation() -> list[Entity]:
 @pytest.fixture(scope="session")
 def signer() -> Signer:
     """A key made for this run, with a certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wayf")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return Signer(key, certificate.public_bytes(serialization.Encoding.DER))
+    return make_signer("wayf")
 
 
 class Wayf:

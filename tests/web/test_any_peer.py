@@ -1,30 +1,24 @@
 """TLS that takes any client certificate: which key it is that a peer has, and the same limits as everywhere else."""
 
 import contextlib
-import io
-import json
 import socket
 import ssl
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ostiary.clock import SystemClock
-from ostiary.config import ListenSettings
 from ostiary.errors import ConfigurationError
 from ostiary.web.any_peer import AnyPeerContext, make_any_peer_context
 from ostiary.web.connection import subject_of
-from ostiary.web.listener import PEER_CHAIN, ListenerLimits, TlsListener
-from ostiary.web.log import make_log
+from ostiary.web.listener import PEER_CHAIN, ListenerLimits
 from ostiary.web.texts import Catalogue
 from tests.web.client_certificates import Identity, client_context, der, make_identity, make_proxy, read_to_end, talk
+from tests.web.running_listener import HONEST, Running, running_listener
 
-HONEST = ListenerLimits(closing_seconds=0.3, stopping_seconds=1.0)
 QUICK = replace(HONEST, handshake_seconds=0.3, request_seconds=0.3, answer_seconds=0.3)
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -61,22 +55,6 @@ def texts() -> Catalogue:
     return Catalogue.load()
 
 
-class Running:
-    def __init__(self, listener: TlsListener, log: io.StringIO, seen: list[dict[str, Any]]) -> None:
-        self.listener, self._log, self.seen, self.port = listener, log, seen, listener.port
-
-    def refusal(self) -> str:
-        """The code of the first connection that was refused."""
-        deadline = time.monotonic() + 4
-        while time.monotonic() < deadline:
-            lines = [json.loads(line) for line in self._log.getvalue().splitlines()]
-            codes = [line["code"] for line in lines if line["event"] == "connection_refused"]
-            if codes:
-                return str(codes[0])
-            time.sleep(0.01)
-        return "none"
-
-
 Start = Callable[..., Running]
 
 
@@ -85,26 +63,12 @@ def start(world: World, texts: Catalogue) -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
 
         def begin(*, limits: ListenerLimits = HONEST, body: bytes = b"hello") -> Running:
-            seen: list[dict[str, Any]] = []
-
-            def application(environ: dict[str, Any], start_response: Any) -> Sequence[bytes]:
-                seen.append({**environ, "body": environ["wsgi.input"].read()})
-                start_response("200 OK", [])
-                return [body]
-
-            log = io.StringIO()
             context = make_any_peer_context(*world.server)
-            listener = TlsListener(
-                application,
-                ListenSettings(port=0),
-                lambda: context,
-                log=make_log(SystemClock(), service="aa", stream=log),
-                limits=limits,
-                texts=texts,
+            return stack.enter_context(
+                running_listener(
+                    lambda _: ("200 OK", [], body), lambda: context, service="aa", limits=limits, texts=texts
+                )
             )
-            listener.start()
-            stack.callback(listener.stop)
-            return Running(listener, log, seen)
 
         yield begin
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ from tests.web.client_certificates import (
     read_to_end,
     talk,
 )
+from tests.web.running_listener import HONEST, Answer, Running, running_listener
 
-HONEST = ListenerLimits(closing_seconds=0.3, stopping_seconds=1.0)
 QUICK = replace(HONEST, handshake_seconds=0.4, request_seconds=0.4, answer_seconds=0.4)
 GET = b"GET /generate-ac?fqans=/vo/g/Role=r,/vo HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -73,29 +73,6 @@ def texts() -> Catalogue:
     return Catalogue.load()
 
 
-class Running:
-    """A listener with what it logged and what its application saw."""
-
-    def __init__(self, listener: TlsListener, log: io.StringIO, seen: list[dict[str, Any]]) -> None:
-        self.listener, self._log, self.seen = listener, log, seen
-        self.port = listener.port
-
-    def events(self, event: str, count: int = 1) -> list[dict[str, Any]]:
-        """The log lines of this kind, once there are so many."""
-        deadline = time.monotonic() + 4
-        while True:
-            lines = [json.loads(line) for line in self._log.getvalue().splitlines()]
-            found = [line for line in lines if line["event"] == event]
-            if len(found) >= count or time.monotonic() > deadline:
-                return found
-            time.sleep(0.01)
-
-    def refusal(self) -> str:
-        """The code of the only connection that was refused."""
-        codes = [line["code"] for line in self.events("connection_refused")]
-        return codes[0] if len(codes) == 1 else f"{len(codes)} refusals: {codes}"
-
-
 Start = Callable[..., Running]
 
 
@@ -104,33 +81,15 @@ def start(world: World, texts: Catalogue) -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
 
         def begin(
-            answer: Callable[[dict[str, Any]], tuple[str, list[tuple[str, str]], bytes]] | None = None,
+            answer: Answer = lambda _: ("200 OK", [("X-Test", "yes")], b"hello"),
             *,
             context: Callable[[], ssl.SSLContext] = world.context,
             limits: ListenerLimits = HONEST,
             legacy: Callable[[bytes, tuple[bytes, ...]], bytes] | None = None,
         ) -> Running:
-            seen: list[dict[str, Any]] = []
-
-            def application(environ: dict[str, Any], start_response: Any) -> Sequence[bytes]:
-                seen.append({**environ, "body": environ["wsgi.input"].read()})
-                status, fields, body = answer(environ) if answer else ("200 OK", [("X-Test", "yes")], b"hello")
-                start_response(status, fields)
-                return [body]
-
-            log = io.StringIO()
-            listener = TlsListener(
-                application,
-                ListenSettings(port=0),
-                context,
-                log=make_log(SystemClock(), service="voms", stream=log),
-                limits=limits,
-                legacy=legacy,
-                texts=texts,
+            return stack.enter_context(
+                running_listener(answer, context, service="voms", limits=limits, legacy=legacy, texts=texts)
             )
-            listener.start()
-            stack.callback(listener.stop)
-            return Running(listener, log, seen)
 
         yield begin
 

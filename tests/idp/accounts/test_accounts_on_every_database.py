@@ -20,9 +20,8 @@ from ostiary.consent.tables import MIGRATIONS as CONSENT_MIGRATIONS
 from ostiary.errors import Missing, OstiaryError, Refusal
 from ostiary.storage.engine import reading
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
-from ostiary.storage.migrate import upgrade
 from ostiary.x509.certificate_names import CertificateNames
-from tests.databases import DATABASES, emptied
+from tests.databases import DATABASES, upgraded
 from tests.idp.accounts.letterbox import NOW, actions_of, add_person
 
 ADA = CertificateNames("CN=Ada Lovelace,O=Grid", "CN=CA,O=Grid")
@@ -32,10 +31,10 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(params=sorted(DATABASES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened = emptied(DATABASES[request.param](tmp_path))
-    upgrade(opened, (STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, CONSENT_MIGRATIONS, IDP_MIGRATIONS))
-    yield opened
-    opened.dispose()
+    with upgraded(
+        request.param, tmp_path, [STORAGE_MIGRATIONS, AUDIT_MIGRATIONS, CONSENT_MIGRATIONS, IDP_MIGRATIONS]
+    ) as opened:
+        yield opened
 
 
 def code_of(error: pytest.ExceptionInfo[OstiaryError]) -> str:
