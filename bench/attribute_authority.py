@@ -38,8 +38,8 @@ from ostiary.saml import names
 from ostiary.saml.assertion import NameId
 from ostiary.saml.validate import DEFAULT_TIMING
 from ostiary.storage.engine import open_engine, writing
-from sp_shire.shar import Shar
-from sp_shire.transport import HttpSoapTransport
+from sp_shire.shar.query import Shar
+from sp_shire.shar.transport import HttpSoapTransport
 
 GOAL: Final = 3.0
 PEOPLE: Final = 100_000

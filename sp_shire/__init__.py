@@ -5,7 +5,7 @@ Wrap a WSGI application: ``application = ShireMiddleware(application, "sp.yaml")
 need: no database, no directory, no Flask.
 """
 
-from sp_shire.asgi import ShireAsgiMiddleware
-from sp_shire.wsgi import ShireMiddleware
+from sp_shire.adapters.asgi import ShireAsgiMiddleware
+from sp_shire.adapters.wsgi import ShireMiddleware
 
 __all__ = ["ShireAsgiMiddleware", "ShireMiddleware"]

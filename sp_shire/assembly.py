@@ -18,11 +18,12 @@ from ostiary.storage.stores import Groups, ReplayStore, SessionStore
 from ostiary.web.log import Log, left_out, make_log
 from ostiary.web.pages import Pages
 from ostiary.web.texts import Catalogue
-from sp_shire.replies import Replies
+from sp_shire.pages.replies import Replies
 from sp_shire.settings import ShireSettings
-from sp_shire.shar import SoapTransport
-from sp_shire.shire import Shire, Snapshot, Stores
-from sp_shire.transport import HttpSoapTransport
+from sp_shire.shar.query import SoapTransport
+from sp_shire.shar.transport import HttpSoapTransport
+from sp_shire.shire import Shire
+from sp_shire.snapshot import Snapshot, Stores
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -6,7 +6,7 @@ from typing import Final
 
 from ostiary.policy.access import Decision
 from ostiary.web.identity import Person
-from sp_shire.records import Session
+from sp_shire.sessions.records import Session
 
 MAXIMUM_BODY: Final = 512 * 1024
 """Bytes of a POST to the handlers that an adapter reads; of a longer one, one more."""

@@ -1,7 +1,6 @@
 """The metadata of a resource, made from its settings and keys."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import (
@@ -17,6 +16,7 @@ from ostiary.federation.model import (
 from ostiary.identifiers.requirement import REQUIREMENT
 from ostiary.saml import names
 from ostiary.saml.attribute_names import wire_name
+from sp_shire.addresses import Addresses
 from sp_shire.settings import ShireSettings
 
 LOGOUT_ENDPOINTS: Final = {names.SOAP: "slo/soap", names.HTTP_REDIRECT: "slo/redirect", names.HTTP_POST: "slo/post"}
@@ -25,7 +25,7 @@ LOGOUT_ENDPOINTS: Final = {names.SOAP: "slo/soap", names.HTTP_REDIRECT: "slo/red
 
 def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
     """The entity with its SPSSODescriptor (SAML metadata 2.4.4) and its DiscoveryResponse (IdP discovery 2.4)."""
-    handlers = handler_url(settings)
+    addresses = Addresses(settings)
     shown = settings.display
     role = SpRole(
         keys=ring.published,
@@ -36,10 +36,10 @@ def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
             privacy_statement_urls=_english(shown.privacy_statement_url),
         ),
         nameid_formats=(names.TRANSIENT,),
-        assertion_consumers=(Endpoint(names.HTTP_POST, f"{handlers}/acs", index=0, is_default=True),),
-        discovery_responses=(Endpoint(names.IDPDISC, f"{handlers}/discovered", index=0),),
+        assertion_consumers=(Endpoint(names.HTTP_POST, addresses.handler("acs"), index=0, is_default=True),),
+        discovery_responses=(Endpoint(names.IDPDISC, addresses.handler("discovered"), index=0),),
         attribute_consuming=_consuming(settings),
-        single_logout=tuple(Endpoint(binding, f"{handlers}/{path}") for binding, path in LOGOUT_ENDPOINTS.items()),
+        single_logout=tuple(Endpoint(binding, addresses.handler(path)) for binding, path in LOGOUT_ENDPOINTS.items()),
         authn_requests_signed=settings.sign_requests,
         want_assertions_signed=True,
     )
@@ -49,11 +49,6 @@ def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
         entity_attributes=_requirement(settings),
         contacts=_contacts(shown.support_email),
     )
-
-
-def handler_url(settings: ShireSettings) -> str:
-    """Where the handlers (login, acs, session, ...) live, without a slash at the end."""
-    return settings.public_url + settings.handler_path
 
 
 def _requirement(settings: ShireSettings) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -77,9 +72,3 @@ def _english(text: str | None) -> tuple[LocalizedText, ...]:
 
 def _contacts(email: str) -> tuple[Contact, ...]:
     return (Contact("support", emails=(email,)),) if email else ()
-
-
-def origin_of(public_url: str) -> str:
-    """Scheme, host and port of a URL, as browsers write an origin."""
-    parts = urlsplit(public_url)
-    return f"{parts.scheme}://{parts.netloc}"

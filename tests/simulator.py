@@ -35,10 +35,11 @@ from ostiary.federation import keys
 from ostiary.storage.engine import open_engine
 from ostiary.web.log import Log, make_log
 from ostiary.web.texts import Catalogue
+from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.assembly import make_shire, make_stores
 from sp_shire.settings import ShireSettings
-from sp_shire.shire import Shire, Stores
-from sp_shire.wsgi import ShireMiddleware
+from sp_shire.shire import Shire
+from sp_shire.snapshot import Stores
 from tests.browser import Answer, Browser, WsgiTransport, forms_of
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -15,10 +15,10 @@ from ostiary.documents import policies
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
 from ostiary.web.log import Log
+from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.assembly import make_shire, stores_in
 from sp_shire.metadata import sp_entity
 from sp_shire.settings import DisplaySettings, ShireSettings
-from sp_shire.wsgi import ShireMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,7 @@ from ostiary.command.shibboleth_commands import attributes, import_filter_comman
 from ostiary.command.trace.commands import trace
 
 if TYPE_CHECKING:
-    from sp_shire.forward_auth import Server
+    from sp_shire.adapters.forward_auth import Server
 
 _CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
 

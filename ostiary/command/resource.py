@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from ostiary.command.serving import load_application
 from ostiary.errors import ConfigurationError
 from ostiary.web.log import Log
+from sp_shire.adapters.forward_auth import ForwardAuth, Server
+from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.assembly import make_shire
-from sp_shire.forward_auth import ForwardAuth, Server
-from sp_shire.wsgi import ShireMiddleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -26,7 +26,7 @@ from ostiary.web.log import Log, make_log
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from sp_shire.forward_auth import ForwardAuth
+    from sp_shire.adapters.forward_auth import ForwardAuth
 
 BLOCKING_THREADS: Final = 64
 

@@ -57,6 +57,11 @@ class Registry:
         entity = self._entities.get(entity_id)
         return entity if entity is not None and not _expired(entity.valid_until, now) else None
 
+    def name_of(self, entity_id: str, now: datetime) -> str:
+        """What people call the entity; its entityID where nothing is known of it."""
+        entity = self.get(entity_id, now)
+        return entity.name() if entity is not None else entity_id
+
     def by_source_id(self, found: bytes, now: datetime) -> Entity | None:
         """The entity that an artifact's SourceID names (SAML bindings 3.6.4.2), while its metadata is valid."""
         # Made when the first artifact comes: most services never see one. Two threads make the same.

@@ -19,8 +19,8 @@ from ostiary.saml.protocol import AttributeQuery
 from ostiary.saml.signature import sign
 from ostiary.saml.validate import DEFAULT_TIMING
 from ostiary.saml.xml import Element, qname
-from sp_shire.shar import Shar
-from sp_shire.transport import HttpSoapTransport
+from sp_shire.shar.query import Shar
+from sp_shire.shar.transport import HttpSoapTransport
 from tests.attribute_authority.query_home import (
     HANDLE,
     HOME,

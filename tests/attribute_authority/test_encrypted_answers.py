@@ -16,7 +16,7 @@ from ostiary.saml.keys import TrustedKey
 from ostiary.saml.signature import sign
 from ostiary.saml.validate import DEFAULT_TIMING
 from ostiary.saml.xml import qname
-from sp_shire.shar import Shar
+from sp_shire.shar.query import Shar
 from tests.attribute_authority.query_home import (
     AFFILIATION,
     HANDLE,

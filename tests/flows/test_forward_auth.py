@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ostiary.command.demo.people import NORTHGATE
-from sp_shire.forward_auth import SERVERS, ForwardAuth, Server
+from sp_shire.adapters.forward_auth import SERVERS, ForwardAuth, Server
 from tests.browser import Browser
 from tests.flows.test_asgi_applications import exchange
 from tests.simulator import Simulation, configure

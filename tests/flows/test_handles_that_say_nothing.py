@@ -19,7 +19,7 @@ from ostiary.saml.bindings import decode_soap, encode_soap
 from ostiary.saml.protocol import AttributeQuery, new_id
 from ostiary.saml.signature import sign
 from ostiary.saml.validate import Timing, verify_response
-from sp_shire.shar import Shar
+from sp_shire.shar.query import Shar
 from tests.browser import Answer
 from tests.flows.forging import signer_of, take_apart
 from tests.simulator import START, Simulation, home_of

@@ -127,7 +127,7 @@ def test_an_answer_over_soap_that_nobody_signed_is_none(
 ) -> None:
     only_by(monkeypatch, {LIBRARY: (names.SOAP,)})
     browser = known(simulation).browser
-    monkeypatch.setattr("sp_shire.logout_flow.sign", lambda element, signer: None)
+    monkeypatch.setattr("sp_shire.logout.flow.sign", lambda element, signer: None)
     done = words(sign_out(simulation, browser, "everywhere"))
     assert "The Common Library Did not answer" in done
     assert [line["code"] for line in simulation.events("logout_not_answered")] == ["signature.missing"]

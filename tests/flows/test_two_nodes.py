@@ -10,9 +10,9 @@ import pytest
 
 from ostiary.command.demo.people import NORTHGATE
 from ostiary.config import load_settings
+from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.assembly import make_stores
 from sp_shire.settings import ShireSettings
-from sp_shire.wsgi import ShireMiddleware
 from tests.browser import Browser, forms_of
 from tests.databases import VALKEY
 from tests.flows.forging import deliver, log_line, response_field

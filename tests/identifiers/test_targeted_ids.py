@@ -17,7 +17,7 @@ from ostiary.policy.release import Audience, ReleasePolicy, ReleaseRule, Request
 from ostiary.policy.values import ValueTest
 from ostiary.saml.assertion import Assertion, NameId, read_assertion
 from ostiary.saml.xml import parse_xml, to_bytes
-from sp_shire.records import Login, dump_login, load_login
+from sp_shire.sessions.records import Login, dump_login, load_login
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SALT = Salt(b"s" * 32)

@@ -16,7 +16,8 @@ from ostiary.web.log import make_log
 from sp_shire.assembly import make_shire
 from sp_shire.messages import Passage, Reply, Request
 from sp_shire.settings import ShireSettings
-from sp_shire.shire import Shire, Stores
+from sp_shire.shire import Shire
+from sp_shire.snapshot import Stores
 from tests.flows.forging import response_field, take_apart
 from tests.simulator import MovableClock, SimulatedSoap, Simulation, home_of
 

@@ -11,12 +11,12 @@ import pytest
 
 from ostiary.errors import Unavailable
 from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
+from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.assembly import make_stores
 from sp_shire.messages import Passage, Reply
-from sp_shire.session_keeper import session_key
+from sp_shire.sessions.keeper import session_key
 from sp_shire.settings import ShireSettings
-from sp_shire.shire import Stores
-from sp_shire.wsgi import ShireMiddleware
+from sp_shire.snapshot import Stores
 from tests.browser import Browser, WsgiTransport
 from tests.simulator import START, Simulation
 from tests.sp_shire.conftest import Core, cookie_of, target_of

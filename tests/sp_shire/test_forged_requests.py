@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ostiary.web.identity import PERSON_KEY
+from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.messages import Passage, Reply
-from sp_shire.session_keeper import session_key
+from sp_shire.sessions.keeper import session_key
 from sp_shire.settings import ShireSettings
-from sp_shire.wsgi import ShireMiddleware
 from tests.browser import WsgiTransport
 from tests.simulator import Simulation
 from tests.sp_shire.conftest import Core, header, target_of

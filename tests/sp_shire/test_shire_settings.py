@@ -174,12 +174,10 @@ def test_a_private_key_that_others_may_read_stops_the_start(config: Path) -> Non
 
 
 def test_below_a_public_path_the_first_page_is_below_it_too(config: Path) -> None:
-    from sp_shire.login_flow import LoginFlow
+    from sp_shire.addresses import Addresses
+    from sp_shire.login.targets import Targets
     from sp_shire.messages import Request
-    from tests.sp_shire.conftest import memory_stores
 
     changed(config, "public_url", "https://campus.example/books")
     settings = load_settings(config, ShireSettings)
-    stores = memory_stores()
-    flow = LoginFlow(settings, stores.logins, stores.tickets, stores.replay)
-    assert flow.target_of(Request("GET", "/books/ostiary/login")) == "/books/library"
+    assert Targets(Addresses(settings)).of(Request("GET", "/books/ostiary/login")) == "/books/library"

@@ -14,7 +14,7 @@ import pytest
 
 from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.errors import Unavailable
-from sp_shire.transport import HttpSoapTransport
+from sp_shire.shar.transport import HttpSoapTransport
 
 ENVELOPE = b"<envelope/>"
 Behaviour = Callable[[socket.socket], None]

@@ -8,9 +8,9 @@ import pytest
 from ostiary.attributes import Attribute, Attributes, make_attribute
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
-from sp_shire.exports import exports_of
+from sp_shire.adapters.exports import exports_of
 from sp_shire.messages import Passage, Reply
-from sp_shire.records import Knowledge, Login, Session
+from sp_shire.sessions.records import Knowledge, Login, Session
 from sp_shire.settings import ShireSettings
 from tests.sp_shire.conftest import Core
 

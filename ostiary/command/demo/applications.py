@@ -13,7 +13,7 @@ from ostiary.web.headers import page_headers
 from ostiary.web.identity import person
 from ostiary.web.pages import Pages
 from ostiary.web.texts import Catalogue
-from sp_shire.replies import expected_in_words
+from sp_shire.pages.replies import expected_in_words
 
 HERE: Final = Path(__file__).parent
 

@@ -31,8 +31,8 @@ from ostiary.command.vo_service import serve_vo
 from ostiary.config import ListenSettings
 from ostiary.errors import Unavailable
 from ostiary.web.log import Log, make_log
+from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.assembly import make_shire
-from sp_shire.wsgi import ShireMiddleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -23,7 +23,7 @@ from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import AttributeQuery
 from ostiary.saml.signature import verify_element
 from ostiary.saml.validate import AcceptedResponse, Timing
-from sp_shire.shar import Shar, SoapTransport
+from sp_shire.shar.query import Shar, SoapTransport
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from ostiary.federation.registry import Registry
 from ostiary.federation.sources import MetadataFile, load_registry
 from ostiary.saml.validate import DEFAULT_TIMING, Timing
 from sp_shire.settings import ShireSettings
-from sp_shire.shar import SoapTransport
-from sp_shire.transport import HttpSoapTransport
+from sp_shire.shar.query import SoapTransport
+from sp_shire.shar.transport import HttpSoapTransport
 
 _MAXIMUM_PASSWORD: Final = 4_096
 

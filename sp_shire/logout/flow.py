@@ -32,11 +32,12 @@ from ostiary.saml.validate import Timing
 from ostiary.saml.xml import Element
 from ostiary.storage.stores import ReplayStore, SessionStore
 from ostiary.web.forms import FormLimits, one, optional, parse_form, parse_query
-from sp_shire.login_flow import TICKET_TIME
+from sp_shire.addresses import Addresses
+from sp_shire.login.answers import TICKET_TIME
 from sp_shire.messages import Request
-from sp_shire.metadata import LOGOUT_ENDPOINTS, handler_url
-from sp_shire.records import Login
-from sp_shire.session_keeper import SessionKeeper
+from sp_shire.metadata import LOGOUT_ENDPOINTS
+from sp_shire.sessions.keeper import SessionKeeper
+from sp_shire.sessions.records import Login
 from sp_shire.settings import ShireSettings
 
 LOGOUT_TIME: Final = timedelta(minutes=30)
@@ -78,14 +79,18 @@ class LogoutFlow:
     """Logouts of one resource. ``pending`` keeps the LogoutRequests that it has sent; ``replay`` those that it has obeyed."""
 
     def __init__(
-        self, settings: ShireSettings, keeper: SessionKeeper, pending: SessionStore, replay: ReplayStore
+        self,
+        settings: ShireSettings,
+        addresses: Addresses,
+        keeper: SessionKeeper,
+        pending: SessionStore,
+        replay: ReplayStore,
     ) -> None:
         self._entity_id = settings.entity_id
         self._keeper = keeper
         self._pending = pending
         self._replay = replay
-        handlers = handler_url(settings)
-        self._locations = {binding: f"{handlers}/{path}" for binding, path in LOGOUT_ENDPOINTS.items()}
+        self._locations = {binding: addresses.handler(path) for binding, path in LOGOUT_ENDPOINTS.items()}
         self._timing = Timing(skew=settings.clock_skew)
 
     def can_ask(self, issuer: str, registry: Registry, now: datetime) -> bool:

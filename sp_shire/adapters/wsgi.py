@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ostiary.web.identity import PERSON_KEY
+from sp_shire.adapters.exports import DECISION_KEY, SESSION_KEY, remove_forged
 from sp_shire.assembly import make_shire
-from sp_shire.exports import DECISION_KEY, SESSION_KEY, remove_forged
 from sp_shire.messages import MAXIMUM_BODY, Reply, Request
 from sp_shire.settings import ShireSettings
 from sp_shire.shire import Shire

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ostiary.web.identity import PERSON_KEY
+from sp_shire.adapters.exports import DECISION_KEY, SESSION_KEY, forged_headers
 from sp_shire.assembly import make_shire
-from sp_shire.exports import DECISION_KEY, SESSION_KEY, forged_headers
 from sp_shire.messages import MAXIMUM_BODY, Passage, Reply, Request
 from sp_shire.settings import ShireSettings
 from sp_shire.shire import Shire
@@ -89,7 +89,10 @@ class ShireAsgiMiddleware:
         """As a GET that no login can answer. Browsers let any page open one with this site's cookies, so it has to say where it is from."""
         request = _request_of(scope, "GET")
         request = replace(request, headers={**request.headers, "sec-fetch-mode": "websocket"})
-        allowed = self._shire.settings.websockets == "by_rule" and request.headers.get("origin") == self._shire.origin
+        allowed = (
+            self._shire.settings.websockets == "by_rule"
+            and request.headers.get("origin") == self._shire.addresses.origin
+        )
         answer = await self._core.handle(request) if allowed else None
         if not isinstance(answer, Passage):
             # Before it was accepted: the server answers 403.

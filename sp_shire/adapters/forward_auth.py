@@ -12,9 +12,9 @@ from typing import Final, Literal, get_args
 from urllib.parse import quote, unquote_to_bytes
 
 from ostiary.errors import Missing, Refusal
-from sp_shire.asgi import CoreThreads, Receive, Scope, Send, read_request, send_reply
+from sp_shire.adapters.asgi import CoreThreads, Receive, Scope, Send, read_request, send_reply
+from sp_shire.adapters.exports import exported_names
 from sp_shire.assembly import make_shire
-from sp_shire.exports import exported_names
 from sp_shire.messages import Passage, Reply, Request
 from sp_shire.settings import ShireSettings, folded_name
 from sp_shire.shire import Shire

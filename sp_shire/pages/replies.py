@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from ostiary.attributes import texts_of
 from ostiary.errors import OstiaryError, TooMany
@@ -16,10 +15,10 @@ from ostiary.web.assets import STATIC, load_asset
 from ostiary.web.headers import Headers, asset_headers, auto_post_headers, page_headers
 from ostiary.web.log import Log, reference
 from ostiary.web.pages import Pages
-from sp_shire.logout_flow import Departure
+from sp_shire.addresses import Addresses
+from sp_shire.logout.flow import Departure
 from sp_shire.messages import Reply, Request
-from sp_shire.metadata import handler_url
-from sp_shire.records import Session
+from sp_shire.sessions.records import Session
 from sp_shire.settings import ShireSettings
 
 _JSON: Final = "application/json"
@@ -33,8 +32,8 @@ class Replies:
         self._settings = settings
         self._pages = pages
         self._log = log
-        self._https = settings.public_url.startswith("https:")
-        self._handlers = handler_url(settings)
+        self._addresses = Addresses(settings)
+        self._https = self._addresses.https
         self._stylesheet = load_asset(STATIC / "style.css")
 
     def redirect(self, location: str, cookies: tuple[str, ...] = (), *, status: int = 302) -> Reply:
@@ -109,7 +108,7 @@ class Replies:
             403,
             "sp_denied.html",
             leads_away=True,
-            switch=f"{self._handlers}/switch",
+            switch=self._addresses.handler("switch"),
             target=target,
             because=reason.because,
             reason=reason.code.removeprefix("access."),
@@ -172,7 +171,7 @@ class Replies:
     def ask_logout(self, request: Request, home: str | None, *, everywhere: bool) -> Reply:
         """The page with the buttons. ``home``: where the person logged in, None when nobody is; ``everywhere`` whether her home
         organisation can be asked to end all sessions."""
-        action = f"{self._handlers}/logout"
+        action = self._addresses.handler("logout")
         return self._page(
             request, 200, "sp_logout.html", leads_away=True, logout=action, home=home, everywhere=everywhere
         )
@@ -237,7 +236,7 @@ class Replies:
             ],
             "withheld": sorted({(name, reason) for name, _, reason in session.knowledge.withheld}),
             "wide": True,
-            "logout": f"{self._handlers}/logout",
+            "logout": self._addresses.handler("logout"),
         }
 
     def _error(self, request: Request, error: OstiaryError, number: str, now: datetime) -> Reply:
@@ -249,9 +248,9 @@ class Replies:
         if _prefers_json(request):
             content = {"code": shown.code, "message": message, "remedy": remedy, "reference": number}
             if error.code == "sp.login_needed":
-                content["login"] = f"{self._handlers}/login"
+                content["login"] = self._addresses.handler("login")
             return self._json({"error": content}, error.status, more)
-        way_on_url, way_on = f"{self._handlers}/login", "sp.start_again"
+        way_on_url, way_on = self._addresses.handler("login"), "sp.start_again"
         if error.code == "http.host":
             way_on_url, way_on = self._settings.public_url + self._settings.protected[0], "sp.right_address"
         reply = self._page(
@@ -281,7 +280,7 @@ class Replies:
             self._language(request),
             nonce=nonce,
             # A path, so that a page under a wrong host name has its style, too.
-            stylesheet=f"{urlsplit(self._handlers).path}/{self._stylesheet.file_name}",
+            stylesheet=self._addresses.handler_prefix + self._stylesheet.file_name,
             service_name=self._settings.display.name,
             home_url=self._settings.public_url + self._settings.protected[0],
             **values,

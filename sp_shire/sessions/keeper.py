@@ -22,10 +22,18 @@ from ostiary.saml.assertion import NameId
 from ostiary.saml.xml import write_instant
 from ostiary.storage.stores import Groups, SessionStore
 from ostiary.web.log import Log
-from sp_shire.metadata import origin_of
-from sp_shire.records import Knowledge, Login, Session, dump_knowledge, dump_session, load_login_of, load_session
+from sp_shire.addresses import Addresses
+from sp_shire.sessions.records import (
+    Knowledge,
+    Login,
+    Session,
+    dump_knowledge,
+    dump_session,
+    load_login_of,
+    load_session,
+)
 from sp_shire.settings import ShireSettings
-from sp_shire.shar import Shar
+from sp_shire.shar.query import Shar
 
 # How often it is written down that a session was used.
 _GRAIN: Final = timedelta(minutes=1)
@@ -35,13 +43,15 @@ _RETRY: Final = timedelta(minutes=1)
 class SessionKeeper:
     """``shar`` is asked when a Response brought no attributes, and again when they have become old."""
 
-    def __init__(self, settings: ShireSettings, store: SessionStore, groups: Groups, log: Log) -> None:
+    def __init__(
+        self, settings: ShireSettings, addresses: Addresses, store: SessionStore, groups: Groups, log: Log
+    ) -> None:
         self._settings = settings
         self._groups = groups
         self._times = settings.sessions
         self._store = store
         self._log = log
-        self._origin = origin_of(settings.public_url)
+        self._origin = addresses.origin
 
     def open(
         self, login: Login, target: str, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ostiary.attributes import Attributes, texts_of
 from ostiary.web.identity import PERSON_KEY
-from sp_shire.records import Session
+from sp_shire.sessions.records import Session
 from sp_shire.settings import ShireSettings, folded_name
 
 DECISION_KEY: Final = "ostiary.decision"

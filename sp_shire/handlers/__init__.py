@@ -1,0 +1,1 @@
+"""The addresses below the handler path, one module for each group of them."""

@@ -1,0 +1,1 @@
+"""Single logout, as the asking and as the asked side."""

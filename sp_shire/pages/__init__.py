@@ -1,0 +1,1 @@
+"""What the resource side itself shows."""

@@ -1,0 +1,1 @@
+"""Who is here: sessions in their stores, and how a request leads to one."""
