@@ -23,7 +23,7 @@ test-optimized: ready-dev ## the same once more under python -O, with coverage
 	@$(BIN)/python -m tests.run --optimized $(ARGS)
 
 e2e: ready-dev ready-browser ready-axe ## Chromium, a real slapd, Samba, KDC, PostgreSQL and MariaDB; what compose.yaml starts (installs from Debian)
-	@tools/install-debian-packages slapd ldap-utils postgresql mariadb-server redis-server nginx-light curl \
+	@tools/install-debian-packages slapd ldap-utils postgresql mariadb-server redis-server nginx-light caddy curl \
 		samba samba-dsdb-modules samba-vfs-modules samba-ad-provision \
 		krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc python3-dev
 	@$(PIP) install --require-hashes --no-deps -r requirements/kerberos-build.lock

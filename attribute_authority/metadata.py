@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from attribute_authority.queries.subjects import PRINCIPAL_NAME_FORMAT
 from attribute_authority.settings import AttributeAuthoritySettings
 from ostiary.federation.keys import KeyRing, load_certificate
 from ostiary.federation.model import AaRole, Endpoint, EntityKey, Scope
@@ -25,7 +26,7 @@ def aa_role(
         keys=key_ring.published + _tls_keys(settings, key_ring),
         attribute_services=(Endpoint(names.SOAP, settings.query_location),),
         scopes=tuple(Scope(scope) for scope in scopes),
-        nameid_formats=nameid_formats + _by_certificate(settings),
+        nameid_formats=nameid_formats + _listed_only(settings),
     )
 
 
@@ -39,5 +40,10 @@ def _tls_keys(settings: AttributeAuthoritySettings, key_ring: KeyRing) -> tuple[
     return tuple(EntityKey(key, "signing", der) for key, der in found.items() if key not in published)
 
 
-def _by_certificate(settings: AttributeAuthoritySettings) -> tuple[str, ...]:
-    return (names.X509_SUBJECT_NAME,) if settings.certificate_names is not None else ()
+def _listed_only(settings: AttributeAuthoritySettings) -> tuple[str, ...]:
+    """The formats of names by which only some requesters may ask."""
+    ways = (
+        (settings.certificate_names, names.X509_SUBJECT_NAME),
+        (settings.principal_names, PRINCIPAL_NAME_FORMAT),
+    )
+    return tuple(name_format for configured, name_format in ways if configured is not None)

@@ -28,7 +28,14 @@ from ostiary.errors import Refusal
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
 from ostiary.handle import HandleKey, derived_secrets
-from ostiary.ports import NOTHING_ASKED, AskedRequests, AttributeSource, CertificateNamedPeople, PersistentNames
+from ostiary.ports import (
+    NOTHING_ASKED,
+    AskedRequests,
+    AttributeSource,
+    CertificateNamedPeople,
+    PersistentNames,
+    PrincipalNamedPeople,
+)
 from ostiary.saml.xml import MESSAGE
 from ostiary.storage.sql import SqlReplayStore
 from ostiary.storage.stores import ReplayStore
@@ -67,11 +74,13 @@ def make_attribute_authority(
     persistent: PersistentNames | None = None,
     identifiers: ToldIdentifiers | None = None,
     certificates: CertificateNamedPeople | None = None,
+    principals: PrincipalNamedPeople | None = None,
     asked_requests: AskedRequests = NOTHING_ASKED,
 ) -> Flask:
     """The application. ``registry``, ``key_ring`` and ``handle_keys`` give the snapshots of the moment, ``authority`` releases what
     this one knows, ``others`` are the organisation's other authorities by index, to which it passes on what is theirs;
-    ``persistent``, ``identifiers`` and ``certificates`` find people by names other than handles, which name nobody without them. ``engine``
+    ``persistent``, ``identifiers``, ``certificates`` and ``principals`` find people by names other than handles, which name nobody without
+    them. ``engine``
     is the database of the audit and ``writer`` the name of this service or node in it; ``replays`` remembers queries elsewhere than there;
     ``asked_requests`` remembers what was asked. The one route is ``POST`` `QUERY_PATH`.
     """
@@ -88,7 +97,7 @@ def make_attribute_authority(
         trusted_proxies=settings.trusted_proxies,
     )
     passing_on = SeveralAuthorities({**others, settings.authority_index: authority})
-    people = NamedPeople(persistent, identifiers, certificates)
+    people = NamedPeople(persistent, identifiers, certificates, principals)
     answering = Answering(
         endpoint=_endpoint(settings),
         registry=registry,
@@ -122,7 +131,7 @@ def make_attribute_authority(
 
 
 def _endpoint(settings: AttributeAuthoritySettings) -> QueryEndpoint:
-    names = settings.certificate_names
+    names, principals = settings.certificate_names, settings.principal_names
     return QueryEndpoint(
         settings.entity_id,
         settings.query_locations,
@@ -135,6 +144,7 @@ def _endpoint(settings: AttributeAuthoritySettings) -> QueryEndpoint:
         denied_requesters=frozenset(settings.denied_requesters),
         may_ask_for=settings.may_ask_for,
         ask_by_certificate_name=frozenset(names.requesters if names is not None else ()),
+        ask_by_principal_name=frozenset(principals.requesters if principals is not None else ()),
         encryption=AnswerEncryption(
             settings.encrypt_answers,
             settings.encrypt_answers_for,

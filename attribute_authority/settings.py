@@ -14,6 +14,7 @@ from attribute_authority.queries.settings import (
     EncryptAnswersFor,
     EntityIdText,
     MayAskFor,
+    PrincipalNamesSettings,
 )
 from attribute_authority.resolver.settings import ResolverSettings
 from ostiary.config import (
@@ -126,6 +127,7 @@ class AttributeAuthoritySettings(Settings):
     denied_requesters: tuple[EntityIdText, ...] = ()
     may_ask_for: MayAskFor = Field(default_factory=dict, max_length=1000)
     certificate_names: CertificateNamesSettings | None = None
+    principal_names: PrincipalNamesSettings | None = None
     encrypt_answers: EncryptAnswers = "never"
     encrypt_answers_for: EncryptAnswersFor = Field(default_factory=dict)
     allow_sha1_from_legacy_partners: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from bench import (
     attribute_certificate,
     demo_start,
     release_policies,
+    resource,
     saml_messages,
     sign_on,
     sso_sessions,
@@ -34,6 +35,7 @@ def main() -> int:
             release_policies,
             attribute_certificate,
             sso_sessions,
+            resource,
             demo_start,
         )
         for row in part.rows(quick=quick)

@@ -133,7 +133,7 @@ class _Asking:
 
     def __call__(self) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
-        found = self._shar.query(NORTHGATE.entity_id, self._role, self._name_id, None, now)
+        found = self._shar.ask(NORTHGATE.entity_id, self._role, self._name_id, now).attributes
         if len(found) != ATTRIBUTES:
             raise RuntimeError(f"the authority told {len(found)} attributes")
 

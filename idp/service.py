@@ -36,7 +36,7 @@ from idp.portal.page import add_portal, make_portal
 from idp.sessions.session import Lifetimes, Sessions
 from idp.settings import IdpSettings
 from idp.sign_on.answering import Answering
-from idp.sign_on.artifacts import Artifacts
+from idp.sign_on.artifacts import waiting_responses
 from idp.sign_on.back_channel import BackChannel, add_back_channel
 from idp.sign_on.browser import BrowserCookies
 from idp.sign_on.endpoints import add_sso
@@ -131,7 +131,7 @@ def make_idp(
         return current().sessions.lifetimes()
 
     own_sessions = Sessions(engine, opened.people, lifetimes)
-    artifacts = Artifacts(sessions, settings.entity_id)
+    artifacts = waiting_responses(sessions, settings.entity_id)
     name_ids = NameIds(
         settings.identifiers,
         entity_id=settings.entity_id,

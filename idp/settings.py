@@ -18,7 +18,7 @@ from idp.login.contexts import SECOND, Assurance
 from idp.login.settings import LoginSettings, is_beside
 from idp.login.throttle import Limits
 from idp.logout.settings import LogoutSettings
-from idp.operate.settings import MaintenanceSettings, StatusSettings
+from idp.operate.settings import MaintenanceSettings
 from idp.partners import PartnerRules, PartnerSettings, allowed_sha1, effective
 from idp.people import EmbeddedPeopleSettings, PeopleSettings
 from idp.portal.settings import PortalSettings
@@ -40,6 +40,7 @@ from ostiary.federation.settings import TrustSettings
 from ostiary.mail import MailSettings
 from ostiary.saml import names
 from ostiary.web.branding import BrandingSettings
+from ostiary.web.operators import StatusSettings
 
 REDIRECT_PATH = "/saml/sso/redirect"
 POST_PATH = "/saml/sso/post"

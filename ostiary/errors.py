@@ -66,6 +66,12 @@ class WrongMethod(Refusal):
     status = 405
 
 
+class TooSlow(Refusal):
+    """A request that does not come to its end: HTTP 408."""
+
+    status = 408
+
+
 class TooLarge(Refusal):
     """More bytes than this place accepts: HTTP 413."""
 
@@ -88,6 +94,24 @@ class Unavailable(OstiaryError):
     """Something that this service needs does not answer: HTTP 503."""
 
     status = 503
+
+
+class HeadersTooLarge(Refusal):
+    """More, or longer, header fields than this place accepts: HTTP 431 (RFC 6585 5)."""
+
+    status = 431
+
+
+class BadGateway(OstiaryError):
+    """What stands behind this service can't be reached, or gives no answer that can be handed on: HTTP 502."""
+
+    status = 502
+
+
+class GatewayTimeout(OstiaryError):
+    """What stands behind this service takes too long: HTTP 504."""
+
+    status = 504
 
 
 class ConfigurationError(OstiaryError):

@@ -141,6 +141,14 @@ class CertificateNamedPeople(Protocol):
         ...
 
 
+class PrincipalNamedPeople(Protocol):
+    """People that an Attribute Authority knows by their eduPersonPrincipalName, whoever gave them that."""
+
+    def person_called(self, name: str) -> NamedPerson | None:
+        """Whose name this is; None where it is nobody's. Raises `Unavailable`."""
+        ...
+
+
 class VoMemberships(Protocol):
     """A VO, as far as others may ask it about people whom home organisations name."""
 

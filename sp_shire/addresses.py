@@ -18,6 +18,8 @@ class Addresses:
         self.host_name: Final = urlsplit(self.origin).hostname or ""
         self.base_path: Final = urlsplit(settings.public_url).path.rstrip("/")
         self.handler_prefix: Final = f"{self.base_path}{settings.handler_path}/"
+        self.cookie_path: Final = f"{self.base_path}{settings.below}" or "/"
+        """Where a browser shows its cookies: to nobody beside the resource on the same host."""
         self.first_target: Final = self.base_path + settings.protected[0]
         """The path where a login ends that began nowhere."""
 

@@ -18,12 +18,16 @@ from ostiary.storage.stores import Groups, ReplayStore, SessionStore
 from ostiary.web.log import Log, left_out, make_log
 from ostiary.web.pages import Pages
 from ostiary.web.texts import Catalogue
+from sp_shire.applications import domains_of
+from sp_shire.certificates.grid import watched_grid
+from sp_shire.certificates.visitors import CertificateVisitors
+from sp_shire.handlers.status import Reading
 from sp_shire.pages.replies import Replies
 from sp_shire.settings import ShireSettings
 from sp_shire.shar.query import SoapTransport
 from sp_shire.shar.transport import HttpSoapTransport
 from sp_shire.shire import Shire
-from sp_shire.snapshot import Snapshot, Stores
+from sp_shire.snapshot import Snapshot, Stores, inside
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,19 +44,24 @@ def make_shire(
     transport: SoapTransport | None = None,
     stores: Stores | None = None,
     registry: Callable[[], Registry] | None = None,
+    logouts_pending: SessionStore | None = None,
 ) -> Shire:
     """A resource from its configuration. Raises `ConfigurationError` where a file, policy, key or metadata can't be used.
 
     What is not given is made: the system's clock, a log on standard error, HTTP(S), the store that the settings name, and the registry of
-    their metadata (a service that has read it already gives its own).
+    their metadata (a service that has read it already gives its own). ``logouts_pending`` as for `Shire`.
     """
     settings = config if isinstance(config, ShireSettings) else load_settings(config, ShireSettings)
     clock = clock or SystemClock()
     log = log or make_log(clock, service=settings.entity_id)
 
+    read_at: list[datetime] = []
+
     def load(sources: Sources) -> Snapshot:
         known = registry() if registry is not None else _registry(settings, sources, clock.now(), log)
-        return load_snapshot(settings, sources, known)
+        loaded = load_snapshot(settings, sources, known)
+        read_at[:] = [clock.now()]
+        return loaded
 
     holder = Holder(load, every=_LOOK_EVERY)
 
@@ -61,16 +70,39 @@ def make_shire(
             log.error("reload_refused", code=problem.code, found=str(problem))
         return holder.value if registry is None else replace(holder.value, registry=registry())
 
-    pages = make_pages()
+    stores = stores or make_stores(settings)
+    transport = transport or HttpSoapTransport(settings.query_time, settings.tls_authorities)
     return Shire(
         settings,
         snapshot=snapshot,
-        stores=stores or make_stores(settings),
-        transport=transport or HttpSoapTransport(settings.query_timeout, settings.tls_authorities),
-        replies=Replies(settings, pages, log),
+        stores=stores,
+        transport=transport,
+        replies=Replies(settings, make_pages(), log),
         clock=clock,
         log=log,
+        domains=[
+            make_shire(
+                domain,
+                clock=clock,
+                log=log,
+                transport=transport,
+                stores=inside(stores, domain.space),
+                registry=lambda: snapshot(clock.now()).registry,
+                logouts_pending=stores.logins if domain.shared_index is not None else None,
+            )
+            for domain in domains_of(settings)
+        ],
+        logouts_pending=logouts_pending,
+        reading=lambda: Reading(read_at[0], holder.problem),
+        certificates=_certificates(settings, clock.now(), log),
     )
+
+
+def _certificates(settings: ShireSettings, now: datetime, log: Log) -> CertificateVisitors | None:
+    if settings.certificates is None:
+        return None
+    grid = watched_grid(settings.certificates, now, log)
+    return CertificateVisitors(settings, settings.certificates, grid=grid, log=log)
 
 
 def load_snapshot(settings: ShireSettings, sources: Sources, registry: Registry) -> Snapshot:
@@ -80,6 +112,7 @@ def load_snapshot(settings: ShireSettings, sources: Sources, registry: Registry)
         accept=load_acceptance_policy(settings.accept, sources=sources),
         access=load_access_policy(settings.access, sources=sources),
         keys=load_key_ring(settings.trust.keys, sources),
+        token_keys=load_key_ring(settings.jwt.keys, sources) if settings.jwt and settings.jwt.keys else None,
     )
 
 
@@ -100,13 +133,13 @@ def make_stores(settings: ShireSettings) -> Stores:
             MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups()
         )
     if isinstance(settings.store, ValkeySettings):
-        return _stores_in_valkey(settings.store, settings.entity_id)
+        return _stores_in_valkey(settings.store, settings.space)
     from ostiary.storage.engine import open_database
     from ostiary.storage.migrate import MIGRATIONS, upgrade
 
     engine = open_database(settings.store)
     upgrade(engine, [MIGRATIONS])
-    return stores_in(engine, settings.entity_id)
+    return stores_in(engine, settings.space)
 
 
 def _stores_in_valkey(server: ValkeySettings, space: str) -> Stores:

@@ -3,39 +3,66 @@
 Nothing reaches the application from a request that was refused or that made something fail.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
 from ostiary.clock import Clock
-from ostiary.errors import Missing, OstiaryError, Refusal, WrongMethod
-from ostiary.policy.access import Decision, Environment, Resource, Subject
+from ostiary.errors import Missing, NotAuthenticated, OstiaryError, Refusal, WrongMethod
+from ostiary.policy.access import Decision, Environment, Resource
 from ostiary.policy.urltree import Segments, begins_with, read_path
+from ostiary.storage.stores import SessionStore
 from ostiary.web.log import Log
-from sp_shire.adapters.exports import exports_of
+from sp_shire.adapters.doorkeeper import Doors, Ostiary
+from sp_shire.adapters.token import Tokens
 from sp_shire.addresses import Addresses
+from sp_shire.certificates.visitors import CertificateVisitors
+from sp_shire.handlers.artifacts import Fetching
+from sp_shire.handlers.consuming import Consuming
+from sp_shire.handlers.discovering import Discovering
+from sp_shire.handlers.expiring import Expiring
+from sp_shire.handlers.jwks import TokenKeys
+from sp_shire.handlers.refreshing import Refreshing
 from sp_shire.handlers.routes import Handler, Routes
 from sp_shire.handlers.showing import Showing
 from sp_shire.handlers.signing_in import SigningIn
 from sp_shire.handlers.signing_out import SigningOut
+from sp_shire.handlers.status import Reading, StatusPage
 from sp_shire.login.answers import Answers
-from sp_shire.login.asking import Asking
+from sp_shire.login.artifacts import ArtifactIssuer
+from sp_shire.login.asking import LOGIN_TIME, LOGINS_AT_MOST, Asking
+from sp_shire.login.browser_mark import BrowserMark
+from sp_shire.login.finishing import Finishing
+from sp_shire.login.kept_forms import FORM_TIME, FORMS_AT_MOST, KeptForms
+from sp_shire.login.paos import Programs
+from sp_shire.login.pending import PendingTable
+from sp_shire.login.resolving import ArtifactResolver
+from sp_shire.login.silent import SilentTries
 from sp_shire.login.targets import Targets
 from sp_shire.logout.flow import LogoutFlow
 from sp_shire.messages import Passage, Reply, Request
+from sp_shire.pages.page import is_program
 from sp_shire.pages.replies import Replies
-from sp_shire.sessions.records import Session
+from sp_shire.sessions.client_address import behind_proxies
+from sp_shire.sessions.keeper import SessionKeeper
+from sp_shire.sessions.incomplete import AttributesMissing
+from sp_shire.sessions.visitor import Visitor
 from sp_shire.sessions.visits import Visits
 from sp_shire.settings import ShireSettings
 from sp_shire.shar.query import SoapTransport
 from sp_shire.snapshot import Snapshot, Stores
 
-_READING: Final = frozenset({"session", "logout", "signed-out", "metadata"})
+_READING: Final = frozenset({"session", "logout", "signed-out", "metadata", "status", "jwks"})
 
 
 class Shire:
-    """One protected resource. ``snapshot`` gives what is in force at an instant. Thread-safe as far as its stores are."""
+    """One protected resource. ``snapshot`` gives what is in force at an instant; ``domains`` are its application domains, each of which
+    answers for its own tree; ``logouts_pending`` keeps the LogoutRequests whose answers another part of the resource may get.
+
+    Thread-safe as far as its stores are.
+    """
 
     def __init__(
         self,
@@ -47,22 +74,85 @@ class Shire:
         replies: Replies,
         clock: Clock,
         log: Log,
+        domains: "Sequence[Shire]" = (),
+        logouts_pending: SessionStore | None = None,
+        reading: Callable[[], Reading] | None = None,
+        certificates: CertificateVisitors | None = None,
     ) -> None:
         self.settings = settings
         self.addresses = addresses = Addresses(settings)
         self._snapshot = snapshot
         self._replies = replies
         self._clock = clock
+        self._log = log
         self._targets = targets = Targets(addresses)
-        asking = Asking(settings, addresses, targets, stores.logins)
-        answers = Answers(settings, addresses, targets, stores.logins, stores.tickets, stores.replay)
-        self._visits = Visits(settings, addresses, stores.sessions, stores.groups, transport, log)
-        logouts = LogoutFlow(settings, addresses, self._visits.keeper, stores.logins, stores.replay)
-        self._signing_in = SigningIn(addresses, targets, asking, answers, self._visits, replies, log)
+        self._doors = Doors(addresses, targets)
+        self._tokens = Tokens(settings, settings.jwt, log) if settings.jwt is not None else None
+        mark = BrowserMark(settings, addresses)
+        pending = PendingTable(stores.logins, lifetime=LOGIN_TIME, capacity=LOGINS_AT_MOST)
+        largest = settings.login.keep_posted_forms
+        kept = PendingTable(stores.logins, lifetime=FORM_TIME, capacity=FORMS_AT_MOST * largest)
+        # Fetched at the one address of the entity that all parts of the resource are.
+        artifacts = ArtifactIssuer(settings, logouts_pending or stores.logins)
+        asking = Asking(settings, addresses, targets, pending, mark, artifacts)
+        answers = Answers(settings, addresses, pending, stores.tickets, stores.replay)
+        finishing = Finishing(settings, targets, pending, mark, stores.tickets)
+        self._visits = Visits(settings, addresses, stores.sessions, stores.groups, transport, log, certificates)
+        self._certificates = certificates
+        # Their LogoutRequests go to the endpoints of the entity that all of them are.
+        siblings = [domain.keeper for domain in domains if domain.settings.entity_id == settings.entity_id]
+        logouts = LogoutFlow(
+            settings, addresses, self._visits.keeper, logouts_pending or stores.logins, stores.replay, siblings
+        )
+        self._signing_in = signing_in = SigningIn(
+            settings,
+            addresses,
+            targets,
+            asking,
+            mark,
+            KeptForms(kept, addresses, mark, largest=largest),
+            SilentTries(settings, addresses, pending),
+            self._visits,
+            replies,
+            log,
+            decide=self._decide,
+            is_open=lambda path: not self._needs_somebody(read_path(path)),
+        )
+        discovering = Discovering(settings, addresses, targets, asking, signing_in, replies)
+        programs = Programs(settings, addresses, pending, answers)
+        resolver = ArtifactResolver(settings, transport)
+        self._consuming = consuming = Consuming(
+            settings, addresses, answers, finishing, signing_in, resolver, programs, self._visits, replies, log
+        )
+        fetching = Fetching(artifacts, replies, log)
         signing_out = SigningOut(addresses, logouts, stores.tickets, self._visits, replies, log)
         showing = Showing(settings, self._visits, replies)
-        self._routes: Routes = {**self._signing_in.routes, **signing_out.routes, **showing.routes}
+        self._expiring = Expiring(settings, addresses, targets, self._visits, replies, log)
+        started = clock.now()
+        status = StatusPage(
+            settings,
+            addresses,
+            reading or (lambda: Reading(started)),
+            stores.sessions,
+            self._visits.breakers,
+            replies,
+            started,
+        )
+        groups = (signing_in, discovering, consuming, fetching, signing_out, showing, self._expiring, Refreshing(addresses, self._visits, replies, log), status, TokenKeys(settings))
+        self._routes: Routes = {name: handlers for group in groups for name, handlers in group.routes.items()}
+        self._domains = tuple((_segments(domain.path), domain) for domain in domains)
         self._protected = tuple(_segments(addresses.base_path + prefix) for prefix in settings.protected)
+        self._lazy = tuple(_segments(addresses.base_path + prefix) for prefix in settings.lazy)
+
+    @property
+    def path(self) -> str:
+        """Where its tree begins: that of the whole resource, or of an application domain."""
+        return self.addresses.base_path + self.settings.below
+
+    @property
+    def keeper(self) -> SessionKeeper:
+        """Its sessions, without those of its application domains."""
+        return self._visits.keeper
 
     def now(self) -> datetime:
         """The time by its clock."""
@@ -74,21 +164,43 @@ class Shire:
 
     def login_url(self, request: Request) -> str:
         """Where a person who wants this page begins to log in. Raises `Refusal` (``sp.target``)."""
+        domain = self._domain(request, read_path(request.path))
+        if domain is not None:
+            return domain.login_url(request)
         target = self._targets.back_to(request.path, request.query)
         return f"{self.addresses.handler('login')}?{urlencode({'target': target})}"
 
     def is_handler(self, path: str) -> bool:
         """Whether this path belongs to the handlers: then the adapter reads the body of a POST."""
-        return self.addresses.is_handler(path)
+        return self.addresses.is_handler(path) or any(domain.is_handler(path) for _, domain in self._domains)
 
     def handle(self, request: Request) -> Reply | Passage:
         """Answers the request, or lets it pass to the application. Never raises: what fails becomes an error page."""
         now = self._clock.now()
         try:
+            if self.settings.trusted_proxies:
+                request = behind_proxies(request, self.settings.trusted_proxies)
+            if self._certificates is not None:
+                request = self._certificates.reading(request)
             return self._dispatch(request, self._snapshot(now), now)
+        except AttributesMissing as error:
+            return self._replies.incomplete(request, error, self._snapshot(now).registry, now)
         except OstiaryError as error:
             return self._replies.refused(request, error, now)
         except Exception as error:  # a defect must not open the door
+            return self._replies.crashed(request, error, now)
+
+    def with_body(self, request: Request) -> Reply:
+        """The answer to a request whose first answer wanted its body (`Reply.reads`). Never raises, as `handle`."""
+        now = self._clock.now()
+        try:
+            domain = self._domain(request, read_path(request.path))
+            if domain is not None:
+                return domain.with_body(request)
+            return self._signing_in.keep(request, self._snapshot(now), now)
+        except OstiaryError as error:
+            return self._replies.refused(request, error, now)
+        except Exception as error:  # as there
             return self._replies.crashed(request, error, now)
 
     def _dispatch(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply | Passage:
@@ -97,23 +209,70 @@ class Shire:
             raise Refusal(
                 "http.path", expected="a path without dot segments or hidden separators", found=request.path[:200]
             )
-        if self.is_handler(request.path):
+        if self.addresses.is_handler(request.path):
             name = request.path.removeprefix(self.addresses.handler_prefix)
             if (asset := self._replies.asset(name)) is not None:
                 return asset
-            self._check_host(request)
+            if name != "status":
+                # An operator asks by any address of this machine, and shows otherwise that she is one.
+                self._check_host(request)
             return self._handler(request, name)(request, snapshot, now)
-        if not any(begins_with(reading, prefix) for reading in readings for prefix in self._protected):
-            return self._passage(self._visits.visitor(request, snapshot, now), None)
+        if (domain := self._domain(request, readings)) is not None:
+            return domain.handle(request)
+        if not self._needs_somebody(readings):
+            visitor = self._visits.visitor_if_known(request, snapshot, now)
+            if visitor is None and (tried := self._try_silently(request, snapshot, now)) is not None:
+                return tried
+            return self._passage(request, visitor, None, snapshot, now)
         self._check_host(request)
-        session = self._visits.session(request, snapshot, now)
-        if session is None:
+        visitor = self._visits.visitor(request, snapshot, now)
+        if visitor is None:
+            if self._consuming.is_program(request):
+                target = self._targets.back_to(request.path, request.query)
+                return self._consuming.ask_program(request, target, snapshot, now)
+            if self._certificates is not None and is_program(request):
+                raise NotAuthenticated("certificates.none_shown", expected="a certificate or a session", found="none")
             return self._signing_in.start(request, snapshot, now)
-        decision = self._decide(request, session, snapshot, now)
+        decision = self._decide(request, visitor, snapshot, now)
         if not decision.allow:
             target = self._targets.back_to(request.path, request.query)
-            return self._replies.denied(request, session, decision, snapshot.registry, target, now)
-        return self._passage(session, decision)
+            return self._replies.denied(request, visitor, decision, snapshot.registry, target, now)
+        if (warning := self._expiring.warning(request, visitor, now)) is not None:
+            return warning
+        return self._passage(request, visitor, decision, snapshot, now)
+
+    def _needs_somebody(self, readings: tuple[Segments, ...]) -> bool:
+        """Whether the path is protected, however it is read: of the prefixes that it begins with the longest counts. One that hides where
+        it leads is."""
+        return not readings or any(
+            _longest(self._protected, reading) >= max(1, _longest(self._lazy, reading)) for reading in readings
+        )
+
+    def _try_silently(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply | None:
+        """Under another host name nothing begins; when it can't be tried, the page is open all the same."""
+        if request.headers.get("host", "").lower() != self.addresses.host:
+            return None
+        try:
+            return self._signing_in.silently(request, snapshot, now)
+        except OstiaryError as problem:
+            self._log.warning("not_tried_silently", code=problem.code, found=problem.found)
+            return None
+
+    def _domain(self, request: Request, readings: tuple[Segments, ...]) -> "Shire | None":
+        """The application domain whose tree this path is in; of several the deepest."""
+        if not self._domains:
+            return None
+        found = {
+            max(
+                ((len(tree), domain) for tree, domain in self._domains if begins_with(reading, tree)),
+                key=lambda pair: pair[0],
+                default=(0, None),
+            )[1]
+            for reading in readings
+        }
+        if len(found) > 1:
+            raise Refusal("http.path", expected="a path that belongs to one application", found=request.path[:200])
+        return next(iter(found), None)
 
     def _handler(self, request: Request, name: str) -> Handler:
         methods = self._routes.get(name)
@@ -131,20 +290,38 @@ class Shire:
         if found.lower() != self.addresses.host:
             raise Refusal("http.host", expected=self.addresses.host, found=found[:200] or "no Host header")
 
-    def _passage(self, session: Session | None, decision: Decision | None) -> Passage:
-        if session is None:
-            return Passage()
-        return Passage(session.person(), exports_of(self.settings, session), decision, session)
+    def _passage(
+        self, request: Request, visitor: Visitor | None, decision: Decision | None, snapshot: Snapshot, now: datetime
+    ) -> Passage:
+        if visitor is None:
+            return Passage(ostiary=Ostiary(None, None, decision, self._doors, request.path, request.query))
+        person, session = visitor.person, visitor.session
+        renew = partial(self._renewed, request, decision is not None)
+        ostiary = Ostiary(person, session, decision, self._doors, request.path, request.query, renew)
+        token = self._tokens.of(visitor, snapshot.signs_tokens, now) if self._tokens is not None else ""
+        return Passage(person, visitor.exports, decision, session, ostiary, token, visitor.ends)
 
-    def _decide(self, request: Request, session: Session, snapshot: Snapshot, now: datetime) -> Decision:
-        subject = Subject(
-            session.knowledge.attributes,
-            session.login.issuer,
-            session.login.authenticated_at,
-            session.login.authn_context,
+    def _renewed(self, request: Request, decides: bool) -> Ostiary:
+        """What the application is told once her attributes have been asked for anew."""
+        now = self._clock.now()
+        snapshot = self._snapshot(now)
+        visitor = self._visits.renew(request, snapshot, now)
+        if visitor is None:
+            return Ostiary(None, None, None, self._doors, request.path, request.query)
+        decision = self._decide(request, visitor, snapshot, now) if decides else None
+        renew = partial(self._renewed, request, decides)
+        return Ostiary(
+            visitor.person, visitor.session, decision, self._doors, request.path, request.query, renew
         )
+
+    def _decide(self, request: Request, visitor: Visitor, snapshot: Snapshot, now: datetime) -> Decision:
         resource = Resource(request.path, self.addresses.host_name, self.settings.application)
-        return snapshot.access.decide(subject, request.method, resource, Environment(now))
+        return snapshot.access.decide(visitor.subject, request.method, resource, Environment(now, request.remote or None))
+
+
+def _longest(prefixes: tuple[Segments, ...], reading: Segments) -> int:
+    """How long the longest prefix of the path is, counted from 1 (a tree's root); 0 where there is none."""
+    return max((len(prefix) + 1 for prefix in prefixes if begins_with(reading, prefix)), default=0)
 
 
 def _segments(path: str) -> Segments:

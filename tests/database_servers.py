@@ -70,10 +70,11 @@ def running_mariadb() -> Iterator[str]:
 
 
 @contextmanager
-def running_valkey(*more: str) -> Iterator[str]:
-    """The URL of an empty Redis server, Debian 12's stand-in for Valkey. ``more``: options of its command."""
+def running_valkey(*more: str, at: int | None = None) -> Iterator[str]:
+    """The URL of an empty Redis server, Debian 12's stand-in for Valkey. ``more``: options of its command; ``at`` which port, else a free
+    one."""
     with _directory("redis") as directory:
-        port = free_base_port(1)
+        port = at or free_base_port(1)
         command = ["redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", directory, "--save", "", *more]
         with _running(command, directory, "redis", signal.SIGTERM):
             _await(["redis-cli", "-h", "127.0.0.1", "-p", port, "PING"], directory)

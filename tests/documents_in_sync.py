@@ -35,7 +35,12 @@ def stale_documents() -> list[str]:
 def dead_links() -> list[str]:
     """Relative links in Markdown files whose target does not exist, or has no such heading."""
     found = []
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")]:
+    for document in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("tests/**/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+    ]:
         for target, heading in LINK.findall(document.read_text()):
             if "://" in target or target.startswith("mailto:"):
                 continue

@@ -67,7 +67,7 @@ class SimulatedSoap:
     down: bool = False
     sent: list[tuple[str, bytes]] = field(default_factory=list)
 
-    def post(self, url: str, envelope: bytes) -> bytes:
+    def post(self, url: str, envelope: bytes, *, within: float | None = None) -> bytes:
         self.sent.append((url, envelope))
         if self.down:
             raise Unavailable("shar.unreachable", expected="an answer", found="a simulated failure")

@@ -13,14 +13,14 @@ from sqlalchemy import Engine
 
 from ostiary import audit
 from ostiary.clock import Clock
-from ostiary.errors import ConfigurationError, Denied, NotAuthenticated, OstiaryError
+from ostiary.errors import ConfigurationError, Denied, OstiaryError
 from ostiary.storage.engine import writing
 from ostiary.web.listener import PEER_CHAIN
 from ostiary.web.log import Log
 from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
 from ostiary.x509.certificate_names import CertificateNames
-from ostiary.x509.chain import TLS_CLIENT, VerifiedChain, verify_chain
-from ostiary.x509.names import issuer_bytes
+from ostiary.x509.chain import VerifiedChain
+from ostiary.x509.clients import verify_client
 from ostiary.x509.trust import TrustDirectory
 from voms import answers
 from voms.asking import Asked, read_legacy, read_query
@@ -74,23 +74,8 @@ class VoAuthority:
         return self._issuer()
 
     def verified(self, chain: Sequence[bytes], now: datetime) -> VerifiedChain:
-        """The client's chain, leaf first. Raises `NotAuthenticated` (``x509.*``, ``voms.independent_proxy``)."""
-        if not chain:
-            raise NotAuthenticated("x509.no_certificate", expected="a client certificate", found="none")
-        trust = self._trust()
-        verified = verify_chain(chain, trust, now, usage=TLS_CLIENT)
-        if not trust.named(issuer_bytes(verified.end_entity)):
-            # Members are known by subject and issuer; two authorities beyond the directory may bear one name.
-            raise NotAuthenticated(
-                "x509.untrusted_ca",
-                expected="a CA of the certificates directory",
-                found=verified.issuer,
-                issuer=verified.issuer,
-            )
-        if verified.independent:
-            # Its holder gave it no rights (RFC 3820 3.8.2), so not that of asking in her name either.
-            raise NotAuthenticated("voms.independent_proxy", expected="a proxy that inherits rights", found="none")
-        return verified
+        """The client's chain, leaf first. Raises `NotAuthenticated` (``x509.*``)."""
+        return verify_client(chain, self._trust(), now)
 
     def issue(self, chain: VerifiedChain, asked: Asked, now: datetime) -> Issued:
         """Decides, records and signs.

@@ -13,22 +13,22 @@ from flask import Flask, Response, request, url_for
 
 from ostiary.clock import Clock
 from ostiary.errors import Refusal
+from ostiary.federation.directory import Directory
+from ostiary.federation.discovery_feed import Feed
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
 from ostiary.web import incoming
-from ostiary.web.assets import load_asset
+from ostiary.web.assets import STATIC, load_asset
 from ostiary.web.branding import make_branding
 from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cookie
 from ostiary.web.forms import Fields, one, optional
 from ostiary.web.log import Log
 from ostiary.web.pages import Pages
+from ostiary.web.remembered import cookie_value, from_cookie, with_choice
 from ostiary.web.service import asset_url, make_service, page, shell
 from ostiary.web.texts import Catalogue
-from wayf.directory import Directory
 from wayf.discovery import DiscoveryRequest, answer_url, read_request
-from wayf.feed import Feed
 from wayf.mdq import MEDIA_TYPE, MetadataQueries, SignedDocument
-from wayf.remembered import cookie_value, from_cookie, with_choice
 from wayf.settings import WayfSettings
 
 HERE: Final = Path(__file__).parent
@@ -84,7 +84,7 @@ def make_wayf(
     ``/mdq/entities/<identifier>``.
     """
     pages = Pages(Catalogue.load(TEXTS), [TEMPLATES])
-    script = load_asset(HERE / "static" / "discovery.js")
+    script = load_asset(STATIC / "discovery.js")
     look = make_branding(settings.branding, pages, file=Path("wayf.yaml"))
     app = make_service(
         __name__,

@@ -14,7 +14,7 @@ from attribute_authority.connectors.json_values import read_json, values_at
 from attribute_authority.connectors.protocol import Found, given
 from attribute_authority.connectors.url_template import PRINCIPAL, UrlTemplate, fill_body
 from ostiary.errors import Unavailable
-from ostiary.saml.soap_transport import close_pool, limited_pool, read_limited
+from ostiary.saml.limited_pool import close_pool, limited_pool, read_limited
 
 _NOBODY: Final = 404
 

@@ -104,3 +104,10 @@ class CertificateNamesSettings(Settings):
         if not self.registered_from and not self.rules:
             raise WrongSetting("aa.certificate_names", expected="registered_from or rules", found="none of them")
         return self
+
+
+class PrincipalNamesSettings(Settings):
+    """Queries about whoever has an eduPersonPrincipalName, for these ``requesters`` (entityIDs) alone: it is a login name of the embedded
+    directory, as it stands there, so an authority that speaks of people of other organisations keeps them under those names."""
+
+    requesters: Annotated[tuple[EntityIdText, ...], Field(min_length=1, max_length=1000)]

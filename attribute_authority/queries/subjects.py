@@ -14,13 +14,21 @@ from attribute_authority.queries.statuses import DENIED, Unsatisfiable
 from ostiary.errors import Refusal
 from ostiary.handle import open_handle
 from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID
-from ostiary.ports import CertificateNamedPeople, NamedPerson, PersistentNames, SubjectIdentifiers
+from ostiary.ports import (
+    CertificateNamedPeople,
+    NamedPerson,
+    PersistentNames,
+    PrincipalNamedPeople,
+    SubjectIdentifiers,
+)
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
 
 SUBJECT_ID_FORMAT: Final = "urn:oasis:names:tc:SAML:attribute:subject-id"
 PAIRWISE_ID_FORMAT: Final = "urn:oasis:names:tc:SAML:attribute:pairwise-id"
 """The profile names attributes, not NameIDs; with the attribute's name for a Format the value says by itself what it is."""
+PRINCIPAL_NAME_FORMAT: Final = "urn:oid:1.3.6.1.4.1.5923.1.1.1.6"
+"""eduPersonPrincipalName, as other attribute requesters write it for a Format, too."""
 
 _IDENTIFIERS: Final = {SUBJECT_ID_FORMAT: SUBJECT_ID, PAIRWISE_ID_FORMAT: PAIRWISE_ID}
 _MAXIMUM_SUBJECT: Final = 2_000
@@ -34,6 +42,7 @@ class NamedPeople:
     persistent: PersistentNames | None = None
     identifiers: SubjectIdentifiers | None = None
     certificates: CertificateNamedPeople | None = None
+    principals: PrincipalNamedPeople | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ def subject_of(received: ReceivedQuery, endpoint: QueryEndpoint, people: NamedPe
 
     Raises `Refusal`: ``handle.*``, ``aa.name_id`` when the subject is named in no way that this organisation understands, or a query
     that was passed on is for another authority than this one. Raises `Unsatisfiable` for a requester that may not ask by names of
-    certificates, `Unavailable` when names can't be looked up.
+    certificates or principals, `Unavailable` when names can't be looked up.
     """
     name_id = received.query.name_id
     if name_id.name_qualifier not in (None, endpoint.entity_id):
@@ -63,6 +72,8 @@ def subject_of(received: ReceivedQuery, endpoint: QueryEndpoint, people: NamedPe
         raise _nobody("a handle", name_id.format)
     if name_id.format == names.X509_SUBJECT_NAME:
         return _by_certificate(received, endpoint, people.certificates)
+    if name_id.format == PRINCIPAL_NAME_FORMAT:
+        return _by_principal_name(received, endpoint, people.principals)
     for maker in makers:
         person = _lookup(name_id, maker, people)
         if person is not None:
@@ -127,6 +138,21 @@ def _by_certificate(
     person = certificates.person_with(subject) if certificates is not None and subject is not None else None
     if person is None:
         raise _nobody("a certificate's name that is somebody's", "one that is nobody's")
+    return Subject(person, requester)
+
+
+def _by_principal_name(
+    received: ReceivedQuery, endpoint: QueryEndpoint, principals: PrincipalNamedPeople | None
+) -> Subject:
+    """Everybody can guess such names, so only those whom the settings list may ask by them."""
+    requester = received.sender.requester
+    if requester not in endpoint.ask_by_principal_name or received.sender.passed_on:
+        found = Refusal("aa.principal_name", expected="a requester that may ask by principal names", found=requester)
+        raise Unsatisfiable(DENIED, found)
+    value = received.query.name_id.value
+    person = principals.person_called(value) if principals is not None and len(value) <= _MAXIMUM_SUBJECT else None
+    if person is None:
+        raise _nobody("a principal's name that is somebody's", "one that is nobody's")
     return Subject(person, requester)
 
 

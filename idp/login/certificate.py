@@ -13,8 +13,9 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from idp.login.mapping import Home, NameRule
 from idp.login.methods import AmbientName, Arrival, Authenticated, Challenge, NotOffered, Rejected
-from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
+from ostiary.config import TrustedPeer
 from ostiary.errors import NotAuthenticated
+from ostiary.web.ignored_once import IgnoredOnce
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.chain import TLS_CLIENT, VerifiedChain, verify_chain
 from ostiary.x509.passed_on import certificates_in
@@ -103,8 +104,8 @@ class CertificateLogin:
         given = arrival.headers.get(self.header.lower(), "") if self.header else ""
         if not given:
             return ()
-        if not self.peer.trusts(arrival):
-            self.ignored.tell(self.header, arrival)
+        if not self.peer.trusts(arrival.peer, arrival.headers):
+            self.ignored.tell(self.header, arrival.peer, arrival.client)
             return ()
         return certificates_in(given)
 

@@ -6,29 +6,16 @@ A login proves something by one method at one instant; a second factor adds a pr
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final, Protocol
 
 from idp.sessions.session import LoginProof, SsoSession
 from ostiary.saml import names
+from ostiary.saml.authn_contexts import STRENGTH, answers
 from ostiary.saml.protocol import RequestedAuthnContext
 
 # A login begins with one of these; the passkey verifies its user, so that it is two factors at once.
 PRIMARY: Final = frozenset({"password", "kerberos", "certificate", "front_end", "passkey"})
 SECOND: Final = frozenset({"totp", "passkey", "recovery_code"})
-
-# What `minimum`, `better` and `maximum` compare (SAML core 3.3.2.2.1). A class that does not stand here compares with none.
-STRENGTH: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        names.UNSPECIFIED_CONTEXT: 0,
-        names.PASSWORD: 1,
-        names.PASSWORD_PROTECTED_TRANSPORT: 2,
-        names.KERBEROS: 2,
-        names.REFEDS_SFA: 2,
-        names.TLS_CLIENT: 3,
-        names.REFEDS_MFA: 4,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +93,7 @@ def choose(requested: RequestedAuthnContext | None, available: Sequence[Achieved
     if requested.comparison == "exact":
         by_class = {one.context_class: one for one in available}
         return next((by_class[wanted] for wanted in requested.classes if wanted in by_class), None)
-    return next((one for one in available if _compares(one.context_class, requested)), None)
-
-
-def _compares(context_class: str, requested: RequestedAuthnContext) -> bool:
-    if context_class not in STRENGTH:
-        return False
-    ours = STRENGTH[context_class]
-    known = [STRENGTH[wanted] for wanted in requested.classes if wanted in STRENGTH]
-    match requested.comparison:
-        case "minimum":
-            return any(ours >= wanted for wanted in known)
-        case "maximum":
-            return any(ours <= wanted for wanted in known)
-        case "better":
-            return len(known) == len(requested.classes) > 0 and all(ours > wanted for wanted in known)
-    return False
+    return next((one for one in available if answers(one.context_class, requested)), None)
 
 
 def achievable(methods: Iterable[str], assurance: Assurance, at: datetime) -> tuple[Achieved, ...]:

@@ -7,7 +7,8 @@ from typing import Final
 
 from idp.login.mapping import Home, NameRule
 from idp.login.methods import AmbientName, Arrival, Authenticated, Challenge, NotOffered, Rejected
-from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
+from ostiary.config import TrustedPeer
+from ostiary.web.ignored_once import IgnoredOnce
 
 _MAXIMUM_NAME: Final = 256
 
@@ -27,14 +28,14 @@ class FrontEndLogin:
         return "front_end"
 
     def is_at_once(self, arrival: Arrival) -> bool:
-        return self.header.lower() in arrival.headers and self.peer.trusts(arrival)
+        return self.header.lower() in arrival.headers and self.peer.trusts(arrival.peer, arrival.headers)
 
     def look(self, arrival: Arrival, now: datetime) -> Authenticated | Rejected | NotOffered | Challenge:
         given = arrival.headers.get(self.header.lower())
         if given is None:
             return NotOffered("no header")
-        if not self.peer.trusts(arrival):
-            self.ignored.tell(self.header, arrival)
+        if not self.peer.trusts(arrival.peer, arrival.headers):
+            self.ignored.tell(self.header, arrival.peer, arrival.client)
             return NotOffered("not from the web server in front")
         text = _text(given)
         login_name = self.rule.apply(text) if text is not None else None

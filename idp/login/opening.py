@@ -19,12 +19,12 @@ from idp.login.settings import (
     LoginSettings,
     PasswordMethodSettings,
 )
-from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
 from idp.people import MakePasswords, OpenedPeople, PeopleSettings
-from ostiary.config import Sources, networks
+from ostiary.config import Sources, TrustedPeer, networks
 from ostiary.errors import ConfigurationError
 from ostiary.ldap.settings import Report
 from ostiary.storage.stores import ReplayStore
+from ostiary.web.ignored_once import IgnoredOnce
 from ostiary.web.log import Log
 from ostiary.x509.trust import TrustDirectory, load_trust_directory
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,34 +10,18 @@ from pydantic import AfterValidator, Field, model_validator
 from idp.login.certificate import Field as CertificateField
 from idp.login.certificate import FieldRule
 from idp.login.mapping import NAME, NameRule
-from idp.login.trusted_peer import TrustedPeer
 from idp.people import PeopleSettings
 from ostiary.config import (
     DirectoryFromHere,
     FileFromHere,
+    HeaderName,
     ListenSettings,
     NetworkText,
     PublicUrl,
     Settings,
+    TrustedPeerSettings,
     WrongSetting,
-    networks,
-    read_private_file,
 )
-from ostiary.errors import ConfigurationError
-
-_MINIMUM_SECRET: Final = 16
-_MAXIMUM_SECRET: Final = 1_024
-
-
-def _header(value: str) -> str:
-    # A web server may hand over X_Remote_User, which a browser sent, under the same name as X-Remote-User, which it set itself.
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,63}", value) is None or value.lower() in (
-        "authorization",
-        "cookie",
-        "host",
-    ):
-        raise WrongSetting("login.header", expected="letters and digits, such as RemoteUser", found=value[:80])
-    return value
 
 
 def _pattern(value: str) -> str:
@@ -67,9 +51,6 @@ def _web_address(value: str) -> str:
     return value
 
 
-HeaderName = Annotated[str, AfterValidator(_header)]
-"""A header of the request, without ``-`` and ``_``: so no other spelling arrives under the same name."""
-
 PatternText = Annotated[str, Field(max_length=500), AfterValidator(_pattern)]
 """A regular expression for a whole text; its group ``name`` is what is taken."""
 
@@ -83,37 +64,6 @@ def is_beside(url: str, own: str) -> bool:
     """Whether this is another port of the same host, over TLS as the service itself."""
     here, there = urlsplit(own), urlsplit(url)
     return here.scheme == there.scheme and here.hostname == there.hostname and here.netloc != there.netloc
-
-
-class TrustedPeerSettings(Settings):
-    """Which web server in front is believed: one at these ``addresses`` (of the connection itself), or one that sends the text in
-    ``secret_file`` (a private file, at least 16 characters) in ``secret_header``; or, with both, one that does both."""
-
-    addresses: tuple[NetworkText, ...] = ()
-    secret_header: HeaderName | None = None
-    secret_file: FileFromHere | None = None
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if (self.secret_header is None) != (self.secret_file is None):
-            raise WrongSetting("login.secret_pair", expected="secret_header and secret_file, or none of them")
-        if not self.addresses and self.secret_file is None:
-            raise WrongSetting("login.trusts_everybody", expected="addresses, or secret_header and secret_file")
-        return self
-
-    def open(self) -> TrustedPeer:
-        """Raises `ConfigurationError` (``config.private_file_*``, ``login.secret_file``)."""
-        secret = b""
-        if self.secret_file is not None:
-            secret = read_private_file(self.secret_file, max_bytes=_MAXIMUM_SECRET).strip()
-            if len(secret) < _MINIMUM_SECRET or not secret.isascii():
-                raise ConfigurationError(
-                    "login.secret_file",
-                    file=self.secret_file,
-                    expected="16 ASCII characters or more",
-                    found=len(secret),
-                )
-        return TrustedPeer(networks(self.addresses), self.secret_header or "", secret)
 
 
 class PasswordMethodSettings(Settings):

@@ -7,15 +7,16 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
 
-from idp.operate.access import FORWARDING, Asked, Surroundings, who_asks
-from idp.operate.settings import MaintenanceSettings, StatusSettings
-from idp.operate.status import Status, as_json
+from idp.operate.settings import MaintenanceSettings
+from idp.operate.status import Status
 from ostiary.config import networks
 from ostiary.errors import Missing, Refusal
 from ostiary.web import incoming
 from ostiary.web.forms import optional
 from ostiary.web.maintenance import Maintenance, add_maintenance
+from ostiary.web.operators import FORWARDING, Asked, StatusSettings, Surroundings, who_asks
 from ostiary.web.service import any_host, page, prefers_json, public_url_for, shell
+from ostiary.web.status import as_json
 
 GOES_ON: Final = (
     "artifact",

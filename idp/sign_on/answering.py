@@ -115,7 +115,12 @@ class Answering:
         message = login_response(
             asked,
             Answer(name_id, index, context.context_class, context.authn_instant, ends, attributes),
-            Protection(signer, *_signed(sp, special, asked.binding), recipient),
+            Protection(
+                signer,
+                *_signed(sp, special, asked.binding),
+                recipient,
+                written=asked.binding == names.HTTP_POST,
+            ),
             rules=rules,
             now=now,
         )

@@ -18,7 +18,6 @@ from idp.login.methods import PasswordMethod, Rejected
 from idp.login.throttle import Throttle
 from idp.sessions.session import LoginProof, SsoSession
 from idp.settings import ARTIFACT_PATH, ECP_PATH
-from idp.sign_on.artifacts import Artifacts
 from idp.sign_on.outgoing import SOAP_HEADERS
 from idp.sign_on.requests import accept_request, known_sp, obstacle, waiting
 from idp.sign_on.sign_on import SignOn
@@ -31,6 +30,7 @@ from ostiary.saml.protocol import claimed_issuer, new_id
 from ostiary.saml.signature import sign, verify_element
 from ostiary.saml.soap import decode_soap, encode_soap, soap_fault
 from ostiary.saml.xml import Element, qname
+from ostiary.storage.artifacts import WaitingMessages
 from ostiary.web.csrf import cross_site
 from ostiary.web.log import reference
 from ostiary.web.service import shell
@@ -45,7 +45,7 @@ class BackChannel:
     """``artifacts`` are the Responses that wait; ``password`` and ``throttle`` are for programs, None where nobody logs in by password."""
 
     sign_on: SignOn
-    artifacts: Artifacts
+    artifacts: WaitingMessages
     password: PasswordMethod | None
     throttle: Throttle
 

@@ -6,15 +6,15 @@ from typing import Final
 
 from flask import Response
 
-from idp.sign_on.artifacts import Artifacts
 from idp.sign_on.requests import WaitingRequest
 from ostiary.federation.model import Entity
 from ostiary.saml import names
 from ostiary.saml.artifact import encode_artifact
-from ostiary.saml.bindings import encode_post, encode_simple_sign
+from ostiary.saml.bindings import encode_post, encode_simple_sign, encode_written
 from ostiary.saml.ecp import encode_ecp_response
 from ostiary.saml.keys import Signer
 from ostiary.saml.xml import Element
+from ostiary.storage.artifacts import WaitingMessages
 from ostiary.web import incoming
 from ostiary.web.service import auto_post, shell
 
@@ -31,10 +31,14 @@ def carries_own_signature(binding: str) -> bool:
 class Outgoing:
     """``artifacts`` keeps what an SP will fetch."""
 
-    artifacts: Artifacts
+    artifacts: WaitingMessages
 
-    def send(self, asked: WaitingRequest, sp: Entity, message: Element, *, signer: Signer, now: datetime) -> Response:
-        """The page, redirect or envelope that carries ``message`` to where ``asked`` says."""
+    def send(
+        self, asked: WaitingRequest, sp: Entity, message: Element | bytes, *, signer: Signer, now: datetime
+    ) -> Response:
+        """The page, redirect or envelope that carries ``message`` to where ``asked`` says; octets go by HTTP-POST only."""
+        if isinstance(message, bytes):
+            return self._by_post(asked, sp, encode_written(message))
         match asked.binding:
             case names.HTTP_ARTIFACT:
                 artifact = self.artifacts.issue(message, sp.entity_id, now)
@@ -47,9 +51,13 @@ class Outgoing:
                 return Response(envelope, headers=SOAP_HEADERS, content_type="text/xml; charset=utf-8")
             case names.HTTP_POST_SIMPLE_SIGN:
                 signed = encode_simple_sign("SAMLResponse", message, signer=signer, relay_state=asked.relay_state)
-                fields = list(signed.items())
+                return self._page(asked, sp, list(signed.items()))
             case _:
-                fields = [("SAMLResponse", encode_post(message))]
-                if asked.relay_state is not None:
-                    fields.append(("RelayState", asked.relay_state))
+                return self._by_post(asked, sp, encode_post(message))
+
+    def _by_post(self, asked: WaitingRequest, sp: Entity, encoded: str) -> Response:
+        state = [("RelayState", asked.relay_state)] if asked.relay_state is not None else []
+        return self._page(asked, sp, [("SAMLResponse", encoded), *state])
+
+    def _page(self, asked: WaitingRequest, sp: Entity, fields: list[tuple[str, str]]) -> Response:
         return auto_post(asked.acs_url, fields, destination=sp.name(incoming.language(shell().pages.catalogue)))

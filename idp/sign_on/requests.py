@@ -129,7 +129,9 @@ def accept_request(received: ReceivedMessage, registry: Registry, rules: Rules, 
     request = AuthnRequest.from_proof(proof)
     location = rules.location(received.binding)
     _check_bounds(request)
-    check_authn_request(request, location=location, signed=_is_signed(proof), now=now, timing=rules.timing)
+    # A program brings what the SP wrote before anybody knew which home organisation it would go to.
+    must_say_where_to = _is_signed(proof) and received.binding != names.SOAP
+    check_authn_request(request, location=location, signed=must_say_where_to, now=now, timing=rules.timing)
     return AcceptedRequest(
         request,
         sp,
@@ -160,7 +162,6 @@ def obstacle(accepted: AcceptedRequest, rules: Rules, now: datetime) -> Status |
 def waiting(accepted: AcceptedRequest) -> WaitingRequest:
     """What to keep of an accepted request."""
     request = accepted.request
-    index = accepted.proof.element.get("AttributeConsumingServiceIndex")
     return WaitingRequest(
         request_id=request.id,
         sp=request.issuer,
@@ -174,7 +175,7 @@ def waiting(accepted: AcceptedRequest) -> WaitingRequest:
         binding=accepted.acs.binding,
         name_id_policy=read_name_id_policy(accepted.proof.element),
         is_proven=_is_signed(accepted.proof),
-        attribute_index=int(index) if index is not None else None,
+        attribute_index=request.attribute_index,
     )
 
 

@@ -1,4 +1,4 @@
-"""The samlp:Response that the Handle Service sends, success or not, as a signed element (SAML profiles 4.1.4.2). Decides nothing."""
+"""The samlp:Response that the Handle Service sends, success or not, signed (SAML profiles 4.1.4.2). Decides nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confir
 from ostiary.saml.encryption import Recipient, encrypt_assertion
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import Response, Status, new_id
-from ostiary.saml.signature import sign, sign_nested
+from ostiary.saml.signature import sign, write_nested
 from ostiary.saml.xml import Element
 
 
@@ -29,17 +29,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What of a Response is signed, and for whom its assertion is encrypted, None for nobody."""
+    """What of a Response is signed, and for whom its assertion is encrypted, None for nobody. ``written``: it is sent as a document of its
+    own, so its octets will do."""
 
     signer: Signer
     response: bool = True
     assertion: bool = True
     recipient: Recipient | None = None
+    written: bool = False
 
 
 def login_response(
     request: WaitingRequest, answer: Answer, protection: Protection, *, rules: Rules, now: datetime
-) -> Element:
+) -> Element | bytes:
     """Response with an assertion in answer to this request. Raises `Refusal` (``key.unusable``) when it can't be encrypted."""
     expires = now + rules.assertion_lifetime
     assertion = Assertion(
@@ -64,21 +66,20 @@ def login_response(
         attributes=answer.attributes,
     ).to_xml()
     response = _response(request, Status(), rules, now)
-    _protect(response, assertion, protection)
-    return response
+    return _protected(response, assertion, protection)
 
 
-def _protect(response: Element, assertion: Element, protection: Protection) -> None:
+def _protected(response: Element, assertion: Element, protection: Protection) -> Element | bytes:
     """Signs inside out, and encrypts what was signed."""
     signer, recipient = protection.signer, protection.recipient
-    if protection.response and protection.assertion and recipient is None:
-        sign_nested(response, assertion, signer)
-        return
+    if protection.written and protection.response and protection.assertion and recipient is None:
+        return write_nested(response, assertion, signer)
     if protection.assertion:
         sign(assertion, signer)
     response.append(encrypt_assertion(assertion, recipient) if recipient is not None else assertion)
     if protection.response:
         sign(response, signer)
+    return response
 
 
 def status_response(

@@ -11,6 +11,7 @@ from ostiary.command.keys_commands import keys
 from ostiary.command.maintenance_commands import maintenance
 from ostiary.command.plain_errors import plain_errors
 from ostiary.command.policy_commands import dry_run_command, history_command, lint_command
+from ostiary.command.resource_policy_commands import policy_check
 from ostiary.command.shibboleth_commands import attributes, import_filter_command
 from ostiary.command.trace.commands import trace
 
@@ -183,16 +184,26 @@ def serve_wayf(config: Path) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), required=True)
 def serve_sp(config: Path, app: str, host: str, port: int) -> None:
-    """A WSGI application behind the SHIRE."""
+    """A WSGI application behind the SHIRE; over TLS with client certificates where sp.yaml says so (certificates.tls)."""
     from functools import partial
 
     from ostiary.command.resource import make_resource
-    from ostiary.command.serving import serve_checked
+    from ostiary.command.serving import refuse_taken_port, serve_checked
     from ostiary.config import ListenSettings, load_settings
     from sp_shire.settings import ShireSettings
 
-    workers = load_settings(config, ShireSettings).workers
-    serve_checked("sp", partial(make_resource, config, app), ListenSettings(host=host, port=port, workers=workers))
+    settings = load_settings(config, ShireSettings)
+    listen = ListenSettings(host=host, port=port, workers=settings.workers)
+    if settings.certificates is None or settings.certificates.tls is None:
+        serve_checked("sp", partial(make_resource, config, app), listen)
+        return
+    from ostiary.clock import SystemClock
+    from ostiary.command.resource_over_tls import serve_resource_over_tls
+    from ostiary.web.log import make_log
+
+    clock = SystemClock()
+    refuse_taken_port(listen)
+    serve_resource_over_tls(config, app, settings.certificates.tls, listen, clock=clock, log=make_log(clock, service="sp"))
 
 
 @serve.command("forward-auth")
@@ -217,6 +228,26 @@ def serve_forward_auth(config: Path, server: "Server", host: str, port: int) -> 
     workers = load_settings(config, ShireSettings).workers
     listen = ListenSettings(host=host, port=port, workers=workers)
     serve_checked("forward-auth", partial(make_forward_auth, config, server), listen, asgi=True)
+
+
+@serve.command("proxy")
+@click.option("--config", type=_CONFIG, required=True, help="sp.yaml")
+@click.option("--to", required=True, metavar="ADDRESS", help="The application: http://HOST:PORT, or unix:/PATH.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), required=True)
+def serve_proxy(config: Path, to: str, host: str, port: int) -> None:
+    """A reverse proxy before an application that can't be changed."""
+    from functools import partial
+
+    from ostiary.command.resource import make_proxy
+    from ostiary.command.serving import serve_checked
+    from ostiary.config import ListenSettings, load_settings
+    from sp_shire.proxy.backend import read_address
+    from sp_shire.settings import ShireSettings
+
+    workers = load_settings(config, ShireSettings).workers
+    listen = ListenSettings(host=host, port=port, workers=workers)
+    serve_checked("proxy", partial(make_proxy, config, read_address(to)), listen, asgi=True)
 
 
 @serve.command("voms")
@@ -273,16 +304,25 @@ def metadata_home(config: Path, authority: Path, support_email: str) -> None:
 
 @metadata.command("sp")
 @click.option("--config", type=_CONFIG, required=True, help="sp.yaml")
-def metadata_sp(config: Path) -> None:
-    """Print the entity of a protected resource."""
+@click.option("--application", default="", help="An application domain with an entityID of its own, by name.")
+@click.option("--signed", is_flag=True, help="With signature and dates, as the resource itself serves it.")
+def metadata_sp(config: Path, application: str, signed: bool) -> None:
+    """Print the entity of a protected resource, or of one of its application domains."""
+    from ostiary.clock import SystemClock
     from ostiary.config import load_settings
     from ostiary.federation.keys import load_key_ring
     from ostiary.federation.publish import unsigned_entity
-    from sp_shire.metadata import sp_entity
+    from sp_shire.applications import domain_named
+    from sp_shire.metadata import signed_metadata, sp_entity
     from sp_shire.settings import ShireSettings
 
     settings = load_settings(config, ShireSettings)
-    click.echo(unsigned_entity(sp_entity(settings, load_key_ring(settings.trust.keys))))
+    if application:
+        settings = domain_named(settings, application, config).published_as
+    ring = load_key_ring(settings.trust.keys)
+    click.echo(
+        signed_metadata(settings, ring, SystemClock().now()) if signed else unsigned_entity(sp_entity(settings, ring))
+    )
 
 
 @metadata.command("verify")
@@ -312,25 +352,7 @@ def policy() -> None:
     """Policy documents."""
 
 
-@policy.command("check")
-@click.argument("kind", type=click.Choice(["release", "precedence", "accept", "access"]))
-@click.argument("files", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True)
-def policy_check(kind: str, files: tuple[Path, ...]) -> None:
-    """Read policy FILES (or directories) as a service would, and say what is wrong with them."""
-    from ostiary.policy.acceptance_document import load_acceptance_policy
-    from ostiary.policy.access_document import load_access_policy
-    from ostiary.policy.release.document import load_release_policies
-    from ostiary.policy.release.precedence import load_precedence
-
-    if kind == "precedence":
-        for file in files:
-            load_precedence(file)
-    else:
-        load = {"release": load_release_policies, "accept": load_acceptance_policy, "access": load_access_policy}[kind]
-        load(files)
-    click.echo("good: " + ", ".join(str(file) for file in files))
-
-
+policy.add_command(policy_check)
 policy.add_command(lint_command)
 policy.add_command(dry_run_command)
 policy.add_command(history_command)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ostiary.command.resource_policy_commands import explain_accept_command, explain_access_command
 from ostiary.errors import Refusal
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -14,6 +15,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group()
 def explain() -> None:
     """Why something is released, believed or allowed."""
+
+
+explain.add_command(explain_accept_command)
+explain.add_command(explain_access_command)
 
 
 @explain.command("release")

@@ -42,6 +42,7 @@ from ostiary.command.authority_pages import own_page_url, serve_pages, with_own_
 from ostiary.command.certificate_subjects import certificate_subjects
 from ostiary.command.operation import Parts, make_operation, watched_settings
 from ostiary.command.own_page import make_own_page
+from ostiary.command.principal_names import principal_names
 from ostiary.command.several_people import SeveralPeople
 from ostiary.command.watched import (
     LOOK_EVERY,
@@ -173,6 +174,7 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
         persistent=PersistentIds(engine),
         identifiers=ToldIdentifiers(engine),
         certificates=certificate_subjects(config, settings, engine),
+        principals=principal_names(config, settings, engine),
         asked_requests=asked_requests,
         engine=engine,
         log=log,

@@ -8,7 +8,6 @@ import click
 
 from ostiary.clock import SystemClock
 from ostiary.config import WrongSetting, parse_duration
-from ostiary.web.maintenance import Maintenance, write_flag
 
 _CONFIG = click.Path(exists=True, dir_okay=False, path_type=Path)
 _MESSAGE = re.compile(r"([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)=(.+)", re.DOTALL)
@@ -29,6 +28,8 @@ def maintenance() -> None:
 )
 def maintenance_on(config: Path, until: str | None, message: tuple[str, ...]) -> None:
     """Begin: CONFIG is the idp.yaml of the service."""
+    from ostiary.web.maintenance import Maintenance, write_flag
+
     now = SystemClock().now()
     flag = _flag(config)
     write_flag(flag, Maintenance(now, _until(until, now) if until is not None else None, _messages(message)))

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +12,7 @@ from sqlalchemy import Engine
 from idp.operate.endpoints import Operation
 from idp.operate.live import FIXED
 from idp.operate.sessions import count_sessions
-from idp.operate.status import Check, KeyLine, KeySet, MetadataLine, Problem, Rest, Status, Watched
+from idp.operate.status import Rest, Status
 from idp.service import TEMPLATES, TEXTS
 from idp.settings import IdpSettings
 from ostiary.clock import Clock
@@ -21,7 +20,7 @@ from ostiary.command.live_settings import LiveSettings, settings_loader
 from ostiary.command.watched import Watching
 from ostiary.command.wording import catalogue
 from ostiary.config import Sources, load_settings
-from ostiary.errors import ConfigurationError, OstiaryError
+from ostiary.errors import OstiaryError
 from ostiary.federation.registry import Registry
 from ostiary.federation.rotation import key_states, waits_of
 from ostiary.handle_rotation import handle_key_states, waits_of_handles
@@ -31,6 +30,16 @@ from ostiary.web.branding import Branding, make_branding
 from ostiary.web.log import Log
 from ostiary.web.maintenance import Maintenance, read_flag
 from ostiary.web.pages import Pages
+from ostiary.web.status import (
+    Check,
+    KeyLine,
+    KeySet,
+    MetadataLine,
+    Watched,
+    check_of,
+    own_version,
+    problem_of,
+)
 from ostiary.web.texts import Catalogue
 
 FLAG: Final = "maintenance.yaml"
@@ -111,7 +120,7 @@ def _status(
 ) -> Status:
     database, sessions = _database(parts.engine, now)
     return Status(
-        version=_version(),
+        version=own_version(),
         now=now,
         started=started,
         keys=tuple(_keys(live.settings)),
@@ -119,19 +128,12 @@ def _status(
             MetadataLine(one.file, one.entities, one.identity_providers, one.service_providers, one.valid_until)
             for one in parts.registry().sources
         ),
-        watched=tuple(Watched(one.name, one.read_at, _problem(one.problem)) for one in watching.reports()),
+        watched=tuple(Watched(one.name, one.read_at, problem_of(one.problem, _texts())) for one in watching.reports()),
         needs_restart=live.needs_restart,
-        checks=(database, *(_check(name, ask) for name, ask in parts.checks)),
+        checks=(database, *(check_of(name, ask, _texts()) for name, ask in parts.checks)),
         sessions=sessions,
         maintenance=Rest(maintenance.since, maintenance.until) if maintenance is not None else None,
     )
-
-
-def _version() -> str:
-    try:
-        return version("ostiary")
-    except PackageNotFoundError:
-        return "a checkout"
 
 
 def _keys(settings: IdpSettings) -> Iterator[KeySet]:
@@ -161,27 +163,9 @@ def _database(engine: Engine, now: datetime) -> tuple[Check, int | None]:
         known = heads(engine)
         return Check("database", True, None, ", ".join(known)), count_sessions(engine, now)
     except OstiaryError as problem:
-        return Check("database", False, _problem(problem)), None
-
-
-def _check(name: str, ask: Callable[[], None]) -> Check:
-    try:
-        ask()
-    except OstiaryError as problem:
-        return Check(name, False, _problem(problem))
-    return Check(name, True, None)
+        return Check("database", False, problem_of(problem, _texts())), None
 
 
 @functools.cache
 def _texts() -> Catalogue:
     return catalogue()
-
-
-def _problem(error: OstiaryError | None) -> Problem | None:
-    """Code, place and sentence; not what was found, which could be anything."""
-    if error is None:
-        return None
-    message, _ = _texts().error("en", error)
-    if isinstance(error, ConfigurationError):
-        return Problem(error.code, error.file, error.line, error.key, message)
-    return Problem(error.code, "", None, "", message)

@@ -53,4 +53,7 @@ _EXTRAS = {
     "alembic": "pip install 'ostiary[idp,aa]'",
     "argon2": "pip install 'ostiary[idp]'",
     "ldap3": "pip install 'ostiary[idp,aa]'",
+    "jose": "pip install 'ostiary[jwt]'",
+    "h11": "pip install 'ostiary[proxy]'",
+    "OpenSSL": "pip install 'ostiary[all]'",
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ostiary.command.serving import load_application
 from ostiary.errors import ConfigurationError
 from ostiary.web.log import Log
+from sp_shire.adapters.asgi import ShireAsgiMiddleware
 from sp_shire.adapters.forward_auth import ForwardAuth, Server
 from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.assembly import make_shire
@@ -13,10 +14,19 @@ from sp_shire.assembly import make_shire
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from sp_shire.proxy.backend import Address
+
 
 def make_forward_auth(config: Path, server: Server, *, log: Log) -> ForwardAuth:
     """What answers a web server about the resource of ``sp.yaml``."""
     return ForwardAuth(make_shire(config, log=log), server=server)
+
+
+def make_proxy(config: Path, address: "Address", *, log: Log) -> ShireAsgiMiddleware:
+    """The application at ``address`` behind the SHIRE of ``sp.yaml``."""
+    from sp_shire.proxy.application import protected
+
+    return protected(make_shire(config, log=log), address, log)
 
 
 def make_resource(config: Path, application: str, *, log: Log) -> "WSGIApplication":

@@ -26,6 +26,7 @@ from ostiary.web.log import Log, make_log
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from sp_shire.adapters.asgi import ShireAsgiMiddleware
     from sp_shire.adapters.forward_auth import ForwardAuth
 
 BLOCKING_THREADS: Final = 64
@@ -36,7 +37,7 @@ LogStyle = Literal["json", "console"]
 class MakeApplication(Protocol):
     """Makes the application of one worker process."""
 
-    def __call__(self, *, log: Log) -> "WSGIApplication | ForwardAuth":
+    def __call__(self, *, log: Log) -> "WSGIApplication | ForwardAuth | ShireAsgiMiddleware":
         """Raises `OstiaryError` for a configuration that can't be used."""
         ...
 
@@ -107,7 +108,9 @@ def _try(name: str, make: MakeApplication) -> None:
         make(log=make_log(SystemClock(), service=name))
 
 
-def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication | ForwardAuth":
+def _load(
+    name: str, make: MakeApplication, style: LogStyle
+) -> "WSGIApplication | ForwardAuth | ShireAsgiMiddleware":
     application = make(log=make_log(SystemClock(), service=name, style=style))
     # What is made at the start stays: the collector need not look through it again and again, at the cost of the request it meets.
     gc.collect()

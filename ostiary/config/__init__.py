@@ -1,8 +1,9 @@
 """Configuration: reads YAML files into frozen models, names every problem by file, line and key, reloads while running."""
 
 from ostiary.config.document import Document, load_document, parse_document
+from ostiary.config.front_end import HeaderName, TrustedPeer, TrustedPeerSettings
 from ostiary.config.holder import Holder
-from ostiary.config.networks import Network, NetworkText, customer_of, is_in, networks
+from ostiary.config.networks import Network, NetworkText, customer_of, is_in, network_of, networks
 from ostiary.config.private_files import key_of_file, read_password, read_private_file, write_private_file
 from ostiary.config.problems import DocumentError, WrongSetting, dotted, nearest_key
 from ostiary.config.settings import DatabaseSettings, ListenSettings, Settings, load_settings, settings_from
@@ -32,6 +33,7 @@ __all__ = [
     "DurationOrZero",
     "FileFromHere",
     "FileOrDirectoryFromHere",
+    "HeaderName",
     "Holder",
     "ListenSettings",
     "Network",
@@ -41,6 +43,8 @@ __all__ = [
     "Settings",
     "Sources",
     "StoreSettings",
+    "TrustedPeer",
+    "TrustedPeerSettings",
     "ValkeySettings",
     "WrongSetting",
     "customer_of",
@@ -51,6 +55,7 @@ __all__ = [
     "load_document",
     "load_settings",
     "nearest_key",
+    "network_of",
     "networks",
     "parse_document",
     "parse_duration",

@@ -36,6 +36,11 @@ def is_in(address: str, within: Sequence[Network]) -> bool:
     return parsed is not None and any(parsed.version == one.version and parsed in one for one in within)
 
 
+def is_address(text: str) -> bool:
+    """Whether this is an IP address."""
+    return _address(text) is not None
+
+
 def customer_of(address: str, prefix: int = 64) -> str:
     """What counts as one address: one IPv6 customer holds a whole /64, or where many are to be told apart a /48. What is no address is
     returned as it is."""
@@ -45,6 +50,16 @@ def customer_of(address: str, prefix: int = 64) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((parsed, prefix), strict=False))
     return str(parsed)
+
+
+def network_of(address: str, prefix_v4: int, prefix_v6: int) -> str:
+    """The network of that many bits around an address. An IPv4 address mapped into IPv6 counts as itself; what is no address is returned as
+    it is."""
+    parsed = _address(address)
+    if parsed is None:
+        return address
+    prefix = prefix_v4 if parsed.version == 4 else prefix_v6
+    return str(ipaddress.ip_network((parsed, prefix), strict=False))
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -109,11 +109,13 @@ class AttributeConsumingService:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """SAML metadata 2.3.2.2; ``kind`` is the contactType, ``emails`` without ``mailto:``."""
+    """SAML metadata 2.3.2.2; ``kind`` is the contactType, ``emails`` without ``mailto:``; ``for_security``: to be told of incidents (REFEDS
+    Security Contact Metadata Extension Schema 1.0, where ``kind`` is ``other``)."""
 
     kind: str
     name: str = ""
     emails: tuple[str, ...] = ()
+    for_security: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,10 @@ def entity_element(entity: Entity) -> Element:
         _localized(organization, names.MD, "OrganizationDisplayName", entity.organization_names)
         _localized(organization, names.MD, "OrganizationURL", entity.organization_urls)
     for contact in entity.contacts:
-        person = add(element, names.MD, "ContactPerson", contactType=contact.kind)
+        person = make(names.MD, "ContactPerson", *(("remd",) if contact.for_security else ()), contactType=contact.kind)
+        if contact.for_security:
+            person.set(qname(names.REMD, "contactType"), names.SECURITY_CONTACT)
+        element.append(person)
         if contact.name:
             add(person, names.MD, "GivenName", contact.name)
         for email in contact.emails:

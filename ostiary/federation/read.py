@@ -381,6 +381,7 @@ def _read_contact(element: Element) -> Contact:
         kind=element.get("contactType", "other"),
         name=" ".join(part.strip() for part in parts if part.strip()),
         emails=tuple(text_of(mail).removeprefix("mailto:") for mail in children(element, names.MD, "EmailAddress")),
+        for_security=element.get(qname(names.REMD, "contactType")) == names.SECURITY_CONTACT,
     )
 
 

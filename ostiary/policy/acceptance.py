@@ -10,9 +10,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from ostiary.attributes import NAME_ID_VALUED, SCOPED, Attribute, Attributes, NameIdValue, Value, make_name_id_value
+from ostiary.attributes import (
+    NAME_ID_VALUED,
+    SCOPED,
+    Attribute,
+    Attributes,
+    NameIdValue,
+    Value,
+    make_name_id_value,
+    make_value,
+)
 from ostiary.errors import Refusal
 from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS, is_identifier
+from ostiary.policy.acceptance_changes import Change, Combination, Requirement, united
 from ostiary.policy.patterns import Pattern, compile_pattern
 from ostiary.policy.values import EVERY_VALUE, ValueTest
 
@@ -32,6 +42,7 @@ AcceptanceReason = Literal[
     "scope_unexpected",
     "expired",
     "other_issuer",
+    "not_mapped",
 ]
 
 
@@ -57,6 +68,11 @@ class Scope:
         if not self.is_pattern:
             return scope == self.value
         return self._pattern is not None and len(scope) <= MAX_SCOPE_LENGTH and self._pattern.matches(scope)
+
+    @property
+    def covers_nothing(self) -> bool:
+        """Whether it is an expression that this language does not have."""
+        return self.is_pattern and self._pattern is None
 
 
 def _safe_pattern(text: str) -> Pattern | None:
@@ -106,7 +122,7 @@ ANY_ISSUER = IssuerTest()
 class AcceptanceRule:
     """Accepts values of one attribute. ``registered_scope``: the value's scope must be registered for the issuer.
     ``registered_value``: the whole value must be (schacHomeOrganization). ``rename``: the name it goes by from here
-    on.
+    on; ``change``: what becomes of the text before the scope.
     """
 
     id: str
@@ -116,34 +132,48 @@ class AcceptanceRule:
     registered_scope: bool = False
     registered_value: bool = False
     rename: str | None = None
+    change: Change | None = None
+
+    @property
+    def gives(self) -> str:
+        """The name under which accepted values go on."""
+        return self.rename or self.attribute
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
-    """A compiled acceptance policy. Built by `index_rules`."""
+    """A compiled acceptance policy. Built by `index_rules`. ``combinations`` and ``required`` speak of what was accepted from everybody
+    who was asked (`ostiary.policy.acceptance_changes`)."""
 
     rules: tuple[AcceptanceRule, ...]
     _by_attribute: Mapping[str, tuple[AcceptanceRule, ...]]
+    combinations: tuple[Combination, ...] = ()
+    required: tuple[Requirement, ...] = ()
 
     def about(self, name: str) -> tuple[AcceptanceRule, ...]:
         """The rules about one attribute, in their order."""
         return self._by_attribute.get(name, ())
 
 
-def index_rules(rules: Iterable[AcceptanceRule]) -> AcceptancePolicy:
+def index_rules(
+    rules: Iterable[AcceptanceRule],
+    *,
+    combinations: Iterable[Combination] = (),
+    required: Iterable[Requirement] = (),
+) -> AcceptancePolicy:
     """The rules, indexed by the attribute that they speak of."""
     kept = tuple(rules)
     by_attribute: dict[str, tuple[AcceptanceRule, ...]] = {}
     for rule in kept:
         by_attribute[rule.attribute] = (*by_attribute.get(rule.attribute, ()), rule)
-    return AcceptancePolicy(kept, by_attribute)
+    return AcceptancePolicy(kept, by_attribute, tuple(combinations), tuple(required))
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceVerdict:
     """What was decided about one value. ``rule`` is the rule that accepted it, or the last one that came near (it
     failed at ``reason``), or ``NO_RULE``; ``name`` is the name under which the value goes on, empty when it does
-    not.
+    not; ``becomes`` what it goes on as, where the rule made another value of it.
     """
 
     attribute: str
@@ -152,6 +182,7 @@ class AcceptanceVerdict:
     rule: str
     reason: AcceptanceReason
     name: str = ""
+    becomes: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +198,10 @@ def accept(
 ) -> AcceptanceDecision:
     """Which of ``attributes``, asserted by ``issuer``, are believed at the instant ``at`` by ``audience`` (this resource's entityID).
 
-    The first rule about an attribute whose tests all hold accepts a value, under the rule's name for it. A value of a
-    scoped attribute (`ostiary.attributes.SCOPED`) without a scope is refused, as is a scope on any other, and a scoped value
-    whose left part is empty or holds blanks or another ``@``, and a subject-id or pairwise-id of another form than its
-    profile's. What claims to come from another issuer than the proven one is refused.
+    The first rule about an attribute whose tests all hold, and which makes something of the value, accepts it under the rule's name for it.
+    A value of a scoped attribute (`ostiary.attributes.SCOPED`) without a scope is refused, as is a scope on any other, and a scoped value
+    whose left part is empty or holds blanks or another ``@``, and a subject-id or pairwise-id of another form than its profile's. What
+    claims to come from another issuer than the proven one is refused. What differs in values alone goes on as one attribute.
 
     A persistent name (eduPersonTargetedID) is this issuer's for this audience: other qualifiers are refused, absent ones filled in, so that
     it goes on as ``IdP!SP!value`` (SAML core 8.3.7). Nothing else is such a name, whatever its text looks like.
@@ -184,12 +215,15 @@ def accept(
             verdict = _verdict(policy, issuer, attribute, value, at, audience)
             verdicts.append(verdict)
             if verdict.accepted:
-                kept.setdefault(verdict.name, []).append(value)
-        accepted.extend(
-            replace(attribute, name=name, values=tuple(values), issuer=issuer.entity_id)
-            for name, values in kept.items()
-        )
-    return AcceptanceDecision(tuple(accepted), tuple(verdicts))
+                kept.setdefault(verdict.name, []).append(verdict.becomes or value)
+        accepted.extend(_accepted(attribute, name, values, issuer) for name, values in kept.items())
+    return AcceptanceDecision(united(accepted), tuple(verdicts))
+
+
+def _accepted(attribute: Attribute, name: str, values: list[Value], issuer: Issuer) -> Attribute:
+    wire_name = attribute.wire_name if name == attribute.name else None
+    once = tuple(dict.fromkeys(values))
+    return replace(attribute, name=name, values=once, issuer=issuer.entity_id, wire_name=wire_name)
 
 
 def _qualified(name: NameIdValue, issuer: Issuer, audience: str | None) -> Value:
@@ -235,9 +269,27 @@ def _verdict(
     for rule in policy.about(name):
         failed = _failed_test(rule, issuer, value)
         if failed is None:
-            return AcceptanceVerdict(name, value, True, rule.id, "accepted", rule.rename or name)
+            becomes = _changed(rule, value)
+            if becomes is not None:
+                changed = None if becomes == value else becomes
+                return AcceptanceVerdict(name, value, True, rule.id, "accepted", rule.gives, changed)
+            failed = "not_mapped"
         nearest = refused(failed, rule.id)
     return nearest
+
+
+def _changed(rule: AcceptanceRule, value: Value) -> Value | None:
+    """What the value goes on as, its scope the same; None where there is nothing, or nothing of the form that its new name demands."""
+    becomes = value
+    if rule.change is not None:
+        text = rule.change.of(value.text)
+        if not text or (value.scope is not None and not _PLAIN_LEFT.fullmatch(text)):
+            return None
+        becomes = Value(text, value.scope)
+    if rule.gives in SUBJECT_IDENTIFIERS and (rule.change is not None or rule.gives != rule.attribute):
+        becomes = make_value(rule.gives, str(becomes))
+        return becomes if is_identifier(str(becomes)) else None
+    return becomes
 
 
 def _failed_test(rule: AcceptanceRule, issuer: Issuer, value: Value) -> AcceptanceReason | None:

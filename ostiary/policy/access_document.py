@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
-from ostiary.config import Duration, Sources, WrongSetting, settings_from
-from ostiary.policy.access import (
-    AccessPolicy,
-    AccessRule,
+from ostiary.config import Duration, Sources, WrongSetting, networks, settings_from
+from ostiary.policy.access_conditions import (
     AgeCondition,
     AllOf,
     AnyOf,
@@ -20,12 +26,17 @@ from ostiary.policy.access import (
     AuthenticatedCondition,
     Condition,
     ContextCondition,
+    FqanCondition,
+    IssuerCondition,
+    NetworkCondition,
     Not,
-    index_rules,
+    TimeCondition,
 )
+from ostiary.policy.access_rules import AccessPolicy, AccessRule, index_rules
 from ostiary.policy.fields import (
     AttributeName,
     Id,
+    Networks,
     PathPrefixes,
     PolicyFields,
     Text,
@@ -33,13 +44,30 @@ from ostiary.policy.fields import (
     UniqueIds,
     ValueTestFields,
     as_set,
+    checked_by,
     listed,
     load_documents,
     one_or_many,
 )
+from ostiary.policy.names import friendly
+from ostiary.policy.time_fields import TimesFields
+from ostiary.policy.times import TimeKey
 from ostiary.policy.urltree import make_prefix
+from ostiary.x509.fqan import MAX_LENGTH, parse_fqan
 
-_CONDITION_KEYS = ("all", "any", "not", "attribute", "authn_context", "authenticated_within", "authenticated")
+_CONDITION_KEYS = (
+    "all",
+    "any",
+    "not",
+    "attribute",
+    "fqan",
+    "issuer",
+    "authn_context",
+    "authenticated_within",
+    "authenticated",
+    "when",
+    "network",
+)
 
 
 def _each(change: Callable[[str], str]) -> BeforeValidator:
@@ -70,16 +98,54 @@ Hosts = Annotated[
 ]
 
 
-class ConditionFields(ValueTestFields):
-    """One condition: exactly one of all, any, not, attribute, authn_context, authenticated_within, authenticated.
+_FQAN = r"^(/[A-Za-z0-9_.-]+)+(/Role=[A-Za-z0-9_.-]+)?(/Capability=NULL)?$"
+Fqans = Annotated[
+    tuple[Annotated[str, AfterValidator(checked_by(parse_fqan))], ...],
+    Field(min_length=1),
+    BeforeValidator(listed),
+    _many(_FQAN, MAX_LENGTH),
+]
 
-    With ``attribute`` stand the tests on its values: one value that passes all of them is enough.
+
+class WhenFields(TimesFields):
+    """When it holds. Each key given must hold at the moment of the request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [key]} for key in ("time", "weekdays", "dates")]}
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.time is None and self.weekdays is None and self.dates is None:
+            raise WrongSetting("policy.empty_condition", expected="one or more of time, weekdays, dates", found="none")
+        return self
+
+    def words(self) -> tuple[tuple[TimeKey, str], ...]:
+        """Each span as it is written, the time of day with its zone."""
+        words: list[tuple[TimeKey, str]] = []
+        if self.dates is not None:
+            words.append(("date", f"{self.dates.start or ''}/{self.dates.end or ''}"))
+        if self.weekdays is not None:
+            words.append(("weekday", " | ".join(self.weekdays)))
+        if self.time is not None:
+            words.append(("time", f"{self.time.start} - {self.time.end} {self.time_zone or 'UTC'}"))
+        return tuple(words)
+
+
+class ConditionFields(ValueTestFields):
+    """One condition: exactly one of all, any, not, attribute, fqan, issuer, authn_context, authenticated_within, authenticated, when,
+    network.
+
+    With ``attribute`` stand the tests on its values: one value that passes all of them is enough. With ``fqan`` may stand ``below``.
     """
 
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [{"required": [key]} for key in _CONDITION_KEYS],
-            "dependentRequired": {key: ["attribute"] for key in ("value", "pattern", "left", "scope")},
+            "dependentRequired": {
+                **{key: ["attribute"] for key in ("value", "pattern", "left", "scope")},
+                "below": ["fqan"],
+            },
         }
     )
 
@@ -90,11 +156,25 @@ class ConditionFields(ValueTestFields):
     )
     attribute: AttributeName | None = Field(default=None, description="The person has this attribute.")
     scope: Texts | None = Field(default=None, description="The scope of the value is one of these.")
+    fqan: Fqans | None = Field(
+        default=None,
+        description="She has one of these groups or roles of a VO, such as /bio/analysis or /bio/analysis/Role=manager; "
+        "exactly this group, and in a bare group no role in particular.",
+    )
+    below: Literal[True] | None = Field(
+        default=None, description="Groups below count, too; for a bare group every role in it as well."
+    )
+    issuer: Texts | None = Field(default=None, description="Her home organisation is one of these (entityIDs).")
     authn_context: Texts | None = Field(default=None, description="Logged in by one of these AuthnContextClassRefs.")
     authenticated_within: (
         Annotated[Duration, WithJsonSchema({"type": "string", "pattern": "^([0-9]+[dhms])+$"})] | None
     ) = Field(default=None, description="The login is not older than this, for instance 30m.")
     authenticated: Literal[True] | None = Field(default=None, description="Logged in: enough for everybody.")
+
+    when: WhenFields | None = Field(default=None, description="Only at these times.")
+    network: Networks | None = Field(
+        default=None, description="The request comes from one of these networks, such as 192.0.2.0/24."
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -109,6 +189,8 @@ class ConditionFields(ValueTestFields):
         tests = [key for key in (*self.value_keys, "scope") if getattr(self, key) is not None]
         if tests and self.attribute is None:
             raise WrongSetting("policy.condition", expected=f"attribute beside {tests[0]}", found=given[0])
+        if self.below and self.fqan is None:
+            raise WrongSetting("policy.condition", expected="fqan beside below", found=given[0])
         return self
 
 
@@ -167,7 +249,15 @@ def _condition(fields: ConditionFields) -> Condition:
     if fields.negated is not None:
         return Not(_condition(fields.negated))
     if fields.attribute is not None:
-        return AttributeCondition(fields.attribute, fields.value_test(fields.scope), _in_words(fields))
+        return AttributeCondition(friendly(fields.attribute), fields.value_test(fields.scope), _in_words(fields))
+    if fields.fqan is not None:
+        return FqanCondition(tuple(parse_fqan(text) for text in fields.fqan), bool(fields.below))
+    if fields.issuer is not None:
+        return IssuerCondition(frozenset(fields.issuer))
+    if fields.when is not None:
+        return TimeCondition(fields.when.times(), fields.when.words())
+    if fields.network is not None:
+        return NetworkCondition(networks(fields.network))
     if fields.authn_context is not None:
         return ContextCondition(fields.authn_context)
     if fields.authenticated_within is not None:

@@ -14,7 +14,16 @@ from pydantic import (
     field_validator,
 )
 
-from ostiary.config import Document, DocumentError, Settings, Sources, WrongSetting, load_document, nearest_key
+from ostiary.config import (
+    Document,
+    DocumentError,
+    NetworkText,
+    Settings,
+    Sources,
+    WrongSetting,
+    load_document,
+    nearest_key,
+)
 from ostiary.errors import Refusal
 from ostiary.policy.patterns import MAX_PATTERN_LENGTH, Pattern, check_pattern, compile_pattern
 from ostiary.policy.urltree import make_prefix, make_tree
@@ -81,6 +90,11 @@ _PATH = {"type": "string", "pattern": r"^/[^?#%\\;]*$", "maxLength": 4096}
 PathPrefix = Annotated[str, AfterValidator(checked_by(make_prefix))]
 PathPrefixes = Annotated[
     tuple[PathPrefix, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(_PATH))
+]
+
+_NETWORK = {"type": "string", "minLength": 1, "maxLength": 60}
+Networks = Annotated[
+    tuple[NetworkText, ...], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(one_or_many(_NETWORK))
 ]
 
 

@@ -65,7 +65,13 @@ def read_path(path: str) -> tuple[Segments, ...]:
     path parameters (``;...``). Returns an empty tuple for a path that hides where it leads: not absolute, dot
     segments, backslashes, control characters, or separators and dots that are still encoded.
     """
-    if not path.startswith("/") or len(path) > MAX_URL_LENGTH or _HIDDEN.search(path):
+    return _read_path(path) if len(path) <= MAX_URL_LENGTH else ()
+
+
+# The same path is read by several parts of one request, and by many requests.
+@lru_cache(maxsize=128)
+def _read_path(path: str) -> tuple[Segments, ...]:
+    if not path.startswith("/") or _HIDDEN.search(path):
         return ()
     plain = tuple(path.split("/"))[1:]
     bare = tuple(segment.partition(";")[0] for segment in plain)

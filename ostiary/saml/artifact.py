@@ -149,25 +149,35 @@ class ArtifactResponse:
     @classmethod
     def from_proof(cls, proof: Authenticated) -> "ArtifactResponse":
         """The answer that was proven."""
-        element = expect(proof.element, "ArtifactResponse")
-        return cls(
-            id=element.get("ID", ""),
-            issuer=read_issuer(required_child(element, names.SAML, "Issuer")),
-            issue_instant=read_instant(element.get("IssueInstant", "")),
-            in_response_to=element.get("InResponseTo"),
-            status=read_status(element),
-            destination=element.get("Destination"),
-        )
+        return unproven_answer(proof.element)
+
+
+def unproven_answer(element: Element) -> ArtifactResponse:
+    """What an unsigned samlp:ArtifactResponse claims about itself: good for refusing, and for nothing else."""
+    element = expect(element, "ArtifactResponse")
+    return ArtifactResponse(
+        id=element.get("ID", ""),
+        issuer=read_issuer(required_child(element, names.SAML, "Issuer")),
+        issue_instant=read_instant(element.get("IssueInstant", "")),
+        in_response_to=element.get("InResponseTo"),
+        status=read_status(element),
+        destination=element.get("Destination"),
+    )
 
 
 def carried(proof: Authenticated) -> Authenticated | None:
     """The message in a proven ArtifactResponse, None if it carries none: what proves the whole proves what stands in it (SAML bindings
     3.6.5.2). A signature of its own can be verified in place."""
-    element = expect(proof.element, "ArtifactResponse")
-    found = [one for one in element if one.tag not in _ENVELOPE]
+    found = carried_element(proof.element)
+    return replace(proof, element=found) if found is not None else None
+
+
+def carried_element(answer: Element) -> Element | None:
+    """The message in an ArtifactResponse, which nothing proves but its own signature; None if there is none."""
+    found = [one for one in expect(answer, "ArtifactResponse") if one.tag not in _ENVELOPE]
     if len(found) > 1:
         raise Refusal("xml.unexpected_element", expected="one message", found=f"{len(found)} elements")
-    return replace(proof, element=found[0]) if found else None
+    return found[0] if found else None
 
 
 def check_artifact_resolve(

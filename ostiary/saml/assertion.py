@@ -11,6 +11,7 @@ from ostiary.saml.attribute_names import read_attributes, write_attributes
 from ostiary.saml.outline import Outline, row
 from ostiary.saml.signature import SignedElement
 from ostiary.saml.xml import (
+    Children,
     Element,
     child,
     children,
@@ -39,6 +40,7 @@ _AUTHN_STATEMENT: Final = row(1, names.SAML, "AuthnStatement", "AuthnInstant", "
 _AUTHN_CONTEXT: Final = row(2, names.SAML, "AuthnContext")
 _CLASS_REF: Final = row(3, names.SAML, "AuthnContextClassRef", text=True)
 _ATTRIBUTE_STATEMENT: Final = row(1, names.SAML, "AttributeStatement")
+_ENCRYPTED_ID: Final = qname(names.SAML, "EncryptedID")
 
 _KNOWN_CONDITIONS: Final = frozenset(
     qname(names.SAML, name) for name in ("AudienceRestriction", "OneTimeUse", "ProxyRestriction")
@@ -129,12 +131,15 @@ def read_assertion(element: Element) -> Assertion:
     if element.tag != qname(names.SAML, "Assertion"):
         raise Refusal("xml.missing_element", expected="saml:Assertion", found=element.tag)
     require_version(element)
-    issuer = read_issuer(required_child(element, names.SAML, "Issuer"))
-    name_id, confirmations = _read_subject(child(element, names.SAML, "Subject"))
-    conditions = child(element, names.SAML, "Conditions")
-    statements = tuple(_read_authn_statement(found) for found in children(element, names.SAML, "AuthnStatement"))
+    parts = Children(element)
+    if (issuer_element := parts.one(_ISSUER.tag)) is None:
+        raise Refusal("xml.missing_element", expected="Issuer", found="no Issuer in Assertion")
+    issuer = read_issuer(issuer_element)
+    name_id, confirmations = _read_subject(parts.one(_SUBJECT.tag))
+    conditions = parts.one(_CONDITIONS.tag)
+    statements = tuple([_read_authn_statement(found) for found in parts.all(_AUTHN_STATEMENT.tag)])
     attributes: Attributes = ()
-    for statement in children(element, names.SAML, "AttributeStatement"):
+    for statement in parts.all(_ATTRIBUTE_STATEMENT.tag):
         attributes += read_attributes(statement, issuer)
     return Assertion(
         id=element.get("ID", ""),
@@ -173,9 +178,13 @@ def write_name_id(outline: Outline, name_id: NameId, depth: int = 2) -> None:
 def read_name_id(subject: Element) -> NameId | None:
     """The NameID of a Subject, or of another element that holds one; None if it has none. Raises `Refusal` (``saml.encrypted``) for an
     EncryptedID."""
-    if child(subject, names.SAML, "EncryptedID") is not None:
+    return _name_id_in(Children(subject))
+
+
+def _name_id_in(parts: Children) -> NameId | None:
+    if parts.one(_ENCRYPTED_ID) is not None:
         raise Refusal("saml.encrypted", expected="a NameID in the clear", found="EncryptedID")
-    element = child(subject, names.SAML, "NameID")
+    element = parts.one(_NAME_ID[0].tag)
     return name_id_of(element) if element is not None else None
 
 
@@ -210,8 +219,9 @@ def _write_confirmation(outline: Outline, confirmation: Confirmation) -> None:
 def _read_subject(subject: Element | None) -> tuple[NameId | None, tuple[Confirmation, ...]]:
     if subject is None:
         return None, ()
+    parts = Children(subject)
     confirmations = []
-    for element in children(subject, names.SAML, "SubjectConfirmation"):
+    for element in parts.all(_CONFIRMATION.tag):
         data = child(element, names.SAML, "SubjectConfirmationData")
         confirmations.append(
             Confirmation(
@@ -222,7 +232,7 @@ def _read_subject(subject: Element | None) -> tuple[NameId | None, tuple[Confirm
                 in_response_to=data.get("InResponseTo") if data is not None else None,
             )
         )
-    return read_name_id(subject), tuple(confirmations)
+    return _name_id_in(parts), tuple(confirmations)
 
 
 def _write_conditions(outline: Outline, conditions: Conditions) -> None:

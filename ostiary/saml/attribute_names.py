@@ -97,6 +97,11 @@ def is_known(name: str) -> bool:
     return name in _map()[1]
 
 
+def known_names() -> frozenset[str]:
+    """The friendly names of all attributes that some map knows."""
+    return frozenset(_map()[1])
+
+
 def write_attributes(outline: Outline, depth: int, attributes: Iterable[Attribute]) -> None:
     """Adds a saml:Attribute for each (SAML core 2.7.3.1): under its own wire name, or the one that the maps know; values as xs:string,
     persistent names as saml:NameID."""
@@ -153,15 +158,19 @@ def read_attributes(parent: Element, issuer: str | None) -> Attributes:
 
     Raises `Refusal`: ``saml.attribute_limits`` (too many or too long), ``saml.encrypted`` (EncryptedAttribute).
     """
-    if next(parent.iterchildren(_ENCRYPTED_ATTRIBUTE), None) is not None:
-        raise Refusal("saml.encrypted", expected="attributes in the clear", found="EncryptedAttribute")
     found: list[Attribute] = []
     count = 0
-    # Most of the time that a Response takes to be read goes by here.
-    for element in parent.iterchildren(_ATTRIBUTE):
+    # Most of the time that a Response takes to be read goes by here. Asking lxml for one kind of children takes three times as long.
+    for element in parent:
+        if element.tag == _ENCRYPTED_ATTRIBUTE:
+            raise Refusal("saml.encrypted", expected="attributes in the clear", found="EncryptedAttribute")
+        if element.tag != _ATTRIBUTE:
+            continue
         name = friendly_name(element.get("Name", ""), element.get("NameFormat", names.UNSPECIFIED_NAME))
         values: list[Value] = []
-        for value in element.iterchildren(_ATTRIBUTE_VALUE):
+        for value in element:
+            if value.tag != _ATTRIBUTE_VALUE:
+                continue
             held = _read_name_id(value) if len(value) else None
             text = (value.text or "").strip() if not len(value) else held.value if held is not None else ""
             count += 1

@@ -164,7 +164,12 @@ def _verify_detached(message: ReceivedMessage, keys: Sequence[TrustedKey]) -> tu
 
 def encode_post(message: Element) -> str:
     """The value of the form field (SAML bindings 3.5.4)."""
-    return base64.b64encode(to_bytes(message)).decode("ascii")
+    return encode_written(to_bytes(message))
+
+
+def encode_written(document: bytes) -> str:
+    """The same of a message that is written already."""
+    return base64.b64encode(document).decode("ascii")
 
 
 def decode_post(value: str, relay_state: str | None) -> ReceivedMessage:

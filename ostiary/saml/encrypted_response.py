@@ -16,7 +16,7 @@ from ostiary.saml.xml import Element, children
 
 
 def verify_response_that_may_be_encrypted(
-    element: Element, keys: Sequence[TrustedKey], decryption: Decryption
+    element: Element, keys: Sequence[TrustedKey], decryption: Decryption, *, carried: SignedElement | None = None
 ) -> ProvenResponse:
     """As `validate.verify_response`, and opens the one EncryptedAssertion of a Response. Who has no key to open one refuses it as there.
 
@@ -25,9 +25,9 @@ def verify_response_that_may_be_encrypted(
     """
     encrypted = _sole_encrypted(element) if decryption.keys else None
     if encrypted is None:
-        return verify_response(element, keys)
+        return verify_response(element, keys, carried=carried)
     envelope = unproven_envelope(element)
-    outer = verify_element(element, keys) if has_signature(element) else None
+    outer = verify_element(element, keys) if has_signature(element) else carried
     opened = decrypt_assertion(encrypted, decryption, outer)
     return ProvenResponse(envelope, outer is not None, _proven_assertion(opened, keys, outer))
 

@@ -122,6 +122,8 @@ ENCRYPTED_KEY: Final = "http://www.w3.org/2001/04/xmlenc#EncryptedKey"
 
 # Entity categories
 ENTITY_CATEGORY: Final = "http://macedir.org/entity-category"
+REMD: Final = "http://refeds.org/metadata"
+SECURITY_CONTACT: Final = "http://refeds.org/metadata/contactType/security"
 HIDE_FROM_DISCOVERY: Final = "http://refeds.org/category/hide-from-discovery"
 
 # Prefixes used when this software writes XML
@@ -143,5 +145,6 @@ PREFIXES: Final[dict[str, str]] = {
     "aslo": ASLO,
     "ecp": ECP,
     "paos": PAOS_MESSAGE,
+    "remd": REMD,
     "ostiary": OSTIARY_TARGET,
 }

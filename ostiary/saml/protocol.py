@@ -66,6 +66,7 @@ _AUTHN_REQUEST: Final = row(
     "AssertionConsumerServiceURL",
     "AssertionConsumerServiceIndex",
     "ProtocolBinding",
+    "AttributeConsumingServiceIndex",
     fixed=VERSION,
 )
 _ATTRIBUTE_QUERY: Final = row(0, names.SAMLP, "AttributeQuery", *MESSAGE_ATTRIBUTES, fixed=VERSION)
@@ -87,7 +88,8 @@ class RequestedAuthnContext:
 
 @dataclass(frozen=True, slots=True)
 class AuthnRequest:
-    """SAML core 3.4.1. ``target`` is our own extension: the URL that the person wants to reach."""
+    """SAML core 3.4.1. ``attribute_index`` names one of the requester's AttributeConsumingServices; ``target`` is our own extension: the URL
+    that the person wants to reach."""
 
     id: str
     issuer: str
@@ -101,6 +103,7 @@ class AuthnRequest:
     is_passive: bool = False
     requested_context: RequestedAuthnContext | None = None
     target: str | None = None
+    attribute_index: int | None = None
 
     def to_xml(self) -> Element:
         """The element, unsigned."""
@@ -114,6 +117,7 @@ class AuthnRequest:
             self.acs_url,
             None if self.acs_index is None else str(self.acs_index),
             self.protocol_binding,
+            None if self.attribute_index is None else str(self.attribute_index),
         )
         _write_target(outline, self.target)
         outline.add(_NAME_ID_POLICY, self.nameid_format)
@@ -127,7 +131,9 @@ class AuthnRequest:
     def from_proof(cls, proof: Proof) -> "AuthnRequest":
         """The request that was proven."""
         element = expect(proof.element, "AuthnRequest")
-        index = element.get("AssertionConsumerServiceIndex")
+        index, attributes = (
+            element.get(name) for name in ("AssertionConsumerServiceIndex", "AttributeConsumingServiceIndex")
+        )
         policy = child(element, names.SAMLP, "NameIDPolicy")
         context = child(element, names.SAMLP, "RequestedAuthnContext")
         return cls(
@@ -143,6 +149,7 @@ class AuthnRequest:
             is_passive=bool(read_boolean(element.get("IsPassive"))),
             requested_context=_read_requested_context(context) if context is not None else None,
             target=_read_target(element),
+            attribute_index=_read_index(attributes) if attributes is not None else None,
         )
 
 

@@ -30,7 +30,7 @@ from ostiary.saml.protocol import (
     sole_assertion,
     unproven_envelope,
 )
-from ostiary.saml.signature import has_signature, verify_element, verify_elements
+from ostiary.saml.signature import SignedElement, has_signature, verify_element, verify_elements
 from ostiary.saml.xml import Element, write_instant
 
 
@@ -79,31 +79,36 @@ def response_issuer(element: Element) -> str:
     return issuer
 
 
-def verify_response(element: Element, keys: Sequence[TrustedKey]) -> ProvenResponse:
-    """Verifies each signature that is there; the Response or its assertion must carry one (SAML profiles 4.1.3.5).
+def verify_response(
+    element: Element, keys: Sequence[TrustedKey], *, carried: SignedElement | None = None
+) -> ProvenResponse:
+    """Verifies each signature that is there; the Response or its assertion must carry one (SAML profiles 4.1.3.5), unless it came in a
+    signed message, which proves what stands in it: then ``carried`` is that proof for ``element`` (bindings 3.6.5.2).
 
     A signature that does not verify is never passed over. Raises `Refusal` (``signature.*``, ``saml.encrypted``,
     ``saml.several_assertions``).
     """
     # lxml makes the object for an element anew whenever nobody holds it; with all of them held, what follows takes a tenth less.
     held = list(element.iter())
-    proven = _prove(element, keys)
+    proven = _prove(element, keys, carried)
     del held
     return proven
 
 
-def _prove(element: Element, keys: Sequence[TrustedKey]) -> ProvenResponse:
+def _prove(element: Element, keys: Sequence[TrustedKey], carried: SignedElement | None) -> ProvenResponse:
     assertion = sole_assertion(element)
-    if has_signature(element):
-        inner = [assertion] if assertion is not None and has_signature(assertion) else []
-        proof, *_ = verify_elements([element, *inner], keys)
+    signed = [part for part in (element, assertion) if part is not None and has_signature(part)]
+    whole = bool(signed) and signed[0] is element
+    if whole or carried is not None:
+        proofs = verify_elements(signed, keys)
+        proof = proofs[0] if whole or carried is None else carried
         response = Response.from_proof(proof)
         return ProvenResponse(response, True, response.assertions[0] if response.assertions else None)
     envelope = unproven_envelope(element)
     if assertion is None:
         # An unsigned error answer: it can only lead to a refusal.
         return ProvenResponse(envelope, False, None)
-    if not has_signature(assertion):
+    if not signed:
         raise Refusal("signature.missing", expected="a signature on the Response or on its assertion", found="none")
     proof = verify_element(assertion, keys)
     return ProvenResponse(envelope, False, Assertion.from_proof(proof))
@@ -117,15 +122,16 @@ def accept_response(
     recipient: str,
     now: datetime,
     timing: Timing = DEFAULT_TIMING,
+    by_browser: bool = True,
 ) -> AcceptedResponse:
     """SAML profiles 4.1.4.2 and 4.1.4.3. ``issuer``: the IdP whose keys verified; ``audience``: our entityID; ``recipient``: the URL of
-    the assertion consumer service that the browser posted to.
+    the assertion consumer service where it was received; ``by_browser``: a browser carried it there, so a signed one has to say where to.
 
     Raises `Denied` (``saml.status``) for an error answer, `Refusal` (``saml.*``) for a broken rule.
     """
     envelope = proven.envelope
     check_envelope_issuer(envelope, issuer)
-    check_destination(proven, recipient)
+    check_destination(proven, recipient, by_browser=by_browser)
     check_issue_instant(envelope.issue_instant, now, timing)
     check_status(envelope.status)
     assertion = check_assertion(proven)
@@ -209,9 +215,10 @@ def check_issuer(assertion: Assertion, issuer: str) -> None:
     same("saml.issuer", issuer, assertion.issuer)
 
 
-def check_destination(proven: ProvenResponse, recipient: str) -> None:
-    """The Response was sent here; a signed one has to say so (``saml.destination``; core 3.2.2, bindings 3.5.5.2)."""
-    if proven.envelope.destination is not None or proven.signed_response:
+def check_destination(proven: ProvenResponse, recipient: str, *, by_browser: bool = True) -> None:
+    """The Response was sent here; a signed one that a browser carries has to say so (``saml.destination``; core 3.2.2, bindings
+    3.5.5.2)."""
+    if proven.envelope.destination is not None or (proven.signed_response and by_browser):
         same("saml.destination", recipient, proven.envelope.destination)
 
 

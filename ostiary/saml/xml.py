@@ -6,7 +6,7 @@ instructions in protocol messages. Comments are dropped while parsing, so a valu
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -153,6 +153,32 @@ def child(element: Element, namespace: str, name: str) -> Element | None:
     if first is not None and next(found, None) is not None:
         raise Refusal("xml.repeated_element", expected=f"at most one {name}", found="several")
     return first
+
+
+class Children:
+    """The direct children of an element by name, found in one pass: for an element of which several kinds are wanted."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, element: Element) -> None:
+        self._found: dict[str, list[Element]] = {}
+        for part in element:
+            self._found.setdefault(str(part.tag), []).append(part)
+
+    def all(self, name: str) -> Sequence[Element]:
+        """Those of this name (in lxml's notation), in document order."""
+        return self._found.get(name, ())
+
+    def one(self, name: str) -> Element | None:
+        """The only one of that name, None if there is none. Two are refused (``xml.repeated_element``)."""
+        found = self._found.get(name)
+        if found is None:
+            return None
+        if len(found) > 1:
+            raise Refusal(
+                "xml.repeated_element", expected=f"at most one {etree.QName(name).localname}", found="several"
+            )
+        return found[0]
 
 
 def required_child(element: Element, namespace: str, name: str) -> Element:

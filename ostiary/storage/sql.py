@@ -4,10 +4,10 @@ Each step of a request is a transaction of its own that touches one row, so that
 a failed insert keeps a lock on the row until its transaction ends (MariaDB).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary.errors import Unavailable
@@ -21,6 +21,9 @@ from ostiary.storage.tables import counter, group_member, replay_entry, session_
 _ATTEMPTS = 10
 # Made once: each message that may come once goes through it.
 _REPLAY = PreparedInsert(insert(replay_entry))
+_ALIVE = select(session_entry.c.key, session_entry.c.value).where(
+    session_entry.c.key.in_(bindparam("names", expanding=True)), session_entry.c.expires > bindparam("now")
+)
 
 
 class SqlSessionStore:
@@ -58,6 +61,12 @@ class SqlSessionStore:
         alive = select(session_entry.c.value).where(session_entry.c.key == name, session_entry.c.expires > now)
         with reading(self._engine) as connection:
             return connection.execute(alive).scalar_one_or_none()
+
+    def get_many(self, keys: Sequence[str], now: datetime) -> list[bytes | None]:
+        names = [stored_key(self._namespace, key) for key in keys]
+        with reading(self._engine) as connection:
+            found = {row.key: row.value for row in connection.execute(_ALIVE, {"names": names, "now": now})}
+        return [found.get(name) for name in names]
 
     def take(self, key: str, now: datetime) -> bytes | None:
         name = stored_key(self._namespace, key)

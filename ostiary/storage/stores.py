@@ -4,6 +4,7 @@ Each is a small Protocol with one conformance suite (tests/storage). Times are a
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -23,6 +24,10 @@ class SessionStore(Protocol):
 
     def get(self, key: str, now: datetime) -> bytes | None:
         """What is kept under ``key``; None when there is nothing or it has expired."""
+        ...
+
+    def get_many(self, keys: Sequence[str], now: datetime) -> list[bytes | None]:
+        """As `get` for each of ``keys``, in their order, by asking once."""
         ...
 
     def take(self, key: str, now: datetime) -> bytes | None:
@@ -84,5 +89,10 @@ def stored_key(namespace: str, key: str) -> str:
     Keys are session tokens and names of people: who reads a store must learn neither, and can't take over a session.
     The namespace keeps apart what different uses of one database call by the same key.
     """
+    return stored_digest(namespace, key).hex()
+
+
+def stored_digest(namespace: str, key: str) -> bytes:
+    """The same as 32 octets."""
     prefix = namespace.encode()
-    return hashlib.sha256(len(prefix).to_bytes(4, "big") + prefix + key.encode()).hexdigest()
+    return hashlib.sha256(len(prefix).to_bytes(4, "big") + prefix + key.encode()).digest()

@@ -5,7 +5,7 @@ expiry only clears away. A server that may throw entries away while they count i
 again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -125,6 +125,11 @@ class ValkeySessionStore:
     def get(self, key: str, now: datetime) -> bytes | None:
         with _answering():
             return _alive(self._client.get(_name("s", self._namespace, key)), now)
+
+    def get_many(self, keys: Sequence[str], now: datetime) -> list[bytes | None]:
+        with _answering():
+            found = self._client.mget([_name("s", self._namespace, key) for key in keys]) if keys else []
+        return [_alive(stored, now) for stored in found]
 
     def take(self, key: str, now: datetime) -> bytes | None:
         with _answering():

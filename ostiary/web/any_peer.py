@@ -1,5 +1,6 @@
 """TLS that takes any client certificate: self-signed, expired, of no authority. What the peer proves is that it has the key, nothing else;
-whose key that is, metadata tells (SAML Metadata Interoperability Profile 2.5). Python's own `ssl` can't: it refuses what does not verify.
+whose key that is, metadata tells (SAML Metadata Interoperability Profile 2.5), or who verifies the chain and can say in words what is wrong
+with it. Python's own `ssl` can't: it refuses what does not verify.
 """
 
 import contextlib
@@ -22,19 +23,20 @@ _SESSION_CONTEXT: Final = b"ostiary"
 class AnyPeerContext:
     """What `ostiary.web.listener.TlsListener` takes in place of an `ssl.SSLContext`; see `make_any_peer_context`."""
 
-    def __init__(self, context: SSL.Context) -> None:
+    def __init__(self, context: SSL.Context, *, whole_chain: bool = False) -> None:
         self._context = context
+        self._whole_chain = whole_chain
 
     def open(self, raw: socket.socket) -> "AnyPeerStream":
         """The server's side of one connection."""
-        return AnyPeerStream(raw, self._context)
+        return AnyPeerStream(raw, self._context, whole_chain=self._whole_chain)
 
 
-def make_any_peer_context(certificate: Path, key: Path) -> AnyPeerContext:
+def make_any_peer_context(certificate: Path, key: Path, *, whole_chain: bool = False) -> AnyPeerContext:
     """The server's side of TLS 1.2 and 1.3 with this certificate (PEM, with its intermediates) and private key (PEM, a private file).
 
-    A client is asked for a certificate and need not have one. Raises `ConfigurationError` (``listener.certificate``,
-    ``key.file``, ``config.private_file_*``).
+    A client is asked for a certificate and need not have one. ``whole_chain``: what else it sends is told, too, as proxies (RFC 3820)
+    need; nothing of that is proven. Raises `ConfigurationError` (``listener.certificate``, ``key.file``, ``config.private_file_*``).
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -54,7 +56,7 @@ def make_any_peer_context(certificate: Path, key: Path) -> AnyPeerContext:
             found=_reason(error),
         ) from None
     context.set_verify(SSL.VERIFY_PEER, _accept)
-    return AnyPeerContext(context)
+    return AnyPeerContext(context, whole_chain=whole_chain)
 
 
 def _accept(_connection: SSL.Connection, _certificate: crypto.X509, _error: int, _depth: int, _verified: int) -> bool:
@@ -67,8 +69,9 @@ class AnyPeerStream:
     resumed: Final = False
     """A session is never taken up again."""
 
-    def __init__(self, raw: socket.socket, context: SSL.Context) -> None:
+    def __init__(self, raw: socket.socket, context: SSL.Context, *, whole_chain: bool = False) -> None:
         self._raw = raw
+        self._whole_chain = whole_chain
         self._tls = SSL.Connection(context, None)
         self._tls.set_accept_state()
 
@@ -88,9 +91,15 @@ class AnyPeerStream:
                 return self._flush(deadline)
 
     def peer_chain(self) -> tuple[bytes, ...]:
-        """The peer's certificate (DER), of which alone it has the key; empty when it sent none."""
-        certificate = self._tls.get_peer_certificate()
-        return (crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate),) if certificate is not None else ()
+        """The peer's certificate (DER), of which alone it has the key, and with ``whole_chain`` the others as it sent them; empty when it
+        sent none."""
+        own = self._tls.get_peer_certificate()
+        if own is None:
+            return ()
+        # On the server's side OpenSSL counts the peer's own certificate to the chain or not, as the version pleases.
+        others = (self._tls.get_peer_cert_chain() or []) if self._whole_chain else []
+        sent = [crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in (own, *others)]
+        return tuple(dict.fromkeys(sent))
 
     def receive(self, deadline: Deadline) -> bytes:
         """Some octets, at least one; none at all when the peer says no more."""

@@ -25,3 +25,22 @@ def certificates_in(given: str) -> tuple[bytes, ...]:
         return tuple(base64.b64decode(b"".join(body.split()), validate=True) for body in bodies)
     except (binascii.Error, UnicodeError):
         return ()
+
+
+def chain_in(certificate: str, rest: str = "") -> tuple[bytes, ...]:
+    """The chain (DER, the client's own certificate first) from two headers: its own, and the others (RFC 9440 2.3: each in colons, with
+    commas between; or as `certificates_in` reads them).
+
+    None at all where either can't be read as a whole, or where the first has more than one: of two, one may be what the client itself sent
+    in the header, to which the web server added its own.
+    """
+    own = certificates_in(certificate)
+    if len(own) != 1 or len(rest) > _MAXIMUM_HEADER:
+        return ()
+    others: list[bytes] = []
+    for part in rest.split(",") if rest.strip() else ():
+        found = certificates_in(part)
+        if not found:
+            return ()
+        others += found
+    return tuple(dict.fromkeys((*own, *others)))

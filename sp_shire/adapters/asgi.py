@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ostiary.web.identity import PERSON_KEY
-from sp_shire.adapters.exports import DECISION_KEY, SESSION_KEY, forged_headers
+from ostiary.x509.passed_on import certificates_in
+from sp_shire.adapters.doorkeeper import OSTIARY_KEY
+from sp_shire.adapters.exports import DECISION_KEY, OBJECT_KEYS, SESSION_KEY, forged_headers, headers_of
+from sp_shire.adapters.settings import HandOver
 from sp_shire.assembly import make_shire
 from sp_shire.messages import MAXIMUM_BODY, Passage, Reply, Request
 from sp_shire.settings import ShireSettings
@@ -42,26 +45,41 @@ class CoreThreads:
         """As `Shire.handle`."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._shire.handle, request)
 
+    async def with_body(self, request: Request) -> Reply:
+        """As `Shire.with_body`."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._shire.with_body, request)
+
 
 class ShireAsgiMiddleware:
     """``config``: the path of an ``sp.yaml``, its settings, or a `Shire` made elsewhere. ``threads``: how many requests the core looks at
-    at a time.
+    at a time. ``hand_over`` counts in place of what the settings say.
 
-    The application finds the person under ``scope["ostiary.person"]`` (`ostiary.web.identity.person` takes the scope), the configured
-    names under ``scope["ostiary.environ"]`` and the decision that let her in under ``scope["ostiary.decision"]``. Headers that a client
-    sends under these names are removed first. WebSockets are refused unless ``websockets: by_rule`` lets the rules for GET decide about
-    them; then one begins only from a page of this site, and ends with the session at the latest.
+    The application finds all that is known as one object under ``scope["ostiary"]`` (`Ostiary.of` takes the scope; Starlette and FastAPI
+    have it as ``request.state.ostiary``), the configured names under ``scope["ostiary.environ"]``; also the person alone under
+    ``scope["ostiary.person"]`` and the decision that let her in under ``scope["ostiary.decision"]``. Headers that a client sends under
+    these names are removed first. WebSockets are refused unless ``websockets: by_rule`` lets the rules for GET decide about
+    them; then one begins only from a page of this site, and ends with the session, or the certificate, at the latest.
 
     Raises `ConfigurationError` for a configuration that can't be used.
     """
 
     def __init__(
-        self, app: AsgiApplication, config: str | Path | ShireSettings | Shire, *, threads: int = THREADS
+        self,
+        app: AsgiApplication,
+        config: str | Path | ShireSettings | Shire,
+        *,
+        threads: int = THREADS,
+        hand_over: HandOver | None = None,
     ) -> None:
         self._app = app
         self._shire = config if isinstance(config, Shire) else make_shire(config)
         self._core = CoreThreads(self._shire, threads)
-        self._forged = forged_headers(self._shire.settings)
+        settings = self._shire.settings
+        self._forged = forged_headers(settings)
+        hand_over = hand_over or settings.hand_over
+        self._environ = hand_over != "headers"
+        self._headers = hand_over != "environ"
+        self._token_header = settings.jwt.header.lower().encode() if settings.jwt is not None else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -79,15 +97,22 @@ class ShireAsgiMiddleware:
         request = await read_request(self._shire, scope, receive)
         if request is None:
             return
-        answer = await self._core.handle(request)
+        waits = request.method == "POST" and not self._shire.is_handler(request.path)
+        answer = await self._core.handle(replace(request, body_waits=waits))
         if isinstance(answer, Reply):
+            if answer.reads:
+                # The application never gets this request, so that its body may be read here.
+                body = await _body_of(receive, answer.reads)
+                if body is None:
+                    return
+                answer = await self._core.with_body(replace(request, body=body))
             await send_reply(answer, request.method, send)
         else:
             await self._app(self._passed(scope, answer), receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As a GET that no login can answer. Browsers let any page open one with this site's cookies, so it has to say where it is from."""
-        request = _request_of(scope, "GET")
+        request = request_of(scope, "GET")
         request = replace(request, headers={**request.headers, "sec-fetch-mode": "websocket"})
         allowed = (
             self._shire.settings.websockets == "by_rule"
@@ -100,8 +125,8 @@ class ShireAsgiMiddleware:
             await send({"type": "websocket.close", "code": _FORBIDDEN})
             return
         remaining = None
-        if answer.session is not None:
-            remaining = (answer.session.ends - self._shire.now()).total_seconds()
+        if answer.ends is not None:
+            remaining = (answer.ends - self._shire.now()).total_seconds()
         try:
             async with asyncio.timeout(remaining) as limit:
                 await self._app(self._passed(scope, answer), receive, send)
@@ -112,13 +137,23 @@ class ShireAsgiMiddleware:
 
     def _passed(self, scope: Scope, answer: Passage) -> Scope:
         """What the application sees: no name of ours that somebody else put there."""
+        headers = [pair for pair in scope["headers"] if not self._forged(pair[0].decode("latin-1"))]
+        if self._headers:
+            handed = headers_of(answer.exports).items()
+            headers += [(name.lower().encode(), value.encode()) for name, value in handed]
+        if answer.token:
+            headers.append((self._token_header, answer.token.encode()))
         passed = {
             **scope,
-            "headers": [pair for pair in scope["headers"] if not self._forged(pair[0].decode("latin-1"))],
-            ENVIRON_KEY: dict(answer.exports),
+            "headers": headers,
+            ENVIRON_KEY: dict(answer.exports) if self._environ else {},
+            # Where Starlette and what is made with it keep what belongs to a request.
+            "state": {**scope.get("state", {}), OSTIARY_KEY: answer.ostiary},
         }
-        for key, value in ((PERSON_KEY, answer.person), (SESSION_KEY, answer.session), (DECISION_KEY, answer.decision)):
+        for key in OBJECT_KEYS:
             passed.pop(key, None)
+        passed[OSTIARY_KEY] = answer.ostiary
+        for key, value in ((PERSON_KEY, answer.person), (SESSION_KEY, answer.session), (DECISION_KEY, answer.decision)):
             if value is not None:
                 passed[key] = value
         return passed
@@ -126,15 +161,15 @@ class ShireAsgiMiddleware:
 
 async def read_request(shire: Shire, scope: Scope, receive: Receive) -> Request | None:
     """An HTTP request as the core sees it, with the body of a POST to the handlers. None: the client went away."""
-    request = _request_of(scope, scope["method"])
+    request = request_of(scope, scope["method"])
     if request.method != "POST" or not shire.is_handler(request.path):
         return request
-    body = await _body_of(receive)
+    body = await _body_of(receive, MAXIMUM_BODY)
     return replace(request, body=body) if body is not None else None
 
 
-def _request_of(scope: Scope, method: str) -> Request:
-    """Without a body."""
+def request_of(scope: Scope, method: str) -> Request:
+    """A request as the core sees it, without a body."""
     client = scope.get("client")
     return Request(
         method=method,
@@ -142,6 +177,8 @@ def _request_of(scope: Scope, method: str) -> Request:
         query=scope.get("query_string", b""),
         headers=_headers(scope["headers"]),
         remote=client[0] if client else "",
+        peer=_peer(scope),
+        connected_from=client[0] if client else "",
     )
 
 
@@ -155,10 +192,18 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-async def _body_of(receive: Receive) -> bytes | None:
-    """The body up to the limit; one byte more tells the core's own check that there was more. None: the client went away."""
+def _peer(scope: Scope) -> tuple[bytes, ...]:
+    """The certificates of the client by the ASGI TLS extension, its own first. One that can't be read stays in its place, so that none
+    takes that of another."""
+    sent = (scope.get("extensions") or {}).get("tls", {}).get("client_cert_chain") or ()
+    read = [certificates_in(text) for text in sent]
+    return tuple(found[0] if len(found) == 1 else b"" for found in read)
+
+
+async def _body_of(receive: Receive, limit: int) -> bytes | None:
+    """The body up to the limit in octets; one byte more tells the core's own check that there was more. None: the client went away."""
     parts, length = [], 0
-    while length <= MAXIMUM_BODY:
+    while length <= limit:
         event = await receive()
         if event["type"] != "http.request":
             return None
@@ -167,7 +212,22 @@ async def _body_of(receive: Receive) -> bytes | None:
         length += len(part)
         if not event.get("more_body", False):
             break
-    return b"".join(parts)[: MAXIMUM_BODY + 1]
+    return b"".join(parts)[: limit + 1]
+
+
+def peer_address(scope: Scope) -> str:
+    """The address at the other end of the connection itself; empty where there is none."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Answers the server's start and stop for an application that has nothing to do then."""
+    while True:
+        event = await receive()
+        await send({"type": f"{event['type']}.complete"})
+        if event["type"] == "lifespan.shutdown":
+            return
 
 
 async def send_reply(reply: Reply, method: str, send: Send) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, get_args
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
-from ostiary.errors import Missing, Refusal
-from sp_shire.adapters.asgi import CoreThreads, Receive, Scope, Send, read_request, send_reply
-from sp_shire.adapters.exports import exported_names
+from ostiary.errors import Denied, Missing, Refusal
+from sp_shire.adapters.asgi import CoreThreads, Receive, Scope, Send, lifespan, peer_address, read_request, send_reply
+from sp_shire.adapters.exports import exported_names, header_name, headers_of
 from sp_shire.assembly import make_shire
 from sp_shire.messages import Passage, Reply, Request
 from sp_shire.settings import ShireSettings, folded_name
@@ -34,33 +34,42 @@ _ORIGINAL: Final[Mapping[Server, tuple[str, str, str]]] = {
     "caddy": _FORWARDED,
     "traefik": _FORWARDED,
 }
-# What a header's value may hold (RFC 9110 5.5), but for the sign of escapes.
-_PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
 class ForwardAuth:
     """``config``: the path of an ``sp.yaml``, its settings, or a `Shire` made elsewhere; ``server`` is the kind that asks.
 
     It hands on requests for the handlers (``/ostiary/...``), and asks at `CHECK` or `PAGE` about all others. An answer 200 carries the
-    configured names as headers (``_`` written ``-``), each of them always: an empty one takes away what a client sent under it. What is not
-    ASCII, and ``%``, stands in them percent-encoded (UTF-8). Raises `ConfigurationError` for a configuration that can't be used.
+    configured names as headers (``_`` written ``-``) and the signed token, each of them always: an empty one takes away what a client sent
+    under it. What is not ASCII, and ``%``, stands in them percent-encoded (UTF-8). With ``forward_auth`` in the settings, only the web
+    server that they describe is answered. Raises `ConfigurationError` for a configuration that can't be used.
     """
 
     def __init__(self, config: str | Path | ShireSettings | Shire, *, server: Server) -> None:
         self._shire = config if isinstance(config, Shire) else make_shire(config)
         self._core = CoreThreads(self._shire)
         self._names = _ORIGINAL[server]
+        settings = self._shire.settings
+        self._asker = settings.forward_auth.open() if settings.forward_auth is not None else None
+        self._always = {header_name(name): "" for name in exported_names(settings)}
+        self._token_header = settings.jwt.header if settings.jwt is not None else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await lifespan(receive, send)
             return
         if scope["type"] != "http":
             raise ValueError(f"no rule speaks of ASGI connections of the type {scope['type']!r}")
         request = await read_request(self._shire, scope, receive)
         if request is None:
             return
-        if self._shire.is_handler(request.path):
+        answer: Reply | Passage
+        if self._asker is not None and not self._asker.trusts(peer_address(scope), request.headers):
+            problem = Denied(
+                "sp.unknown_front_end", expected="the web server of this resource", found=peer_address(scope)
+            )
+            answer = self._shire.refuse(request, problem)
+        elif self._shire.is_handler(request.path):
             answer = await self._core.handle(request)
         else:
             answer = await self._asked(scope, request)
@@ -76,14 +85,21 @@ class ForwardAuth:
         except Refusal as problem:
             return self._shire.refuse(asking, problem)
         if asking.path == PAGE:
-            return await self._core.handle(request)
+            return self._no_permission(await self._core.handle(request), request)
         # As a script, which can't follow a login: nothing is begun that the browser would know nothing of.
         answer = await self._core.handle(replace(request, headers={**request.headers, "sec-fetch-mode": "cors"}))
         if isinstance(answer, Passage):
             return answer
-        if answer.status == 401:
+        if answer.status == 401 or answer.status < 300:
             return Reply(401, (("Location", self._shire.login_url(request)),))
         return Reply(answer.status)
+
+    def _no_permission(self, answer: Reply | Passage, request: Request) -> Reply | Passage:
+        """What the core says itself lets nobody in, and the web server takes every status below 300 for a permission: who would be shown a
+        page (a form that carries a message on) fetches it where a login begins."""
+        if isinstance(answer, Passage) or answer.status >= 300:
+            return answer
+        return Reply(302, (("Location", self._shire.login_url(request)), ("Cache-Control", "no-store")))
 
     def _original(self, scope: Scope, asking: Request) -> Request:
         """The request about which the web server asks. Raises `Refusal` (``sp.original_request``) where it does not say, or says it in
@@ -105,13 +121,15 @@ class ForwardAuth:
             query=query.encode("latin-1"),
             headers={**asking.headers, "host": host},
             remote=asking.remote,
+            # Not its ``peer``: that would be the web server itself.
+            connected_from=asking.connected_from,
         )
 
     def _exported(self, passage: Passage) -> tuple[tuple[str, str], ...]:
-        return tuple(
-            (name.replace("_", "-"), quote(passage.exports.get(name, ""), safe=_PLAIN))
-            for name in exported_names(self._shire.settings)
-        )
+        headers = {**self._always, **headers_of(passage.exports)}
+        if self._token_header:
+            headers[self._token_header] = passage.token
+        return tuple(headers.items())
 
 
 def _only(scope: Scope, name: str) -> str:
@@ -121,11 +139,3 @@ def _only(scope: Scope, name: str) -> str:
     if len(found) != 1 or found[0][0].decode("latin-1").lower() != name:
         return ""
     return str(found[0][1].decode("latin-1"))
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        event = await receive()
-        await send({"type": f"{event['type']}.complete"})
-        if event["type"] == "lifespan.shutdown":
-            return

@@ -14,6 +14,14 @@ Handler = Callable[[Request, Snapshot, datetime], Reply]
 Routes = Mapping[str, Mapping[str, Handler]]
 """Handlers by name (what follows the handler path) and method."""
 
+
+def soap_only(request: Request) -> None:
+    """The body is a SOAP 1.1 message (SAML bindings 3.2). Raises `Refusal` (``sp.soap_content_type``)."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "text/xml":
+        raise Refusal("sp.soap_content_type", expected="text/xml (SOAP 1.1)", found=media_type[:100] or "none")
+
+
 _OWN_FORM: Final = FormLimits(total=8 * 1024, fields=8)
 
 

@@ -11,7 +11,7 @@ from ostiary.storage.stores import SessionStore
 from ostiary.web.forms import one, optional, parse_query
 from ostiary.web.log import Log
 from sp_shire.addresses import Addresses
-from sp_shire.handlers.routes import Routes, own_form
+from sp_shire.handlers.routes import Routes, own_form, soap_only
 from sp_shire.login.answers import TICKET_TIME
 from sp_shire.logout.flow import Answered, Asked, LogoutFlow
 from sp_shire.messages import Reply, Request
@@ -88,9 +88,7 @@ class SigningOut:
 
     def _over_soap(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
         """The back channel of single logout: the home organisation itself asks."""
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "text/xml":
-            raise Refusal("sp.soap_content_type", expected="text/xml (SOAP 1.1)", found=media_type[:100] or "none")
+        soap_only(request)
         try:
             message = decode_soap(request.body)
         except Refusal as problem:

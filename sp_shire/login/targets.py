@@ -8,10 +8,12 @@ from ostiary.web.forms import optional, parse_query
 from sp_shire.addresses import Addresses
 from sp_shire.messages import Request
 
-# With our origin before it, it travels in an AuthnRequest; IdPs (ours too) take some 2000 characters.
-MAXIMUM_TARGET: Final = 1536
-# Inside the return URL of discovery it is encoded again; discovery services (ours too) take some 4000 characters.
-_MAXIMUM_ENCODED_TARGET: Final = 3000
+MAXIMUM_TARGET: Final = 8192
+"""Characters of a target, which is kept on this side while a login is under way."""
+MAXIMUM_TOLD: Final = 1536
+"""Characters of one that travels: in an AuthnRequest, in a link, in a form."""
+# In a link it is encoded again; web servers take some 4000 characters of a header.
+_MAXIMUM_ENCODED: Final = 3000
 
 
 class Targets:
@@ -35,14 +37,24 @@ class Targets:
             raise Refusal("sp.target", expected="a path on this site", found=target[:200])
         return target
 
-    def back_to(self, path: str, query: bytes) -> str:
+    def back_to(self, path: str, query: bytes, *, kept: bool = False) -> str:
         """The target that leads back to the page at hand: without its query where that would be too long, and the first protected
-        path where even the path is. Raises `Refusal` (``sp.target``)."""
+        path where even the path is. ``kept``: it stays on this side, so that it may be longer. Raises `Refusal` (``sp.target``)."""
         plain = quote(path, safe="/:@!$&'()*+,;=~")
         full = plain + "?" + quote(query, safe="/:@!$&'()*+,;=~?%") if query else plain
-        fitting = (target for target in (full, plain) if _fits(target))
+        fits = _is_kept if kept else _travels
+        fitting = (target for target in (full, plain) if fits(target))
         return self.checked(next(fitting, self.first))
 
 
-def _fits(target: str) -> bool:
-    return len(target) <= MAXIMUM_TARGET and len(quote(target, safe="")) <= _MAXIMUM_ENCODED_TARGET
+def told(target: str) -> str | None:
+    """As much of a target as travels in an AuthnRequest: without its query where that would be too long; None where even the path is."""
+    return next((one for one in (target, target.partition("?")[0]) if len(one) <= MAXIMUM_TOLD), None)
+
+
+def _is_kept(target: str) -> bool:
+    return len(target) <= MAXIMUM_TARGET
+
+
+def _travels(target: str) -> bool:
+    return len(target) <= MAXIMUM_TOLD and len(quote(target, safe="")) <= _MAXIMUM_ENCODED

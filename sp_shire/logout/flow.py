@@ -4,6 +4,7 @@ A LogoutRequest names its sessions by NameID and session index, so no cookie is 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,13 +19,10 @@ from ostiary.saml.bindings import (
     ReceivedMessage,
     decode_post,
     decode_redirect,
-    encode_post,
-    encode_redirect,
     encode_soap,
     prove,
 )
 from ostiary.saml.decryption import Decryption, decrypt_name_id
-from ostiary.saml.keys import Signer
 from ostiary.saml.logout import LogoutRequest, LogoutResponse, check_logout_request, check_logout_response
 from ostiary.saml.message import claimed_issuer, new_id
 from ostiary.saml.signature import sign
@@ -33,6 +31,7 @@ from ostiary.saml.xml import Element
 from ostiary.storage.stores import ReplayStore, SessionStore
 from ostiary.web.forms import FormLimits, one, optional, parse_form, parse_query
 from sp_shire.addresses import Addresses
+from sp_shire.departures import Departure, departure_by
 from sp_shire.login.answers import TICKET_TIME
 from sp_shire.messages import Request
 from sp_shire.metadata import LOGOUT_ENDPOINTS
@@ -47,14 +46,6 @@ _FRONT: Final = (names.HTTP_REDIRECT, names.HTTP_POST)
 
 Outcome = Literal["everywhere", "partly", "refused"]
 """What the home organisation says about a logout everywhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """Where the browser goes with a message: by redirect to ``url``, or by a form with these ``fields``."""
-
-    url: str
-    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ class Answered:
 
 
 class LogoutFlow:
-    """Logouts of one resource. ``pending`` keeps the LogoutRequests that it has sent; ``replay`` those that it has obeyed."""
+    """Logouts of one resource. ``siblings`` hold the sessions of its other application domains under the same entityID. ``pending`` keeps the LogoutRequests that it has sent; ``replay`` those that it has obeyed."""
 
     def __init__(
         self,
@@ -85,9 +76,10 @@ class LogoutFlow:
         keeper: SessionKeeper,
         pending: SessionStore,
         replay: ReplayStore,
+        siblings: Sequence[SessionKeeper] = (),
     ) -> None:
         self._entity_id = settings.entity_id
-        self._keeper = keeper
+        self._keepers = (keeper, *siblings)
         self._pending = pending
         self._replay = replay
         self._locations = {binding: addresses.handler(path) for binding, path in LOGOUT_ENDPOINTS.items()}
@@ -116,7 +108,7 @@ class LogoutFlow:
         )
         waiting = json.dumps({"idp": login.issuer}).encode()
         self._pending.put(_key(message.id), waiting, expires=now + LOGOUT_TIME, now=now)
-        return _sent(endpoint.binding, endpoint.location, "SAMLRequest", message.to_xml(), None, keys.signer)
+        return departure_by(endpoint.binding, endpoint.location, "SAMLRequest", message.to_xml(), None, keys.signer)
 
     def by_redirect(self, request: Request, registry: Registry, keys: KeyRing, now: datetime) -> Asked | Answered:
         """HTTP-Redirect (SAML bindings 3.4): a LogoutRequest, or the answer to ours."""
@@ -152,7 +144,7 @@ class LogoutFlow:
             return Asked(message.issuer, ended, None)
         location = endpoint.response_location or endpoint.location
         answer = self._response(message, location, now).to_xml()
-        way = _sent(endpoint.binding, location, "SAMLResponse", answer, received.relay_state, keys.signer)
+        way = departure_by(endpoint.binding, location, "SAMLResponse", answer, received.relay_state, keys.signer)
         return Asked(message.issuer, ended, way)
 
     def _proven_request(
@@ -179,13 +171,16 @@ class LogoutFlow:
     def _obey(self, message: LogoutRequest, now: datetime) -> int:
         # As long as an assertion from before could still be accepted, and wait for its browser.
         until = now + self._timing.max_age + 2 * self._timing.skew + TICKET_TIME
-        return self._keeper.end_all_of(
-            message.issuer,
-            message.name_id,
-            message.session_indexes,
-            asked_at=message.issue_instant,
-            until=until,
-            now=now,
+        return sum(
+            keeper.end_all_of(
+                message.issuer,
+                message.name_id,
+                message.session_indexes,
+                asked_at=message.issue_instant,
+                until=until,
+                now=now,
+            )
+            for keeper in self._keepers
         )
 
     def _response(self, message: LogoutRequest, location: str | None, now: datetime) -> LogoutResponse:
@@ -233,23 +228,6 @@ def _front_endpoint(role: IdpRole, prefer: str = names.HTTP_REDIRECT) -> Endpoin
     """The SingleLogoutService that a browser can be sent to."""
     offered = [endpoint for endpoint in role.single_logout if endpoint.binding in _FRONT]
     return next((endpoint for endpoint in offered if endpoint.binding == prefer), offered[0] if offered else None)
-
-
-def _sent(
-    binding: str,
-    location: str,
-    parameter: Literal["SAMLRequest", "SAMLResponse"],
-    message: Element,
-    relay_state: str | None,
-    signer: Signer,
-) -> Departure:
-    if binding == names.HTTP_REDIRECT:
-        return Departure(encode_redirect(location, parameter, message, relay_state=relay_state, signer=signer))
-    sign(message, signer)
-    fields: list[tuple[str, str]] = [(parameter, encode_post(message))]
-    if relay_state is not None:
-        fields.append(("RelayState", relay_state))
-    return Departure(location, tuple(fields))
 
 
 def _key(request_id: str) -> str:

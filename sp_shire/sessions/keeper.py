@@ -1,22 +1,19 @@
 """Sessions at one resource: opened after a login, found by their cookie, their attributes renewed, ended. Decides nothing about access.
 
-A session's own entry is written once and taken out when it ends. What changes stands in entries beside it (``used``, ``knowledge``),
-which mean nothing without it, so a late write by another request can't bring an ended session back. All of them go by a digest of the
-cookie's token, which is also what the group of a person's sessions holds: who reads a store can take over none.
+A session's own entry is written once and taken out when it ends. What changes stands in an entry beside it (``state``), which means
+nothing without it, so a late write by another request can't bring an ended session back; it is gone when nobody has used the session
+for too long. Both go by a digest of the cookie's token, which is also what the group of a person's sessions holds: who reads a store can
+take over none.
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from ostiary.attributes import Attributes
-from ostiary.errors import Denied, OstiaryError, Refusal, Unavailable
-from ostiary.federation.model import Entity
-from ostiary.federation.registry import Registry
-from ostiary.policy.acceptance import AcceptancePolicy, Issuer, Scope, accept
+from ostiary.errors import Denied, Refusal
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
 from ostiary.saml.xml import write_instant
@@ -24,39 +21,50 @@ from ostiary.storage.stores import Groups, SessionStore
 from ostiary.web.log import Log
 from sp_shire.addresses import Addresses
 from sp_shire.sessions.records import (
-    Knowledge,
     Login,
     Session,
-    dump_knowledge,
     dump_session,
+    dump_state,
     load_login_of,
     load_session,
 )
+from sp_shire.sessions.remembered import Read, Remembered
+from sp_shire.sessions.visitor import Visitor
 from sp_shire.settings import ShireSettings
-from sp_shire.shar.query import Shar
+from sp_shire.shar.learning import Around, Learning
 
 # How often it is written down that a session was used.
 _GRAIN: Final = timedelta(minutes=1)
-_RETRY: Final = timedelta(minutes=1)
+# Nobody has to be asked more often, however often somebody presses the button.
+_ASKED_JUST_NOW: Final = timedelta(seconds=30)
 
 
 class SessionKeeper:
-    """``shar`` is asked when a Response brought no attributes, and again when they have become old."""
+    """Authorities are asked as the settings say, and again when attributes have become old. ``visitor`` makes of a session who has it."""
 
     def __init__(
-        self, settings: ShireSettings, addresses: Addresses, store: SessionStore, groups: Groups, log: Log
+        self,
+        settings: ShireSettings,
+        addresses: Addresses,
+        store: SessionStore,
+        groups: Groups,
+        log: Log,
+        visitor: Callable[[Session], Visitor],
     ) -> None:
-        self._settings = settings
+        self._learning = Learning(settings, addresses, log)
         self._groups = groups
         self._times = settings.sessions
         self._store = store
         self._log = log
-        self._origin = addresses.origin
+        self._visitor = visitor
+        self._remembered = Remembered()
 
-    def open(
-        self, login: Login, target: str, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
-    ) -> tuple[str, Session]:
-        """A new session and its token (256 random bits). Raises what the attribute query raises."""
+    def open(self, login: Login, target: str, around: Around, *, address: str = "") -> tuple[str, Session]:
+        """A new session and its token (256 random bits); ``address`` is what her address has to be in from now on, empty: anything.
+
+        Raises what `Learning.at_login` raises.
+        """
+        now = around.now
         ends = now + self._times.lifetime
         if login.session_ends is not None:
             ends = min(ends, login.session_ends)
@@ -70,48 +78,79 @@ class SessionKeeper:
                 theirs=theirs,
                 ours=ours,
             )
-        if login.attributes or self._settings.attributes_from == "response":
-            knowledge = self._accepted(login.issuer, login.attributes, False, registry, policy, now)
-        else:
-            found = self._query(login, self._origin + target, registry, shar, now)
-            knowledge = self._accepted(login.issuer, found, True, registry, policy, now)
-        session = Session(login, knowledge, now, ends)
-        token = secrets.token_urlsafe(32)
-        key = session_key(token)
-        self._groups.add(_subject(login.issuer, login.name_id), key, expires=ends, now=now)
-        self._write_knowledge(key, session, now)
-        self._store.put(_used(key), now.isoformat().encode(), expires=min(ends, now + self._times.idle), now=now)
-        self._store.put(key, dump_session(session), expires=ends, now=now)
+        knowledge = self._learning.at_login(login, target, around)
+        session = Session(login, knowledge, now, ends, address)
+        token = self.keep(session, now)
         # Last, so that of a login and a logout that cross one sees the other.
         if self._was_logged_out(login, now):
-            self._end(key, now)
+            self.end(token, now)
             raise Refusal("sp.logged_out_meanwhile", expected="an assertion that still counts", found="a LogoutRequest")
         return token, session
 
-    def find(
-        self, token: str, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
-    ) -> Session | None:
-        """The session of a cookie's token, its use noted, its attributes asked for again where they are old."""
+    def keep(self, session: Session, now: datetime) -> str:
+        """Puts a session into the stores, whatever is known of her; returns its token."""
+        token = secrets.token_urlsafe(32)
         key = session_key(token)
-        stored = self._store.get(key, now)
+        login = session.login
+        self._groups.add(_subject(login.issuer, login.name_id), key, expires=session.ends, now=now)
+        self._write_state(key, session, now)
+        self._store.put(key, dump_session(session), expires=session.ends, now=now)
+        return token
+
+    def find(self, token: str, around: Around, *, address: str = "", uses: bool = True) -> Read | None:
+        """The session of a cookie's token, its attributes asked for again where they are old; None also where ``address`` is not what the
+        session is bound to. ``uses``: that is noted, and she may stay longer. Raises what `Learning.check` raises."""
+        now = around.now
+        key = session_key(token)
+        stored, state = self._store.get_many((key, _state(key)), now)
         if stored is None:
+            self._remembered.forget(key)
             return None
-        used = self._store.get(_used(key), now)
-        knowledge = self._store.get(_knowledge(key), now)
-        if used is None or knowledge is None:
+        if state is None:
             self._end(key, now)
             return None
-        session = load_session(stored, knowledge)
-        if registry.idp(session.login.issuer, now) is None:
+        read = self._remembered.get(key, stored, state) or self._read(key, stored, state)
+        session = read.session
+        if around.registry.idp(session.login.issuer, now) is None:
             # Trust in the home organisation has ended, and with it what it said.
             self._end(key, now)
             return None
-        if now >= datetime.fromisoformat(used.decode()) + _GRAIN:
-            expires = min(session.ends, now + self._times.idle)
-            self._store.put(_used(key), now.isoformat().encode(), expires=expires, now=now)
-        if session.knowledge.queried and now >= session.knowledge.ask_again:
-            return self._renewed(key, session, registry, policy, shar, now)
-        return self._fresh_enough(session, now)
+        if session.address and session.address != address:
+            # Whoever holds the cookie there gets nothing; she herself goes on here.
+            self._log.warning("session_from_elsewhere", idp=session.login.issuer, bound=session.address, found=address)
+            return None
+        if now >= session.knowledge.ask_again:
+            renewed = self._renewed(key, read, around, uses=uses)
+            if renewed is None:
+                return None
+            read = renewed
+        elif uses and now >= session.last_used() + _GRAIN:
+            read = self._changed(key, read, replace(session, used=now), now)
+        self._learning.check(read.session.knowledge, around.registry, now)
+        return read
+
+    def renew(self, token: str, around: Around, *, address: str = "") -> Read | None:
+        """As `find`, but all authorities that were asked about this person are asked anew, also before it is time; those that were asked
+        just now are not."""
+        read = self.find(token, around, address=address)
+        if read is None:
+            return None
+        known = read.session.knowledge
+        if not known.queried or around.now < known.at + _ASKED_JUST_NOW:
+            return read
+        renewed = self._renewed(session_key(token), read, around, uses=True, everything=True)
+        if renewed is not None:
+            self._learning.check(renewed.session.knowledge, around.registry, around.now)
+        return renewed
+
+    def stay(self, token: str, now: datetime, *, warned: bool = False) -> None:
+        """Notes at once that she is here, and that she was told that the session ends soon (``warned``). Nothing happens without one."""
+        key = session_key(token)
+        stored, state = self._store.get_many((key, _state(key)), now)
+        if stored is not None and state is not None:
+            read = self._remembered.get(key, stored, state) or self._read(key, stored, state)
+            session = read.session
+            self._changed(key, read, replace(session, used=now, warned=warned or session.warned), now)
 
     def login_of(self, token: str, now: datetime) -> Login | None:
         """The login of the session that there is to end. Asks no Attribute Authority, so signing out works without one."""
@@ -158,77 +197,42 @@ class SessionKeeper:
 
     def _end(self, key: str, now: datetime) -> Login | None:
         stored = self._store.take(key, now)
-        self._store.take(_knowledge(key), now)
-        self._store.take(_used(key), now)
+        self._store.take(_state(key), now)
+        self._remembered.forget(key)
         if stored is None:
             return None
         login = load_login_of(stored)
         self._groups.remove(_subject(login.issuer, login.name_id), key)
         return login
 
-    def _renewed(
-        self, key: str, session: Session, registry: Registry, policy: AcceptancePolicy, shar: Shar, now: datetime
-    ) -> Session | None:
-        """An authority that refuses (the person was disabled, the handle has run out) ends the session; one that does not answer is
-        borne for a while."""
-        login, known = session.login, session.knowledge
+    def _read(self, key: str, stored: bytes, state: bytes) -> Read:
+        session = load_session(stored, state)
+        read = Read(stored, state, session, self._visitor(session))
+        self._remembered.put(key, read)
+        return read
+
+    def _changed(self, key: str, read: Read, changed: Session, now: datetime) -> Read:
+        """Writes down what has changed besides what is known of her; unless somebody else was faster, whose knowledge is newer."""
+        if self._store.get(_state(key), now) != read.state:
+            return read
+        return self._read(key, read.stored, self._write_state(key, changed, now))
+
+    def _renewed(self, key: str, read: Read, around: Around, *, uses: bool, everything: bool = False) -> Read | None:
+        """An authority that refuses (the person was disabled, the handle has run out) ends the session."""
+        session, now = read.session, around.now
         try:
-            found = self._query(login, None, registry, shar, now)
-            renewed = self._accepted(login.issuer, found, True, registry, policy, now)
+            knowledge = self._learning.renewed(session.login, session.knowledge, around, everything=everything)
         except Denied as error:
-            self._log.info("session_ended_by_authority", idp=login.issuer, code=error.code, found=error.found)
+            self._log.info("session_ended_by_authority", idp=session.login.issuer, code=error.code, found=error.found)
             self._end(key, now)
             return None
-        except OstiaryError as error:
-            self._log.warning("attributes_not_renewed", idp=login.issuer, code=error.code, found=error.found)
-            # Also when they are too old to serve: until the next try nobody waits for an authority that does not answer.
-            renewed = replace(known, ask_again=now + _RETRY)
-        changed = replace(session, knowledge=renewed)
-        self._write_knowledge(key, changed, now)
-        return self._fresh_enough(changed, now)
+        changed = replace(session, knowledge=knowledge, used=now if uses else session.used)
+        return self._read(key, read.stored, self._write_state(key, changed, now))
 
-    def _fresh_enough(self, session: Session, now: datetime) -> Session:
-        """Raises `Unavailable` (``sp.attributes_too_old``) where the authority has not answered for too long."""
-        if session.knowledge.queried and now >= session.knowledge.at + self._times.attributes_at_most:
-            raise Unavailable(
-                "sp.attributes_too_old", expected=f"an answer since {session.knowledge.at.isoformat()}", found="none"
-            )
-        return session
-
-    def _query(self, login: Login, target: str | None, registry: Registry, shar: Shar, now: datetime) -> Attributes:
-        role = registry.aa(login.issuer, now)
-        return shar.query(login.issuer, role, login.name_id, target, now) if role is not None else ()
-
-    def _accepted(
-        self, issuer: str, found: Attributes, queried: bool, registry: Registry, policy: AcceptancePolicy, now: datetime
-    ) -> Knowledge:
-        entity = registry.get(issuer, now)
-        believed = accept(policy, _issuer(issuer, entity), found, at=now, audience=self._settings.entity_id)
-        return Knowledge(
-            attributes=believed.attributes,
-            withheld=tuple((v.attribute, str(v.value), v.reason) for v in believed.verdicts if not v.accepted),
-            rules=tuple(dict.fromkeys((v.name, v.rule) for v in believed.verdicts if v.accepted)),
-            queried=queried,
-            at=now,
-            ask_again=now + self._times.attributes,
-        )
-
-    def _write_knowledge(self, key: str, session: Session, now: datetime) -> None:
-        self._store.put(_knowledge(key), dump_knowledge(session.knowledge), expires=session.ends, now=now)
-
-
-def _issuer(entity_id: str, entity: Entity | None) -> Issuer:
-    if entity is None:
-        return Issuer(entity_id)
-    scopes = {
-        (scope.value, scope.is_pattern) for role in (entity.idp, entity.aa) if role is not None for scope in role.scopes
-    }
-    return Issuer(
-        entity_id=entity_id,
-        scopes=tuple(Scope(value, is_pattern) for value, is_pattern in sorted(scopes)),
-        registration_authority=entity.registration_authority,
-        entity_categories=entity.entity_categories,
-    )
+    def _write_state(self, key: str, session: Session, now: datetime) -> bytes:
+        state = dump_state(session)
+        self._store.put(_state(key), state, expires=session.idle_until(self._times.idle), now=now)
+        return state
 
 
 def session_key(token: str) -> str:
@@ -258,9 +262,5 @@ def _logged_out(issuer: str, name_id: NameId, index: str | None) -> str:
     return f"logged out {len(subject)} {subject} {'all' if index is None else f'index {index}'}"
 
 
-def _used(key: str) -> str:
-    return f"{key} used"
-
-
-def _knowledge(key: str) -> str:
-    return f"{key} knowledge"
+def _state(key: str) -> str:
+    return f"{key} state"

@@ -1,24 +1,14 @@
-"""What the SHIRE remembers between requests, and its form in a store: a login under way, an accepted Response, a session."""
+"""What the SHIRE remembers between requests, and its form in a store: an accepted Response, a session."""
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from ostiary.attributes import Attribute, Attributes, NameIdValue, Value, make_name_id_value
 from ostiary.saml.assertion import NameId
 from ostiary.web.identity import Person
-
-
-@dataclass(frozen=True, slots=True)
-class PendingLogin:
-    """An AuthnRequest that was sent. ``browser`` is a hash of the cookie of the browser that it was sent with; ``not_before``: she has to
-    prove who she is anew, no earlier than this (None: whenever)."""
-
-    identity_provider: str
-    target: str
-    browser: str
-    not_before: datetime | None = None
+from sp_shire.sessions.packing import pack, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +26,32 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What one authority said of a person in one way, and when.
+
+    ``way``: it came with the ``response``, was asked of her home organisation (``query``), or of another authority (``further``).
+    ``attributes``, ``withheld`` and ``rules`` as in `Knowledge`. ``at``: when it said so, None while it has not answered yet;
+    ``fresh_until``: how long that counts; ``ask_again``: when to ask anew (both None: never). ``problem``: the code of why it said nothing
+    at the last attempt, else empty. ``target``: the path for whose application domain it was asked."""
+
+    authority: str
+    way: Literal["response", "query", "further"]
+    at: datetime | None
+    attributes: Attributes = ()
+    withheld: tuple[tuple[str, str, str], ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()
+    fresh_until: datetime | None = None
+    ask_again: datetime | None = None
+    problem: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Knowledge:
     """What is known of a person, as of ``at``. ``attributes`` are what the acceptance policy let through; ``withheld`` is what it threw
-    out (name, value, reason), ``rules`` by which rule each name was accepted; ``queried``: they were asked for (else they came with the
-    Response); ``ask_again`` when to ask anew."""
+    out (name, value, reason), ``rules`` by which rule each name was accepted; ``queried``: some authority was asked (else all came with the
+    Response); ``ask_again`` when to ask anew, or to look at what has run out. ``sources``: who said which part of it, from which all else
+    here is made; empty in what was written before there were several."""
 
     attributes: Attributes
     withheld: tuple[tuple[str, str, str], ...]
@@ -47,16 +59,29 @@ class Knowledge:
     queried: bool
     at: datetime
     ask_again: datetime
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A person at this resource, from ``started`` until ``ends`` at the latest."""
+    """A person at this resource, from ``started`` until ``ends`` at the latest. ``address``: what her address has to be in, empty where any
+    will do; ``used``: when it was last noted that she was here (None: not since it started); ``warned``: she was told that it ends soon."""
 
     login: Login
     knowledge: Knowledge
     started: datetime
     ends: datetime
+    address: str = ""
+    used: datetime | None = None
+    warned: bool = False
+
+    def last_used(self) -> datetime:
+        """When it was last noted that she was here."""
+        return self.used or self.started
+
+    def idle_until(self, idle: timedelta) -> datetime:
+        """When it ends at the latest if nobody uses it any more, ``idle`` being the time for which a session may lie unused."""
+        return min(self.ends, self.last_used() + idle)
 
     def person(self) -> Person:
         """The same for the application."""
@@ -70,20 +95,6 @@ class Session:
         )
 
 
-def dump_pending(pending: PendingLogin) -> bytes:
-    """JSON for a store."""
-    not_before = pending.not_before.isoformat() if pending.not_before else None
-    return _dump([pending.identity_provider, pending.target, pending.browser, not_before])
-
-
-def load_pending(data: bytes) -> PendingLogin:
-    """The inverse of `dump_pending`."""
-    identity_provider, target, browser, not_before = json.loads(data)
-    return PendingLogin(
-        identity_provider, target, browser, datetime.fromisoformat(not_before) if not_before is not None else None
-    )
-
-
 def dump_login(login: Login) -> bytes:
     """JSON for a store."""
     return _dump(_login_fields(login))
@@ -95,55 +106,104 @@ def load_login(data: bytes) -> Login:
 
 
 def dump_session(session: Session) -> bytes:
-    """JSON for a store, all but the knowledge, which changes and is kept apart."""
-    return _dump(
-        {
-            "login": _login_fields(replace(session.login, attributes=())),
-            "started": session.started.isoformat(),
-            "ends": session.ends.isoformat(),
-        }
-    )
+    """For a store: what stays as it is."""
+    fields: dict[str, object] = {
+        "login": _login_fields(replace(session.login, attributes=())),
+        "started": session.started.isoformat(),
+        "ends": session.ends.isoformat(),
+    }
+    if session.address:
+        fields["address"] = session.address
+    return pack(_dump(fields))
 
 
-def load_session(data: bytes, knowledge: bytes) -> Session:
-    """The inverse of `dump_session` and `dump_knowledge`."""
-    fields = json.loads(data)
+def dump_state(session: Session) -> bytes:
+    """For a store: what changes, which is kept apart."""
+    fields = _knowledge_fields(session.knowledge) | {"used": session.last_used().isoformat()}
+    return pack(_dump(fields | {"warned": True} if session.warned else fields))
+
+
+def load_session(data: bytes, state: bytes) -> Session:
+    """The inverse of `dump_session` and `dump_state`."""
+    fields, changing = json.loads(unpack(data)), json.loads(unpack(state))
     return Session(
         login=_read_login(fields["login"]),
-        knowledge=_read_knowledge(json.loads(knowledge)),
+        knowledge=_read_knowledge(changing),
         started=datetime.fromisoformat(fields["started"]),
         ends=datetime.fromisoformat(fields["ends"]),
+        address=fields.get("address", ""),
+        used=datetime.fromisoformat(changing["used"]),
+        warned=changing.get("warned", False),
     )
 
 
 def load_login_of(data: bytes) -> Login:
     """The login of what `dump_session` wrote, without its attributes."""
-    return _read_login(json.loads(data)["login"])
+    return _read_login(json.loads(unpack(data))["login"])
 
 
-def dump_knowledge(knowledge: Knowledge) -> bytes:
-    """JSON for a store."""
-    return _dump(
-        {
-            "attributes": _attribute_fields(knowledge.attributes),
-            "withheld": knowledge.withheld,
-            "rules": knowledge.rules,
-            "queried": knowledge.queried,
-            "at": knowledge.at.isoformat(),
-            "ask_again": knowledge.ask_again.isoformat(),
-        }
-    )
+def _knowledge_fields(knowledge: Knowledge) -> dict[str, object]:
+    # What one source alone said is written once: as the whole.
+    sources = knowledge.sources
+    several = len(sources) > 1 or any(source.attributes != knowledge.attributes for source in sources)
+    return {
+        "attributes": _attribute_fields(knowledge.attributes),
+        "withheld": knowledge.withheld,
+        "rules": knowledge.rules,
+        "queried": knowledge.queried,
+        "at": knowledge.at.isoformat(),
+        "ask_again": knowledge.ask_again.isoformat(),
+        "sources": [_source_fields(source, whole=several) for source in knowledge.sources],
+    }
+
+
+def _source_fields(source: Source, *, whole: bool) -> list[object]:
+    said: list[object] = [_attribute_fields(source.attributes), source.withheld, source.rules] if whole else []
+    times = (source.at, source.fresh_until, source.ask_again)
+    written = [at.isoformat() if at else None for at in times]
+    return [source.authority, source.way, source.problem, *written, source.target, *said]
 
 
 def _read_knowledge(fields: Any) -> Knowledge:
+    attributes = _read_attributes(fields["attributes"])
+    withheld, rules = _read_withheld(fields["withheld"]), _read_rules(fields["rules"])
     return Knowledge(
-        attributes=_read_attributes(fields["attributes"]),
-        withheld=tuple((name, value, reason) for name, value, reason in fields["withheld"]),
-        rules=tuple((name, rule) for name, rule in fields["rules"]),
+        attributes=attributes,
+        withheld=withheld,
+        rules=rules,
         queried=fields["queried"],
         at=datetime.fromisoformat(fields["at"]),
         ask_again=datetime.fromisoformat(fields["ask_again"]),
+        sources=tuple(_read_source(source, attributes, withheld, rules) for source in fields.get("sources", ())),
     )
+
+
+def _read_source(
+    stored: Any, attributes: Attributes, withheld: tuple[tuple[str, str, str], ...], rules: tuple[tuple[str, str], ...]
+) -> Source:
+    authority, way, problem, at, fresh_until, ask_again, target, *said = stored
+    if said:
+        attributes, withheld, rules = _read_attributes(said[0]), _read_withheld(said[1]), _read_rules(said[2])
+    return Source(
+        authority,
+        way,
+        datetime.fromisoformat(at) if at else None,
+        attributes,
+        withheld,
+        rules,
+        datetime.fromisoformat(fresh_until) if fresh_until else None,
+        datetime.fromisoformat(ask_again) if ask_again else None,
+        problem,
+        target,
+    )
+
+
+def _read_withheld(stored: Any) -> tuple[tuple[str, str, str], ...]:
+    return tuple((name, value, reason) for name, value, reason in stored)
+
+
+def _read_rules(stored: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((name, rule) for name, rule in stored)
 
 
 def _dump(fields: object) -> bytes:

@@ -130,7 +130,7 @@ def test_our_own_shar_gets_two_answers_for_its_two_application_domains_over_http
         )
         shar = Shar(LIBRARY, LIBRARY_SIGNER, transport, DEFAULT_TIMING)
         told = {
-            target: {found.name: found.texts() for found in shar.query(HOME, role, HANDLE, target, NOW)}
+            target: {found.name: found.texts() for found in shar.ask(HOME, role, HANDLE, NOW, target=target).attributes}
             for target in (MAPS, SHEETS, None)
         }
         transport.close()

@@ -69,7 +69,7 @@ class Straight:
     def __init__(self, home: Home, tamper: Callable[[bytes], bytes] = lambda answer: answer) -> None:
         self.home, self.tamper, self.answer = home, tamper, b""
 
-    def post(self, url: str, envelope: bytes) -> bytes:
+    def post(self, url: str, envelope: bytes, *, within: float | None = None) -> bytes:
         self.answer = self.home.post(envelope).data
         return self.tamper(self.answer)
 
@@ -79,7 +79,7 @@ ROLE = AaRole(keys=(EntityKey(HOME_SIGNER.public, "signing"),), attribute_servic
 
 def ask(transport: Straight, *keys: rsa.RSAPrivateKey) -> dict[str, tuple[str, ...]]:
     shar = Shar(LIBRARY, LIBRARY_SIGNER, transport, DEFAULT_TIMING, keys)
-    return {found.name: found.texts() for found in shar.query(HOME, ROLE, HANDLE, None, NOW)}
+    return {found.name: found.texts() for found in shar.ask(HOME, ROLE, HANDLE, NOW).attributes}
 
 
 def test_our_shar_opens_an_encrypted_answer_and_nobody_else_does(make_home: MakeHome, key: rsa.RSAPrivateKey) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench import peer_processes, release_policies
+from bench.resource import Resource, acceptance, open_sessions, request
 from bench.measure import Row, cpu_milliseconds
 from bench.peer_processes import Peer, measure_peers
 from bench.saml_messages import make_home
 from ostiary.errors import Refusal
+from ostiary.saml.xml import parse_xml
 from tests.saml.world import NOW
 
 
@@ -70,7 +72,7 @@ def test_a_peer_that_is_missing_or_fails_says_why(
 
 def test_the_messages_with_a_broken_signature_are_refused_here_and_the_right_one_is_accepted() -> None:
     home = make_home(NOW)
-    assert len(home.accept(home.build()).assertion.attributes) == 8
+    assert len(home.accept(parse_xml(home.build())).assertion.attributes) == 8
     for element in home.broken():
         with pytest.raises(Refusal, match=r"signature\.wrong"):
             home.accept(element)
@@ -84,3 +86,17 @@ def test_the_policies_that_are_measured_decide_what_the_row_says(tmp_path: Path)
 def test_what_is_read_anew_are_as_many_policies_as_the_row_says(tmp_path: Path) -> None:
     row = release_policies.reload(tmp_path, files=2, rounds=1)
     assert (row.name, row.limit, row.goal) == ("Release policies: 1,000 read anew", 2.0, 1.0)
+
+
+def test_a_request_with_a_session_is_let_in_before_it_is_measured(tmp_path: Path) -> None:
+    resource = Resource(tmp_path)
+    row = request(resource, "memory", {}, rounds=2, loops=5)
+    assert (row.name, row.limit, row.goal) == ("Request with a session in memory: more than without", 40.0, 1.0)
+    assert row.value > 0
+    accepted = acceptance(resource, rounds=1, loops=2)
+    assert (accepted.unit, accepted.limit) == ("ms CPU", 6.4)
+
+
+def test_the_sessions_whose_room_is_measured_are_all_there() -> None:
+    """It counts them itself, and each is as large as that of somebody who has logged in."""
+    assert 0.1 < open_sessions(500) < 5

@@ -13,7 +13,7 @@ from ostiary.command.trace.back_channel import BackChannel
 from ostiary.command.trace.browser import Answer
 from ostiary.saml.xml import parse_xml
 from tests.command.tracing import SimulatedNetwork, known_to, traced, traced_login
-from tests.simulator import MovableClock, Simulation
+from tests.simulator import MovableClock, Simulation, configure
 
 RESPONSE = re.compile(rb'name="SAMLResponse" value="([^"]+)"')
 
@@ -138,6 +138,12 @@ def test_pushed_attributes_are_told_and_nothing_is_asked(federation: Simulation)
     assert len(federation.soap.sent) == before
     names = told.checks("Response")["attributes"].facts["names"]
     assert names == "displayName (1), eduPersonEntitlement (1), eduPersonScopedAffiliation (2), mail (1)"
+
+
+def test_what_always_asks_is_seen_asking(state: Path, simulation: Simulation) -> None:
+    configure(state / "instrument" / "sp.yaml", attributes_from="response_and_query")
+    told = traced_login(simulation, "instrument", "alice")
+    assert told.report["back_channel"]["told"] == "asked"
 
 
 def test_an_attribute_authority_that_does_not_answer_is_told(simulation: Simulation) -> None:

@@ -39,7 +39,7 @@ def test_the_page_can_be_followed_from_top_to_bottom(home: Path) -> None:
         load_settings(directory / "aa.yaml", AttributeAuthoritySettings)
 
     follow(PAGE, home, {}, check)
-    assert len(headings) == 7
+    assert len(headings) == 8
     # With everything that the page says in one file.
     check_start(home)
     metadata = run("ostiary metadata home --config idp.yaml --authority aa.yaml", home)

@@ -1,6 +1,5 @@
 """What the documents tell people to type: every file is taken from the page as it stands, every command is run."""
 
-import asyncio
 import contextlib
 import os
 import re
@@ -95,55 +94,6 @@ def federation(tmp_path: Path) -> Path:
     """A directory with ``federation.xml`` and ``federation.crt``, as a federation hands them out."""
     write_federation(tmp_path)
     return tmp_path
-
-
-def test_an_application_is_protected_by_following_the_page(federation: Path) -> None:
-    page = "docs/protect-your-application.md"
-    names = ["sp.yaml", "accept.yaml", "access.yaml"]
-    for name, text in zip(names, blocks(page, "yaml"), strict=True):
-        (federation / name).write_text(text)
-    application, _ = blocks(page, "python")
-    (federation / "members.py").write_text(
-        application.replace('app.wsgi_app = ShireMiddleware(app.wsgi_app, "sp.yaml")\n', "")
-    )
-    *before, serve = commands(page)
-    output = [run(command, federation) for command in before]
-    [entity] = read_unsigned_local_metadata(output[-1].encode())
-    assert entity.entity_id == "https://members.example.org/shar"
-    port = free_port()
-    status, location = serve_until_it_answers(
-        serve, federation, port, "/members/", {"Host": "127.0.0.1:8080", "Accept": "text/html"}
-    )
-    assert status == 302
-    assert location.startswith(
-        "http://localhost:8400/discovery?entityID=https%3A%2F%2Fmembers.example.org%2Fshar&return="
-    )
-
-
-def test_the_application_of_the_page_is_wrapped_by_its_own_last_line(
-    federation: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = "docs/protect-your-application.md"
-    for name, text in zip(["sp.yaml", "accept.yaml", "access.yaml"], blocks(page, "yaml"), strict=True):
-        (federation / name).write_text(text)
-    run("ostiary keys create keys --name members.example.org", federation)
-    monkeypatch.chdir(federation)
-    namespace: dict[str, object] = {"__name__": "members"}
-    application, asgi = blocks(page, "python")
-    exec(compile(application, "members.py", "exec"), namespace)  # noqa: S102 - the page's own code
-    client = namespace["app"].test_client()  # type: ignore[attr-defined]
-    answer = client.get("/members/", headers={"Host": "127.0.0.1:8080", "Accept": "text/html"})
-    assert answer.status_code == 302
-    exec(compile(asgi, "members.py", "exec"), namespace)  # noqa: S102 - the page's own code
-    headers = [(b"host", b"127.0.0.1:8080"), (b"accept", b"text/html")]
-    scope = {"type": "http", "method": "GET", "path": "/members/", "headers": headers}
-    sent: list[dict[str, object]] = []
-
-    async def send(event: dict[str, object]) -> None:
-        sent.append(event)
-
-    asyncio.run(namespace["app"](scope, None, send))  # type: ignore[operator]
-    assert [event.get("status") for event in sent] == [302, None]
 
 
 def test_a_home_organisation_is_set_up_by_following_the_page(federation: Path) -> None:
@@ -335,6 +285,10 @@ def test_every_page_with_commands_has_a_test_that_runs_them() -> None:
     only_make = {page for page in with_commands if all(command.startswith("make ") for command in commands(page))}
     assert only_make == {"README.md", "docs/demo.md"}
     assert {page for page in with_commands - only_make if not page.startswith("docs/idp-")} == {
+        "docs/reverse-proxy.md",
+        "docs/protect-a-django-application.md",
+        "docs/protect-a-fastapi-application.md",
+        "docs/protect-a-flask-application.md",
         "docs/protect-your-application.md",
         "docs/see-what-happens.md",
         "docs/several-attribute-authorities.md",

@@ -6,14 +6,20 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from ostiary.config import ValkeySettings
+from ostiary.config import ValkeySettings, load_settings
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.storage.valkey import ValkeyCounters, ValkeyGroups, ValkeyReplayStore, ValkeySessionStore, open_valkey
+from sp_shire.assembly import make_stores
+from sp_shire.messages import Passage
+from sp_shire.settings import ShireSettings
 from tests.database_servers import running_valkey
 from tests.databases import VALKEY
+from tests.simulator import Simulation
+from tests.sp_shire.conftest import Core
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +30,7 @@ HOUR = timedelta(hours=1)
 SUITES = {
     "tests/storage/test_store_conformance.py": 25,
     "tests/storage/test_group_stores.py": 8,
-    "tests/flows/test_two_nodes.py": 3,
+    "tests/flows/test_two_nodes.py": 6,
 }
 
 
@@ -67,6 +73,27 @@ def test_a_server_that_goes_away_is_unavailable_for_every_store_and_nothing_pass
         assert caught.value.code == "storage.unavailable"
         assert "127.0.0.1" not in str(caught.value)
     client.close()
+
+
+def test_a_resource_whose_server_is_killed_lets_nobody_in_until_it_is_back(federation: Simulation) -> None:
+    """Also nobody whose session it had just read."""
+    layout = federation.layout.directory("library") / "sp.yaml"
+    settings = load_settings(layout, ShireSettings)
+    with running_valkey() as url:
+        port = urlsplit(url).port
+        stored = ShireSettings.model_validate({**settings.model_dump(), "store": {"url": url}})
+        core = Core(federation, stored, make_stores(stored))
+        cookie = core.session()
+        assert isinstance(core.ask("/library/", cookie=cookie), Passage)
+    assert core.refused("/library/", cookie=cookie) == (503, "storage.unavailable")
+    assert core.refused("/ostiary/session", cookie=cookie) == (503, "storage.unavailable")
+    nobody = core.ask("/open", cookie=cookie)
+    assert isinstance(nobody, Passage)
+    assert (nobody.person, nobody.session, dict(nobody.exports)) == (None, None, {})
+    with running_valkey(at=port):
+        # It kept nothing on disk: she logs in again, and then it works without a restart of the resource.
+        core.target_of(core.ask("/library/", cookie=cookie))
+        assert isinstance(core.ask("/library/", cookie=core.session()), Passage)
 
 
 def put(sessions: ValkeySessionStore, number: int) -> bool:

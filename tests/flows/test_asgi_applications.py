@@ -57,6 +57,8 @@ class AsWsgi:
             for key, value in environ.items()
             if key.startswith("HTTP_")
         ]
+        if environ["CONTENT_LENGTH"] != "0":
+            headers.append((b"content-length", environ["CONTENT_LENGTH"].encode()))
         if environ.get("CONTENT_TYPE"):
             headers.append((b"content-type", environ["CONTENT_TYPE"].encode()))
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

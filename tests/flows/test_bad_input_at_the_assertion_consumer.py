@@ -64,8 +64,12 @@ def start(federation: Simulation) -> Start:
     return Start(federation, browser, take_apart(federation, page))
 
 
-def assert_refused(start: Start, answer: Answer, code: str, status: int = 400) -> dict[str, str]:
-    """A clear page with a reference number, a log line under that number, no cookie, no trace, nobody logged in."""
+def assert_refused(
+    start: Start, answer: Answer, code: str, status: int = 400, *, before: Kept | None = None
+) -> dict[str, str]:
+    """A clear page with a reference number, a log line under that number, no cookie, no trace, nobody logged in. ``before`` is what the
+    library had kept until then."""
+    assert before in (None, kept(start.simulation))
     line = log_line(start.simulation, answer)
     assert (answer.status, line["code"], line["status"]) == (status, code, status)
     assert line["expected"]
@@ -285,9 +289,8 @@ ONE_FIELD = [
 def test_a_response_with_one_bad_field_is_refused_and_its_twin_logs_in(start: Start, case: OneField) -> None:
     before = kept(start.simulation)
     answer = start.deliver(case.bad(start.message).encoded())
-    line = assert_refused(start, answer, case.code, case.status)
+    line = assert_refused(start, answer, case.code, case.status, before=before)
     assert case.found in line["found"]
-    assert kept(start.simulation) == before
     assert_logs_in(start, start.message)
 
 
@@ -417,8 +420,7 @@ def test_a_response_of_bad_bytes_is_refused_and_its_twin_logs_in(start: Start, c
     before = kept(start.simulation)
     bad = case.bad(start.message)
     assert bad != start.message.encoded()
-    assert_refused(start, start.deliver(bad), case.code, case.status)
-    assert kept(start.simulation) == before
+    assert_refused(start, start.deliver(bad), case.code, case.status, before=before)
     assert_logs_in(start, start.message)
 
 
@@ -426,8 +428,8 @@ def test_a_response_of_bad_bytes_is_refused_and_its_twin_logs_in(start: Start, c
 def test_a_response_signed_with_another_key_is_refused_and_its_twin_logs_in(start: Start, part: str) -> None:
     other = signer_of(start.simulation, part)
     before = kept(start.simulation)
-    assert_refused(start, start.deliver(replace(start.message, signer=other).encoded()), "signature.wrong")
-    assert kept(start.simulation) == before
+    answer = start.deliver(replace(start.message, signer=other).encoded())
+    assert_refused(start, answer, "signature.wrong", before=before)
     assert_logs_in(start, start.message)
 
 
@@ -449,25 +451,52 @@ def test_one_signature_is_enough(start: Start, response_signed: bool) -> None:
 # -- the request is wrong ----------------------------------------------------------------------------------------------
 
 
+def assert_used_before(start: Start, answer: Answer) -> None:
+    """A friendly page that leads to the one that she wanted; nobody is logged in by it."""
+    assert (answer.status, answer.header("Set-Cookie")) == (200, None)
+    assert "This sign-in was used already" in answer.text
+    assert 'href="http://127.0.0.1:20005/library/"' in answer.text
+    assert start.browser.request("GET", start.simulation.url("library")).status == 302
+
+
 def test_a_response_is_good_once(start: Start) -> None:
+    """Sent twice (a button that was pressed twice), it is the same answer; no other browser can do anything with it."""
     encoded = start.message.encoded()
-    held = start.browser.submit_without_following(ACS, [("SAMLResponse", encoded)], site="http://localhost:20001")
-    assert held.status == 303
-    assert_refused(start, start.deliver(encoded), "saml.replayed")
-    assert start.browser.get(held.header("Location") or "").url == "http://127.0.0.1:20005/library/"
+    site = "http://localhost:20001"
+    held = [start.browser.submit_without_following(ACS, [("SAMLResponse", encoded)], site=site) for _ in range(2)]
+    assert [answer.status for answer in held] == [303, 303]
+    assert held[0].header("Location") == held[1].header("Location")
+    stranger = replace(start, browser=start.simulation.browser())
+    assert_refused(stranger, stranger.deliver(encoded), "sp.other_browser")
+    assert start.browser.get(held[1].header("Location") or "").url == "http://127.0.0.1:20005/library/"
+    # Once more: on to the page, in the session that there is.
+    session = dict(start.browser.cookies)
+    assert start.deliver(encoded).url == "http://127.0.0.1:20005/library/"
+    assert start.browser.cookies == session
+    assert_refused(stranger, stranger.deliver(encoded), "sp.ticket")
 
 
 def test_a_response_does_not_log_in_again_after_signing_out(start: Start) -> None:
     assert_logs_in(start, start.message)
     start.browser.post("http://127.0.0.1:20005/ostiary/logout", [])
-    assert_refused(start, start.deliver(start.message.encoded()), "sp.unknown_request")
+    assert_used_before(start, start.deliver(start.message.encoded()))
+
+
+def test_an_old_response_that_was_used_leads_to_the_page(start: Start, simulation: Simulation) -> None:
+    browser = simulation.browser()
+    late = Start(simulation, browser, take_apart(simulation, simulation.to_response(browser, "library", "alice")))
+    assert_logs_in(late, late.message)
+    simulation.clock.forward(minutes=20)
+    assert late.deliver(late.message.encoded()).url == "http://127.0.0.1:20005/library/"
+    simulation.clock.forward(minutes=10)
+    assert_refused(replace(late, browser=simulation.browser()), late.deliver(late.message.encoded()), "saml.too_old")
 
 
 def test_a_request_is_answered_once(start: Start) -> None:
     """A second message, never seen before, for a request that was answered."""
     assert_logs_in(start, start.message)
     start.browser.post("http://127.0.0.1:20005/ostiary/logout", [])
-    assert_refused(start, start.deliver(start.message.anew().encoded()), "sp.unknown_request")
+    assert_used_before(start, start.deliver(start.message.anew().encoded()))
 
 
 def test_an_answer_to_another_browsers_request_logs_nobody_in(start: Start) -> None:
@@ -502,7 +531,9 @@ def test_a_ticket_is_good_once_and_for_two_minutes(start: Start, simulation: Sim
     finish = held.header("Location") or ""
     assert start.browser.get(finish).url == "http://127.0.0.1:20005/library/"
     start.browser.post("http://127.0.0.1:20005/ostiary/logout", [])
-    assert_refused(start, start.browser.get(finish), "sp.ticket")
+    assert_used_before(start, start.browser.get(finish))
+    stranger = replace(start, browser=start.simulation.browser())
+    assert_refused(stranger, stranger.browser.get(finish), "sp.ticket")
 
     browser = simulation.browser()
     late = Start(simulation, browser, take_apart(simulation, simulation.to_response(browser, "library", "alice")))
@@ -545,8 +576,7 @@ def test_wrong_parameters_are_refused_and_the_right_ones_log_in(
     encoded, before = start.message.encoded(), kept(start.simulation)
     sent = [(name, encoded if value == "MESSAGE" else value) for name, value in fields]
     answer = start.browser.post(ACS, sent, site="http://localhost:20001")
-    assert_refused(start, answer, code)
-    assert kept(start.simulation) == before
+    assert_refused(start, answer, code, before=before)
     right = [("SAMLResponse", encoded), ("RelayState", "x" * 1024), ("of-another-protocol", "is left alone")]
     assert start.browser.post(ACS, right, site="http://localhost:20001").url == "http://127.0.0.1:20005/library/"
 

@@ -1,16 +1,19 @@
 """A web server asks whether a request may pass: what it is told, and that nobody speaks for it."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import NORTHGATE
+from ostiary.saml.ecp import PAOS_HEADER, PAOS_TYPE
 from sp_shire.adapters.forward_auth import SERVERS, ForwardAuth, Server
 from tests.browser import Browser
 from tests.flows.test_asgi_applications import exchange
-from tests.simulator import Simulation, configure
+from tests.simulator import BASE_PORT, Simulation, configure
 
 
 def ask(
@@ -165,3 +168,35 @@ def test_values_beyond_ascii_are_percent_encoded(state: Any, request: pytest.Fix
     browser = simulation.browser()
     simulation.log_in(browser, "library", "alice")
     assert ask(simulation, browser)[1]["display-name"] == "Zo%C3%AB 100%25"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("at", ["/check", "/page"])
+def test_what_the_resource_says_itself_is_never_taken_for_a_permission(
+    simulation: Simulation, server: Server, at: str
+) -> None:
+    """To the web server 200 means that somebody may pass; a program that speaks ECP would be answered with 200 and a message."""
+    speaks = (("accept", f"text/html, {PAOS_TYPE}"), ("paos", PAOS_HEADER))
+    for browser in (None, simulation.browser()):
+        status, headers, body = ask(simulation, browser, server=server, at=at, more=speaks)
+        assert (status, body) == (401 if at == "/check" else 302, "")
+        assert "ostiary-idp" not in headers
+        assert headers["location"] == "http://127.0.0.1:20005/ostiary/login?target=%2Flibrary%2F"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_form_that_begins_a_login_is_fetched_where_logins_begin(state: Path, server: Server) -> None:
+    """An AuthnRequest by HTTP-POST is a page with a form, status 200."""
+    layout = Layout(state, BASE_PORT)
+    login = {"request_binding": "post"}
+    only = {"discovery_url": None, "identity_provider": NORTHGATE.entity_id}
+    configure(layout.directory("library") / "sp.yaml", login=login, **only)
+    simulation = Simulation(state)
+    try:
+        assert ask(simulation, None, server=server)[0] == 401
+        status, headers, _ = ask(simulation, simulation.browser(), server=server, at="/page")
+        assert (status, headers["location"]) == (302, "http://127.0.0.1:20005/ostiary/login?target=%2Flibrary%2F")
+        page = simulation.browser().get(headers["location"])
+        assert (page.status, "SAMLRequest" in page.text) == (200, True)
+    finally:
+        simulation.close()

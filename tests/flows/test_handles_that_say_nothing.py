@@ -211,9 +211,9 @@ def test_the_shar_itself_gets_nothing_for_a_bad_handle(asked: Federation, kind: 
     assert role is not None
     shar = shar_of(asked, "library")
     with pytest.raises(Denied) as refused:
-        shar.query(NORTHGATE.entity_id, role, HANDLES[kind](asked), None, START)
+        shar.ask(NORTHGATE.entity_id, role, HANDLES[kind](asked), START)
     assert (refused.value.code, refused.value.params["status"]) == ("saml.status", "UnknownPrincipal")
-    own = shar.query(NORTHGATE.entity_id, role, asked.name_id("library", "alice"), None, START)
+    own = shar.ask(NORTHGATE.entity_id, role, asked.name_id("library", "alice"), START).attributes
     assert [attribute.name for attribute in own] == ["eduPersonScopedAffiliation"]
 
 

@@ -29,6 +29,12 @@ def enters(simulation: Simulation, browser: Browser, resource: str) -> bool:
     return answer.status == 200
 
 
+def is_warned(simulation: Simulation, browser: Browser, resource: str) -> bool:
+    """Whether she is told that her session ends, on her way to the page."""
+    answer = browser.request("GET", simulation.url(resource))
+    return answer.status == 303 and "/ostiary/expiring?" in (answer.header("Location") or "")
+
+
 def queries(simulation: Simulation) -> int:
     """How many attribute queries the resources have sent."""
     return len(simulation.soap.sent)
@@ -58,6 +64,7 @@ def test_a_session_ends_after_eight_hours_however_much_it_is_used(simulation: Si
         simulation.clock.forward(minutes=30)
         assert enters(simulation, browser, "instrument")
     simulation.clock.forward(minutes=29, seconds=59)
+    assert is_warned(simulation, browser, "instrument")
     assert enters(simulation, browser, "instrument")
     simulation.clock.forward(seconds=1)
     assert not enters(simulation, browser, "instrument")
@@ -73,6 +80,7 @@ def test_a_session_does_not_outlive_the_session_at_home_that_it_came_from(simula
     page = simulation.to_login_page(browser, "instrument", SOUTHBANK)
     assert browser.submit(page, having="SAMLResponse").status == 200
     simulation.clock.forward(minutes=59, seconds=59)
+    assert is_warned(simulation, browser, "instrument")
     assert enters(simulation, browser, "instrument")
     simulation.clock.forward(seconds=1)
     assert not enters(simulation, browser, "instrument")

@@ -15,11 +15,11 @@ from idp.login.ldap import LdapLogin, LdapNames
 from idp.login.mapping import Home
 from idp.login.methods import EmbeddedNames
 from idp.login.opening import Means, open_login
-from idp.login.settings import LoginSettings, networks
+from idp.login.settings import LoginSettings
 from idp.people import OpenedPeople
 from idp.settings import ThrottleSettings
 from ostiary.clock import SystemClock
-from ostiary.config import Sources
+from ostiary.config import Sources, networks
 from ostiary.errors import Unavailable
 from ostiary.ldap.filters import read_filter
 from ostiary.ldap.people import LdapPeople

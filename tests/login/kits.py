@@ -23,13 +23,13 @@ from idp.login.kerberos import AcceptedTicket, KerberosLogin
 from idp.login.ldap import LdapLogin, LdapNames
 from idp.login.mapping import Home, NameRule
 from idp.login.methods import AmbientMethod, Arrival, EmbeddedNames, PasswordLogin, PasswordMethod
-from idp.login.settings import networks
-from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
+from ostiary.config import TrustedPeer, networks
 from ostiary.errors import Unavailable
 from ostiary.ldap.filters import read_filter
 from ostiary.ldap.people import LdapPeople
 from ostiary.ldap.settings import LdapSettings
 from ostiary.storage.memory import MemoryReplayStore
+from ostiary.web.ignored_once import IgnoredOnce
 from ostiary.web.log import make_log
 from tests.ldap_directory import BASE, MemoryDirectory
 from tests.x509.authorities import CertificateAuthority, root, trust_directory

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from idp.login.certificate import UPN, CertificateLogin, Field, FieldRule, field_values
 from idp.login.mapping import NameRule
 from idp.login.methods import Arrival, Authenticated, NotOffered, Rejected
-from idp.login.settings import networks
-from idp.login.trusted_peer import TrustedPeer
+from ostiary.config import TrustedPeer, networks
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.passed_on import certificates_in
 from ostiary.x509.proxy import make_proxy

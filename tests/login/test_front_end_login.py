@@ -9,9 +9,7 @@ import pytest
 from idp.login.front_end import FrontEndLogin
 from idp.login.mapping import NameRule
 from idp.login.methods import Arrival, Authenticated, NotOffered, Rejected
-from idp.login.settings import TrustedPeerSettings, networks
-from idp.login.trusted_peer import TrustedPeer
-from ostiary.config import WrongSetting
+from ostiary.config import TrustedPeer, TrustedPeerSettings, WrongSetting, networks
 from ostiary.errors import ConfigurationError
 from tests.login.kits import NOW, filled_directory, home_of, told_to
 
@@ -122,9 +120,9 @@ def test_the_secret_is_read_from_a_private_file(tmp_path: Path) -> None:
     ("text", "mode", "code"),
     [
         (SECRET, 0o644, "config.private_file_mode"),
-        ("short", 0o600, "login.secret_file"),
-        ("", 0o600, "login.secret_file"),
-        ("é" * 20, 0o600, "login.secret_file"),
+        ("short", 0o600, "config.secret_file"),
+        ("", 0o600, "config.secret_file"),
+        ("é" * 20, 0o600, "config.secret_file"),
     ],
 )
 def test_a_secret_that_others_can_read_or_guess_is_refused(tmp_path: Path, text: str, mode: int, code: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from idp.login.kerberos import AcceptedTicket, KerberosLogin
 from idp.login.methods import Authenticated, Challenge, NotOffered, Rejected
-from idp.login.settings import networks
+from ostiary.config import networks
 from ostiary.storage.memory import MemoryReplayStore
 from tests.login.kits import NOW, KnownTickets, filled_directory, home_of, kerberos_kit, negotiate, request, ticket
 

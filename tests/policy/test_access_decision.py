@@ -5,18 +5,9 @@ from pathlib import Path
 import pytest
 
 from ostiary.attributes import Attribute, make_attribute
-from ostiary.policy.access import (
-    AccessPolicy,
-    Check,
-    Decision,
-    Environment,
-    Obligation,
-    Reason,
-    Resource,
-    Subject,
-    index_rules,
-)
+from ostiary.policy.access import Check, Decision, Environment, Obligation, Reason, Resource, Subject
 from ostiary.policy.access_document import load_access_policy
+from ostiary.policy.access_rules import AccessPolicy, index_rules
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"

@@ -14,6 +14,7 @@ from ostiary.config import load_settings
 from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
 from ostiary.web.log import make_log
 from sp_shire.assembly import make_shire
+from sp_shire.login.records import Intent, load_intent
 from sp_shire.messages import Passage, Reply, Request
 from sp_shire.settings import ShireSettings
 from sp_shire.shire import Shire
@@ -97,20 +98,29 @@ class Core:
         return cookie_of(done)
 
 
+    def begun(self, reply: Reply | Passage) -> Intent:
+        """What the login is for that begins with this answer, which leads to discovery."""
+        assert isinstance(reply, Reply)
+        assert reply.status == 302
+        back = parse_qs(urlsplit(header(reply, "Location") or "").query)["return"][0]
+        assert urlsplit(back).path == "/ostiary/discovered"
+        ((name, (number,)),) = parse_qs(urlsplit(back).query).items()
+        assert name == "login"
+        kept = self.stores.logins.get(f"begun {number}", self.clock.now())
+        assert kept is not None
+        return load_intent(kept)
+
+    def target_of(self, reply: Reply | Passage) -> str:
+        """Where the person will be sent after discovery."""
+        return self.begun(reply).target
+
+
 def header(reply: Reply, name: str) -> str | None:
     return next((value for key, value in reply.headers if key == name), None)
 
 
 def cookie_of(reply: Reply) -> str:
     return (header(reply, "Set-Cookie") or "").partition(";")[0]
-
-
-def target_of(reply: Reply | Passage) -> str:
-    """Where the person will be sent after discovery."""
-    assert isinstance(reply, Reply)
-    assert reply.status == 302
-    back = parse_qs(urlsplit(header(reply, "Location") or "").query)["return"][0]
-    return parse_qs(urlsplit(back).query)["target"][0]
 
 
 @pytest.fixture(scope="session")

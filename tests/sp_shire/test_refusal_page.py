@@ -102,7 +102,7 @@ def test_what_must_not_be_there_is_not_called_missing(denied: Denied) -> None:
 def test_a_way_of_signing_in_that_is_asked_for_is_told(denied: Denied) -> None:
     said = denied("rules: [{id: mfa, paths: /instrument, permit: {authn_context: https://refeds.org/profile/mfa}}]")
     assert "A certain way of signing in Missing Signed in by: https://refeds.org/profile/mfa You signed in by:" in said
-    assert "open the page again and sign in anew at Northgate University." in said
+    assert "Sign in again at Northgate University, in the way that this page needs." in said
 
 
 def test_a_page_that_no_rule_opens_says_so(denied: Denied) -> None:

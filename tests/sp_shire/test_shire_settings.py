@@ -123,7 +123,7 @@ def test_neither_a_discovery_service_nor_a_home_is_refused(config: Path) -> None
         load_settings(config, ShireSettings)
     error = refused.value
     assert (error.code, error.file, error.line) == ("config.one_of", str(config), 1)
-    assert error.expected == "either discovery_url or identity_provider"
+    assert error.expected == "one of discovery_url, discovery, identity_provider"
 
 
 def test_several_workers_with_a_common_store_are_accepted(config: Path) -> None:

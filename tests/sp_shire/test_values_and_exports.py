@@ -38,7 +38,7 @@ def exported(library_settings: ShireSettings) -> Callable[..., dict[str, str]]:
 
     def export(*attributes: Attribute) -> dict[str, str]:
         own = {"OSTIARY_IDP", "OSTIARY_AUTHENTICATED_AT", "OSTIARY_AUTHN_CONTEXT"}
-        return {key: value for key, value in exports_of(settings, session_with(*attributes)).items() if key not in own}
+        return {key: value for key, value in exports_of(settings, session_with(*attributes).person()).items() if key not in own}
 
     return export
 
@@ -141,9 +141,10 @@ def test_a_thousand_attributes_do_no_harm(core: Core) -> None:
 @pytest.mark.parametrize("answer", [b"x" * 1_000_000, b"<a>" * 100_000, b"", b"not SOAP", b"<!DOCTYPE a><a/>"], ids=len)
 def test_nonsense_from_an_authority_starts_no_session(make_core: Callable[..., Core], answer: bytes) -> None:
     core = make_core()
-    core.soap.post = lambda url, envelope: answer  # type: ignore[method-assign]
+    core.soap.post = lambda url, envelope, within: answer  # type: ignore[method-assign]
     with pytest.raises(AssertionError):
         core.session()
-    assert core.log_lines()[-1]["event"] == "refused"
-    assert core.log_lines()[-1]["code"].startswith(("xml.", "soap."))
+    down, refused = core.log_lines()[-2:]
+    assert (refused["event"], refused["code"], refused["status"]) == ("refused", "sp.authority_down", 503)
+    assert (down["event"], down["found"].split(".")[0]) in (("authority_down", "xml"), ("authority_down", "soap"))
     assert len(core.stores.sessions) == 0  # type: ignore[arg-type]

@@ -111,4 +111,16 @@ def test_memory_does_not_grow_with_what_is_added_again_and_again() -> None:
     for number in range(1_000):
         groups.add("ada", "one", expires=NOON + number * INSTANT + HOUR, now=NOON)
     assert len(groups) == 1
-    assert len(groups._expiries) < 100
+    assert len(groups._groups._calendar) < 100
+
+
+def test_groups_whose_members_have_all_expired_go_while_others_are_read() -> None:
+    groups = MemoryGroups()
+    for number in range(100):
+        groups.add(str(number), "one", expires=NOON + HOUR, now=NOON)
+        groups.add(str(number), "two", expires=NOON + 2 * HOUR, now=NOON)
+    assert len(groups) == 200
+    assert groups.members("0", NOON + 1.5 * HOUR) == ("two",)
+    for _ in range(20):
+        assert groups.members("nobody", NOON + 3 * HOUR) == ()
+    assert len(groups) == 0

@@ -111,6 +111,22 @@ def test_namespaces_are_apart(kit: Kit) -> None:
     assert ticket.get("k", NOON) == b"ticket"
 
 
+def test_many_are_got_at_once_as_they_would_be_one_by_one(kit: Kit) -> None:
+    store, other = kit.sessions("a"), kit.sessions("b")
+    assert store.get_many(("x", "y"), NOON) == [None, None]
+    store.put("x", b"\x00x", expires=NOON + HOUR, now=NOON)
+    store.put("y", b"", expires=NOON + 2 * HOUR, now=NOON)
+    store.put("gone", b"z", expires=NOON + HOUR, now=NOON)
+    other.put("elsewhere", b"z", expires=NOON + HOUR, now=NOON)
+    store.take("gone", NOON)
+    asked = ["y", "nothing", "x", "gone", "x", "elsewhere"]
+    assert store.get_many(asked, NOON) == [b"", None, b"\x00x", None, b"\x00x", None]
+    assert store.get_many(asked, NOON + HOUR - INSTANT) == [b"", None, b"\x00x", None, b"\x00x", None]
+    assert store.get_many(asked, NOON + HOUR) == [b"", None, None, None, None, None]
+    assert store.get_many(asked, NOON + 2 * HOUR) == [None] * 6
+    assert store.get_many((), NOON) == []
+
+
 def test_any_text_is_a_key(kit: Kit) -> None:
     store = kit.sessions("")
     keys = ["", " ", "a", "a ", "A", "ä", "a\u0308", "x" * 5000, "\0", "'; drop table session_entry; --", "%", "_"]
@@ -277,7 +293,7 @@ class Reference:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["put", "get", "take"]), st.sampled_from("abc"), st.integers(-2, 6), st.integers(0, 4)),
+    st.tuples(st.sampled_from(["put", "get", "get_many", "take"]), st.sampled_from("abc"), st.integers(-2, 6), st.integers(0, 4)),
     max_size=25,
 )
 
@@ -295,5 +311,7 @@ def test_any_sequence_of_steps_does_what_the_rules_say(kit: Kit, steps: list[tup
             reference.put(key, value, expires)
         elif step == "get":
             assert store.get(key, now) == reference.get(key, now)
+        elif step == "get_many":
+            assert store.get_many("cab", now) == [reference.get(one, now) for one in "cab"]
         else:
             assert store.take(key, now) == reference.take(key, now)

@@ -8,78 +8,29 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from sqlalchemy import Engine
 
 from ostiary.clock import SystemClock
-from ostiary.config import ListenSettings
 from ostiary.errors import OstiaryError
-from ostiary.web.listener import ListenerLimits, TlsListener, make_context
-from ostiary.web.log import make_log
-from ostiary.x509.names import slash_form
+from ostiary.web.listener import make_context
 from ostiary.x509.proxy import find_attribute_certificates, read_proxy
-from tests.voms.grid import Grid, make_grid
+from tests.voms.served import Site, served_vo
 from tests.x509.authorities import Identity, private_key, root
 from voms.proxy_commands import proxy_commands
 
 
-@dataclass
-class Site:
-    """A served VO, and a user's files."""
-
-    grid: Grid
-    listener: TlsListener
-    directory: Path
-
-    def write(self, identity: Identity, name: str) -> tuple[str, str]:
-        certificate, key = identity.write(self.directory, name)
-        return str(certificate), str(key)
-
-    def run(self, *arguments: str, input: str | None = None) -> Result:
-        commands = proxy_commands(clock=SystemClock())
-        environment = {
-            "X509_CERT_DIR": str(self.grid.ca_directory),
-            "X509_VOMS_DIR": str(self.directory / "vomsdir"),
-            "VOMS_USERCONF": str(self.directory / "vomses"),
-            "X509_USER_PROXY": str(self.directory / "proxy"),
-        }
-        return CliRunner(env=environment).invoke(commands, list(arguments), input=input)
-
-    def init(self, *arguments: str, who: Identity | None = None) -> Result:
-        certificate, key = self.write(who or self.grid.alice, "user")
-        return self.run("init", "--bits", "ec", "--cert", certificate, "--key", key, *arguments)
-
-
 @pytest.fixture
 def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
-    now = datetime.now(UTC).replace(microsecond=0)
-    lifetimes = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=900)}
-    grid = make_grid(engine, tmp_path, root(**lifetimes), now=now, by_system_clock=True)  # type: ignore[arg-type]
-    host_certificate, host_key = tmp_path / "host.pem", tmp_path / "host.key"
-    context = make_context(host_certificate, host_key, grid.trust().certificates())
-    listener = TlsListener(
-        grid.service,
-        ListenSettings(port=0),
-        lambda: context,
-        log=make_log(SystemClock(), service="voms", stream=grid.log),
-        limits=ListenerLimits(handshake_seconds=2, request_seconds=2, closing_seconds=1, stopping_seconds=2),
-        legacy=grid.service.legacy,
-    )
-    listener.start()
-    host, ca = slash_form(grid.host.certificate.subject), slash_form(grid.authority.certificate.subject)
-    (tmp_path / "vomses").write_text(f'"testvo" "localhost" "{listener.port}" "{host}" "testvo"\n')
-    (tmp_path / "vomsdir" / "testvo").mkdir(parents=True)
-    (tmp_path / "vomsdir" / "testvo" / "localhost.lsc").write_text(f"{host}\n{ca}\n")
-    yield Site(grid, listener, tmp_path)
-    listener.stop()
+    with served_vo(engine, tmp_path) as served:
+        yield served
 
 
 def refused(result: Result) -> OstiaryError:

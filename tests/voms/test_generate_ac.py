@@ -237,7 +237,7 @@ def with_an_independent_proxy(grid: Grid) -> Identity:
 @pytest.mark.parametrize(
     ("who", "code"),
     [
-        (with_an_independent_proxy, "voms.independent_proxy"),
+        (with_an_independent_proxy, "x509.independent_proxy"),
         (revoked, "x509.revoked"),
         (of_an_unknown_ca, "x509.untrusted_ca"),
         (expired, "x509.expired"),

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wayf.remembered import cookie_value, from_cookie, with_choice
+from ostiary.web.remembered import cookie_value, from_cookie, with_choice
 
 
 def test_a_new_choice_comes_first_and_the_fourth_is_forgotten() -> None:

@@ -74,6 +74,21 @@ def start(world: World, texts: Catalogue) -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("tls12", [False, True], ids=["1.3", "1.2"])
+def test_where_it_is_asked_for_the_whole_chain_is_told_as_it_was_sent(
+    world: World, texts: Catalogue, tls12: bool
+) -> None:
+    context = make_any_peer_context(*world.server, whole_chain=True)
+    twice = make_proxy(make_proxy(make_identity("Grid", make_identity("Nobody's CA", ca=True)), 7), 8)
+    application = lambda _: ("200 OK", [], b"hello")  # noqa: E731
+    with running_listener(application, lambda: context, service="sp", limits=HONEST, texts=texts) as running:
+        for who in (twice, None):
+            assert talk(running.port, world.client(who, tls12=tls12), [GET]).endswith(b"hello")
+    sent = tuple(der(certificate) for certificate in (twice.certificate, *twice.chain))
+    assert len(sent) >= 3
+    assert [seen[PEER_CHAIN] for seen in running.seen] == [sent, ()]
+
+
+@pytest.mark.parametrize("tls12", [False, True], ids=["1.3", "1.2"])
 def test_any_certificate_is_taken_and_told(world: World, start: Start, tls12: bool) -> None:
     running = start()
     for who in world.shown.values():

@@ -24,6 +24,22 @@ def test_with_https_the_cookie_is_bound_to_its_host() -> None:
     )
 
 
+def test_a_cookie_of_one_path_is_not_sent_to_others() -> None:
+    name = cookie_name("session", ENTITY, https=True, path="/wiki")
+    assert name == "__Secure-ost-session-94a32e0b"
+    assert (
+        set_cookie(name, "abc", https=True, path="/wiki")
+        == "__Secure-ost-session-94a32e0b=abc; Path=/wiki; HttpOnly; SameSite=Lax; Secure"
+    )
+    assert clear_cookie("a", https=False, path="/wiki") == "a=; Path=/wiki; HttpOnly; SameSite=Lax; Max-Age=0"
+
+
+@pytest.mark.parametrize("path", ["", "wiki", "/a;b", "/a b", "/a\r\nX: y"])
+def test_a_path_that_would_break_the_header_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="path of cookie"):
+        set_cookie("a", "b", https=False, path=path)
+
+
 def test_without_https_there_is_no_secure_flag_and_an_age_is_given_in_seconds() -> None:
     assert (
         set_cookie("a", "b", https=False, max_age=timedelta(days=1))

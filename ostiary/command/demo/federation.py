@@ -127,6 +127,8 @@ def _write_home(layout: Layout, home: DemoHome, now: datetime, ldap: DemoDirecto
                 "cache_age": "10s",
             },
             "release_policies": ["release.yaml"],
+            # Resources ask again as often as their own settings say.
+            "answer_lifetime": "30m",
             "pages": {},
             "administrators": {"login_names": [home.administrator], "identity_provider": "idp.yaml"},
         },

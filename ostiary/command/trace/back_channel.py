@@ -28,12 +28,14 @@ from sp_shire.shar.query import Shar, SoapTransport
 
 @dataclass(frozen=True, slots=True)
 class ResourceKey:
-    """The resource whose operator traces: its entityID, its key, and the way to Attribute Authorities."""
+    """The resource whose operator traces: its entityID, its key, and the way to Attribute Authorities; ``always_asks``: whatever a Response
+    brings."""
 
     entity_id: str
     signer: Signer
     transport: SoapTransport
     decrypting: tuple[RSAPrivateKey, ...] = ()
+    always_asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,9 @@ class _Recording:
         self.query = b""
         self.answer = b""
 
-    def post(self, url: str, envelope: bytes) -> bytes:
+    def post(self, url: str, envelope: bytes, *, within: float | None = None) -> bytes:
         self.url, self.query = url, envelope
-        self.answer = self._inner.post(url, envelope)
+        self.answer = self._inner.post(url, envelope, within=within)
         return self.answer
 
 
@@ -78,7 +80,7 @@ class BackChannelAsker:
     def after(self, accepted: AcceptedResponse, target: str, number: int) -> BackChannel:
         """What is to be said of the back channel after a Response; messages are counted from ``number``."""
         registry, key, issuer, now = self._examiner.registry, self._key, accepted.issuer, self._now()
-        if accepted.assertion.attributes:
+        if accepted.assertion.attributes and (key is None or not key.always_asks):
             return BackChannel("pushed", issuer)
         if key is None or registry is None:
             return BackChannel("invisible", issuer)
@@ -90,7 +92,7 @@ class BackChannelAsker:
         recording = _Recording(key.transport)
         shar = Shar(key.entity_id, key.signer, recording, self._timing, key.decrypting)
         try:
-            attributes = shar.query(issuer, role, accepted.name_id, target, now)
+            attributes = shar.ask(issuer, role, accepted.name_id, now, target=target).attributes
         except OstiaryError as error:
             return BackChannel(
                 "failed", issuer, key.entity_id, self._messages(recording, registry, issuer, number), (), error

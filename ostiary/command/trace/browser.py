@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from ostiary.errors import Refusal, Unavailable
-from sp_shire.shar.transport import POOLS_WITH_DEADLINE
+from ostiary.saml.limited_pool import POOLS_WITH_DEADLINE
 
 MAXIMUM_PAGE: Final = 2_000_000
 ANSWER_SECONDS: Final = 20.0

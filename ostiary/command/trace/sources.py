@@ -44,8 +44,9 @@ def find_sources(
     key = ResourceKey(
         settings.entity_id,
         ring.signer,
-        transport or HttpSoapTransport(settings.query_timeout, settings.tls_authorities),
+        transport or HttpSoapTransport(settings.query_time, settings.tls_authorities),
         ring.decrypting,
+        always_asks=settings.attributes_from in ("query", "response_and_query"),
     )
     return Sources(registry, key, Timing(skew=settings.clock_skew))
 

@@ -2,17 +2,16 @@
 is neither true nor false. Decides nothing about attributes, and never reads the clock."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import datetime
 from typing import Literal
 
 from ostiary.attributes import Attributes
 from ostiary.config.networks import Network, is_in
+from ostiary.policy.times import Times
 from ostiary.policy.values import ValueTest
 
 NotMet = Literal["time", "weekday", "date", "network", "authn_context", "person"]
 """Which key of a condition is not known to hold."""
-
-MINUTES_OF_A_DAY = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +56,9 @@ class PersonTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """All that is given must hold; nothing given always holds.
+class Condition(Times):
+    """All that is given must hold; nothing given always holds."""
 
-    ``time``: minutes of the day ``[from, to)`` in ``zone``, over midnight where the second is the smaller. ``weekdays``: 0 is Monday.
-    ``dates``: ``[from, to)``, an open end is None. Each is compared with the same moment for itself.
-    """
-
-    zone: tzinfo = UTC
-    time: tuple[int, int] | None = None
-    weekdays: frozenset[int] | None = None
-    dates: tuple[date | None, date | None] | None = None
     networks: tuple[Network, ...] | None = None
     authn_contexts: frozenset[str] | None = None
     person: tuple[PersonTest, ...] = ()
@@ -86,15 +77,7 @@ class Condition:
         return tuple((key, part is False) for key, part in self._parts(at, circumstances) if part is not True)
 
     def _parts(self, at: datetime, circumstances: Circumstances) -> list[tuple[NotMet, bool | None]]:
-        parts: list[tuple[NotMet, bool | None]] = []
-        if self.time is not None or self.weekdays is not None or self.dates is not None:
-            local = at.astimezone(self.zone)
-            if self.dates is not None:
-                parts.append(("date", _is_between(local.date(), *self.dates)))
-            if self.weekdays is not None:
-                parts.append(("weekday", local.weekday() in self.weekdays))
-            if self.time is not None:
-                parts.append(("time", _is_within(local.hour * 60 + local.minute, *self.time)))
+        parts: list[tuple[NotMet, bool | None]] = [*self.of_the_moment(at)]
         if self.networks is not None:
             address = circumstances.network
             parts.append(("network", None if address is None else is_in(address, self.networks)))
@@ -106,11 +89,3 @@ class Condition:
 
 
 ALWAYS = Condition()
-
-
-def _is_between(day: date, first: date | None, end: date | None) -> bool:
-    return (first is None or first <= day) and (end is None or day < end)
-
-
-def _is_within(minute: int, start: int, end: int) -> bool:
-    return start <= minute < end if start < end else minute >= start or minute < end

@@ -1,122 +1,15 @@
 """The keys with which policy documents say when a policy applies; compiles them, decides nothing."""
 
-import re
-from datetime import UTC, date
-from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from ostiary.config import NetworkText, WrongSetting, networks
-from ostiary.policy.fields import (
-    AttributeName,
-    PolicyFields,
-    Texts,
-    ValueTestFields,
-    as_set,
-    checked_by,
-    listed,
-    one_or_many,
-)
+from ostiary.config import WrongSetting, networks
+from ostiary.policy.fields import AttributeName, Networks, Texts, ValueTestFields, as_set
+from ostiary.policy.names import friendly
 from ostiary.policy.release.audience_fields import OneOrMany
-from ostiary.policy.release.circumstances import MINUTES_OF_A_DAY, Condition, PersonTest
-from ostiary.policy.release.wire_names import friendly
-
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-
-_WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MINUTE = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_MINUTE_SCHEMA = {"type": "string", "pattern": r"^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$"}
-_DAY_SCHEMA = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
-_NETWORK_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 60}
-
-
-def _minutes(text: str) -> int:
-    """Minutes since midnight."""
-    if text == "24:00":
-        return MINUTES_OF_A_DAY
-    found = _MINUTE.fullmatch(text)
-    if found is None:
-        raise WrongSetting("policy.time_of_day", expected="a time of day such as 08:30", found=text[:40])
-    return int(found[1]) * 60 + int(found[2])
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text) if _DAY.fullmatch(text) else _no_day(text)
-    except ValueError:
-        return _no_day(text)
-
-
-def _no_day(text: str) -> date:
-    raise WrongSetting("policy.date", expected="a date such as 2026-10-01", found=text[:40])
-
-
-def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise WrongSetting("policy.time_zone", expected="a name such as Europe/Vienna", found=text[:40]) from None
-
-
-_MinuteText = Annotated[str, AfterValidator(checked_by(_minutes)), WithJsonSchema(_MINUTE_SCHEMA)]
-_DayText = Annotated[str, AfterValidator(checked_by(_day)), WithJsonSchema(_DAY_SCHEMA)]
-_Networks = Annotated[
-    tuple[NetworkText, ...],
-    Field(min_length=1),
-    BeforeValidator(listed),
-    WithJsonSchema(one_or_many(_NETWORK_SCHEMA)),
-]
-_Weekdays = Annotated[
-    tuple[Weekday, ...],
-    Field(min_length=1),
-    BeforeValidator(listed),
-    WithJsonSchema(one_or_many({"enum": list(_WEEKDAYS)})),
-]
-
-
-class TimeOfDayFields(PolicyFields):
-    """A span of the day, ``from`` included, ``to`` not; over midnight where ``to`` is the earlier one."""
-
-    start: _MinuteText = Field(alias="from", description="From this minute of the day on, such as 08:30.")
-    end: _MinuteText = Field(alias="to", description="Until this minute of the day, such as 18:00 or 24:00.")
-
-    @model_validator(mode="after")
-    def _is_a_span(self) -> Self:
-        start, end = self.minutes()
-        if start in (end, MINUTES_OF_A_DAY):
-            raise WrongSetting(
-                "policy.time_of_day", expected="two different times", found=f"from {self.start} to {self.end}"
-            )
-        return self
-
-    def minutes(self) -> tuple[int, int]:
-        """Both in minutes since midnight."""
-        return _minutes(self.start), _minutes(self.end)
-
-
-class DatesFields(PolicyFields):
-    """A span of days, ``from`` included, ``to`` not; one of them may be left out."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
-
-    start: _DayText | None = Field(default=None, alias="from", description="From this day on, such as 2026-10-01.")
-    end: _DayText | None = Field(default=None, alias="to", description="Until the day before this one.")
-
-    @model_validator(mode="after")
-    def _is_a_span(self) -> Self:
-        start, end = self.days()
-        if (start is None and end is None) or (start is not None and end is not None and start >= end):
-            raise WrongSetting("policy.date", expected="from a day to a later one", found=f"from {start} to {end}")
-        return self
-
-    def days(self) -> tuple[date | None, date | None]:
-        """First day, and the first day after."""
-        return (
-            None if self.start is None else _day(self.start),
-            None if self.end is None else _day(self.end),
-        )
+from ostiary.policy.release.circumstances import Condition, PersonTest
+from ostiary.policy.time_fields import TimesFields
 
 
 class PersonFields(ValueTestFields):
@@ -134,7 +27,7 @@ class PersonFields(ValueTestFields):
 _Person = Annotated[tuple[PersonFields, ...], Field(min_length=1), OneOrMany()]
 
 
-class ConditionFields(PolicyFields):
+class ConditionFields(TimesFields):
     """When a policy applies. Each key given must hold at the moment of the request; within a list of texts one is enough, and each of
     several tests of the person must hold. Where it is not known whether a key holds, permits do not apply and denials do."""
 
@@ -146,13 +39,7 @@ class ConditionFields(PolicyFields):
         }
     )
 
-    time: TimeOfDayFields | None = Field(default=None, description="Time of day.")
-    weekdays: _Weekdays | None = Field(default=None, description="Days of the week, in English and in full.")
-    dates: DatesFields | None = Field(default=None, description="Dates.")
-    time_zone: Annotated[str, AfterValidator(checked_by(_zone))] | None = Field(
-        default=None, description="Where time, weekdays and dates are read, such as Europe/Vienna; UTC by default."
-    )
-    network: _Networks | None = Field(
+    network: Networks | None = Field(
         default=None, description="Networks from which the organisation is asked, such as 192.0.2.0/24."
     )
     authn_context: Texts | None = Field(default=None, description="How she logged in: one of these classes (URIs).")
@@ -167,11 +54,12 @@ class ConditionFields(PolicyFields):
 
     def condition(self) -> Condition:
         """Compiled."""
+        times = self.times()
         return Condition(
-            zone=UTC if self.time_zone is None else _zone(self.time_zone),
-            time=None if self.time is None else self.time.minutes(),
-            weekdays=None if self.weekdays is None else frozenset(_WEEKDAYS.index(day) for day in self.weekdays),
-            dates=None if self.dates is None else self.dates.days(),
+            times.zone,
+            times.time,
+            times.weekdays,
+            times.dates,
             networks=None if self.network is None else networks(self.network),
             authn_contexts=as_set(self.authn_context),
             person=tuple(test.test() for test in self.person or ()),

@@ -34,13 +34,13 @@ from ostiary.policy.fields import (
     named_members,
     one_or_many,
 )
+from ostiary.policy.names import friendly
 from ostiary.policy.release.audience_fields import AudienceFields
 from ostiary.policy.release.bundles import bundle_file, bundles
 from ostiary.policy.release.circumstances import ALWAYS
 from ostiary.policy.release.condition_fields import ConditionFields
 from ostiary.policy.release.index import ReleasePolicies, index_policies
 from ostiary.policy.release.policy import Count, ReleasePolicy, ReleaseRule, Strength
-from ostiary.policy.release.wire_names import friendly
 from ostiary.policy.urltree import make_tree
 from ostiary.policy.values import ValueTest
 

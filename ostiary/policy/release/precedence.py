@@ -12,10 +12,10 @@ from pydantic import AfterValidator, Field
 
 from ostiary.config import Document, Sources, WrongSetting, load_document, settings_from
 from ostiary.policy.fields import AttributeNames, PolicyFields, Text
+from ostiary.policy.names import friendly
 from ostiary.policy.release.audience_fields import KnownAudienceFields
 from ostiary.policy.release.policy import Audience
 from ostiary.policy.release.requester import Requester
-from ostiary.policy.release.wire_names import friendly
 
 PersonMay = Literal["withhold", "release"]
 NewResources = Literal["recommended", "minimal", "ask"]

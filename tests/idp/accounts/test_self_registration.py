@@ -15,9 +15,9 @@ from idp.accounts.registration_pages import RegistrationPages, add_registration_
 from idp.accounts.settings import RegistrationSettings
 from idp.login.certificate import CertificateLogin
 from idp.login.mapping import Home
-from idp.login.settings import networks
-from idp.login.trusted_peer import IgnoredOnce, TrustedPeer
+from ostiary.config import TrustedPeer, networks
 from ostiary.storage.engine import reading
+from ostiary.web.ignored_once import IgnoredOnce
 from ostiary.web.log import make_log
 from ostiary.x509.certificate_names import CertificateNames
 from tests.idp.accounts.letterbox import (
