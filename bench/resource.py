@@ -74,7 +74,7 @@ def rows(*, quick: bool) -> list[Row]:
         else:
             with _valkey(Path(name)) as url:
                 found.append(request(resource, "Valkey", {"store": {"url": url}}, rounds=rounds))
-        found.append(Row(f"{SESSIONS:,} sessions in memory", _megabytes(SESSIONS), "MB", MEGABYTES, 1.0))
+        found.append(Row(f"{SESSIONS:,} sessions in memory", megabytes(SESSIONS), "MB", MEGABYTES, 1.0))
         found.append(acceptance(resource, rounds=4 if quick else 20, loops=20))
     return found
 
@@ -284,7 +284,7 @@ def _ask(protected: ShireMiddleware, given: dict[str, Any]) -> dict[str, str]:
     return answered[0]
 
 
-def _megabytes(count: int) -> float:
+def megabytes(count: int) -> float:
     """In a process of its own, so that nothing that was measured before has left room behind."""
     command = [sys.executable, "-m", "bench.resource", str(count)]
     ended = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)

@@ -1,6 +1,5 @@
 """The configuration of one protected resource (``sp.yaml``)."""
 
-import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -23,6 +22,7 @@ from ostiary.policy.urltree import read_path
 from ostiary.web.operators import StatusSettings
 from sp_shire.adapters.settings import HandOver, ProxySettings, TokenSettings
 from sp_shire.certificates.settings import CertificateSettings
+from sp_shire.header_names import folded_name, is_taken
 from sp_shire.login.settings import LoginSettings
 from sp_shire.metadata_settings import PublishedSettings
 from sp_shire.sessions.bounds import SessionBounds
@@ -258,9 +258,7 @@ class ShireSettings(Settings):
     @classmethod
     def _no_reserved_names(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value.values():
-            folded = folded_name(name)
-            reserved = ("HTTP_", "WSGI_", "OSTIARY_", *_MESSAGE_PREFIXES)
-            if folded.startswith(reserved) or folded in _CGI_NAMES | _OWN_HEADERS | _MESSAGE_HEADERS:
+            if is_taken(name) or folded_name(name).startswith(("HTTP_", "WSGI_", "OSTIARY_")):
                 raise WrongSetting(
                     "config.environ_name", expected="a name that the web server does not use", found=name
                 )
@@ -288,10 +286,9 @@ class ShireSettings(Settings):
     def _token_header_of_its_own(cls, value: TokenSettings | None, info: ValidationInfo) -> TokenSettings | None:
         if value is None:
             return None
-        folded = folded_name(value.header)
-        taken = {"OSTIARY_IDP", "OSTIARY_AUTHENTICATED_AT", "OSTIARY_AUTHN_CONTEXT"}
-        taken |= {folded_name(name) for name in info.data.get("environ", {}).values()}
-        if folded in taken | _CGI_NAMES | _OWN_HEADERS | _MESSAGE_HEADERS or folded.startswith(_MESSAGE_PREFIXES):
+        exported = {"OSTIARY_IDP", "OSTIARY_AUTHENTICATED_AT", "OSTIARY_AUTHN_CONTEXT"}
+        exported |= {folded_name(name) for name in info.data.get("environ", {}).values()}
+        if is_taken(value.header) or folded_name(value.header) in exported:
             raise WrongSetting(
                 "config.environ_name", at=("header",), expected="a header of its own", found=value.header
             )
@@ -303,10 +300,9 @@ class ShireSettings(Settings):
         public_url = info.data.get("public_url", "https:")
         if value is not None and not public_url.startswith("https:"):
             raise WrongSetting("certificates.https", expected="public_url with https", found=public_url)
+        exported = {folded_name(name) for name in info.data.get("environ", {}).values()}
         for name in value.front_end.headers() if value is not None and value.front_end is not None else ():
-            folded = folded_name(name)
-            taken = {folded_name(exported) for exported in info.data.get("environ", {}).values()}
-            if folded in taken | _CGI_NAMES | _OWN_HEADERS | _MESSAGE_HEADERS or folded.startswith(_MESSAGE_PREFIXES):
+            if is_taken(name) or folded_name(name) in exported:
                 raise WrongSetting("config.header", expected="a header of its own, such as ClientCert", found=name)
         return value
 
@@ -346,62 +342,3 @@ class ShireSettings(Settings):
     def attribute_index(self) -> int | None:
         """Its AttributeConsumingService, where that is not the default one."""
         return None
-
-
-def folded_name(name: str) -> str:
-    """The spelling into which some server may fold a header's name: upper case, ``_`` for whatever is neither letter nor digit."""
-    return _NEITHER_LETTER_NOR_DIGIT.sub("_", name.upper())
-
-
-_NEITHER_LETTER_NOR_DIGIT = re.compile("[^A-Z0-9]")
-# Headers that the SHIRE itself reads: forged attributes are removed before, and these would go with them.
-_OWN_HEADERS = frozenset(
-    {
-        "ACCEPT",
-        "ACCEPT_LANGUAGE",
-        "COOKIE",
-        "HOST",
-        "IF_NONE_MATCH",
-        "ORIGIN",
-        "SEC_FETCH_DEST",
-        "SEC_FETCH_MODE",
-        "SEC_FETCH_SITE",
-        "USER_AGENT",
-        "X_REQUESTED_WITH",
-    }
-)
-# Headers about the message and its way, not about who sent it (RFC 9110 7).
-_MESSAGE_HEADERS = frozenset(
-    {
-        "AUTHORIZATION",
-        "CONNECTION",
-        "EXPECT",
-        "FORWARDED",
-        "KEEP_ALIVE",
-        "TE",
-        "TRAILER",
-        "TRANSFER_ENCODING",
-        "UPGRADE",
-        "VIA",
-    }
-)
-_MESSAGE_PREFIXES = ("CONTENT_", "PROXY_", "X_FORWARDED_")
-_CGI_NAMES = frozenset(
-    {
-        "AUTH_TYPE",
-        "CONTENT_LENGTH",
-        "CONTENT_TYPE",
-        "PATH_INFO",
-        "PATH_TRANSLATED",
-        "QUERY_STRING",
-        "REMOTE_ADDR",
-        "REMOTE_HOST",
-        "REMOTE_USER",
-        "REQUEST_METHOD",
-        "SCRIPT_NAME",
-        "SERVER_NAME",
-        "SERVER_PORT",
-        "SERVER_PROTOCOL",
-        "SERVER_SOFTWARE",
-    }
-)

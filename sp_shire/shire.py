@@ -46,15 +46,15 @@ from sp_shire.messages import Passage, Reply, Request
 from sp_shire.pages.page import is_program
 from sp_shire.pages.replies import Replies
 from sp_shire.sessions.client_address import behind_proxies
-from sp_shire.sessions.keeper import SessionKeeper
 from sp_shire.sessions.incomplete import AttributesMissing
+from sp_shire.sessions.keeper import SessionKeeper
 from sp_shire.sessions.visitor import Visitor
 from sp_shire.sessions.visits import Visits
 from sp_shire.settings import ShireSettings
 from sp_shire.shar.query import SoapTransport
 from sp_shire.snapshot import Snapshot, Stores
 
-_READING: Final = frozenset({"session", "logout", "signed-out", "metadata", "status", "jwks"})
+_READING: Final = frozenset({"session", "expiring", "logout", "signed-out", "metadata", "discofeed", "status", "jwks"})
 
 
 class Shire:
@@ -138,7 +138,18 @@ class Shire:
             replies,
             started,
         )
-        groups = (signing_in, discovering, consuming, fetching, signing_out, showing, self._expiring, Refreshing(addresses, self._visits, replies, log), status, TokenKeys(settings))
+        groups = (
+            signing_in,
+            discovering,
+            consuming,
+            fetching,
+            signing_out,
+            showing,
+            self._expiring,
+            Refreshing(addresses, self._visits, replies, log),
+            status,
+            TokenKeys(settings),
+        )
         self._routes: Routes = {name: handlers for group in groups for name, handlers in group.routes.items()}
         self._domains = tuple((_segments(domain.path), domain) for domain in domains)
         self._protected = tuple(_segments(addresses.base_path + prefix) for prefix in settings.protected)
@@ -197,6 +208,8 @@ class Shire:
             domain = self._domain(request, read_path(request.path))
             if domain is not None:
                 return domain.with_body(request)
+            if self.settings.trusted_proxies:
+                request = behind_proxies(request, self.settings.trusted_proxies)
             return self._signing_in.keep(request, self._snapshot(now), now)
         except OstiaryError as error:
             return self._replies.refused(request, error, now)
@@ -216,6 +229,8 @@ class Shire:
             if name != "status":
                 # An operator asks by any address of this machine, and shows otherwise that she is one.
                 self._check_host(request)
+            if name == "login" and self._consuming.is_program(request):
+                return self._consuming.ask_program(request, self._targets.of(request), snapshot, now)
             return self._handler(request, name)(request, snapshot, now)
         if (domain := self._domain(request, readings)) is not None:
             return domain.handle(request)
@@ -244,6 +259,8 @@ class Shire:
     def _needs_somebody(self, readings: tuple[Segments, ...]) -> bool:
         """Whether the path is protected, however it is read: of the prefixes that it begins with the longest counts. One that hides where
         it leads is."""
+        if not self._lazy:
+            return not readings or any(begins_with(reading, one) for reading in readings for one in self._protected)
         return not readings or any(
             _longest(self._protected, reading) >= max(1, _longest(self._lazy, reading)) for reading in readings
         )
@@ -310,13 +327,13 @@ class Shire:
             return Ostiary(None, None, None, self._doors, request.path, request.query)
         decision = self._decide(request, visitor, snapshot, now) if decides else None
         renew = partial(self._renewed, request, decides)
-        return Ostiary(
-            visitor.person, visitor.session, decision, self._doors, request.path, request.query, renew
-        )
+        return Ostiary(visitor.person, visitor.session, decision, self._doors, request.path, request.query, renew)
 
     def _decide(self, request: Request, visitor: Visitor, snapshot: Snapshot, now: datetime) -> Decision:
         resource = Resource(request.path, self.addresses.host_name, self.settings.application)
-        return snapshot.access.decide(visitor.subject, request.method, resource, Environment(now, request.remote or None))
+        return snapshot.access.decide(
+            visitor.subject, request.method, resource, Environment(now, request.remote or None)
+        )
 
 
 def _longest(prefixes: tuple[Segments, ...], reading: Segments) -> int:

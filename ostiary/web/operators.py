@@ -1,4 +1,5 @@
-"""Whether a request comes from an operator, by its address or by a token: pure rules. An address that a proxy could hide says nothing."""
+"""Whether a request comes from an operator, by its address or by a token: pure rules, and their settings. An address that a proxy could
+hide says nothing."""
 
 import hmac
 import ipaddress

@@ -9,8 +9,9 @@ from urllib.parse import quote
 from ostiary.attributes import Attributes, texts_of
 from ostiary.web.identity import PERSON_KEY, Person
 from sp_shire.adapters.doorkeeper import OSTIARY_KEY
+from sp_shire.header_names import folded_name
 from sp_shire.sessions.records import Session
-from sp_shire.settings import ShireSettings, folded_name
+from sp_shire.settings import ShireSettings
 
 DECISION_KEY: Final = "ostiary.decision"
 SESSION_KEY: Final = "ostiary.session"

@@ -15,8 +15,9 @@ from ostiary.errors import Denied, Missing, Refusal
 from sp_shire.adapters.asgi import CoreThreads, Receive, Scope, Send, lifespan, peer_address, read_request, send_reply
 from sp_shire.adapters.exports import exported_names, header_name, headers_of
 from sp_shire.assembly import make_shire
+from sp_shire.header_names import folded_name
 from sp_shire.messages import Passage, Reply, Request
-from sp_shire.settings import ShireSettings, folded_name
+from sp_shire.settings import ShireSettings
 from sp_shire.shire import Shire
 
 CHECK: Final = "/check"

@@ -12,8 +12,9 @@ from ostiary.web.identity import PERSON_KEY
 from sp_shire.adapters.doorkeeper import OSTIARY_KEY
 from sp_shire.adapters.exports import DECISION_KEY, SESSION_KEY, Cleaning, headers_of
 from sp_shire.assembly import make_shire
+from sp_shire.header_names import folded_name
 from sp_shire.messages import MAXIMUM_BODY, Reply, Request
-from sp_shire.settings import ShireSettings, folded_name
+from sp_shire.settings import ShireSettings
 from sp_shire.shire import Shire
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ def soap_only(request: Request) -> None:
         raise Refusal("sp.soap_content_type", expected="text/xml (SOAP 1.1)", found=media_type[:100] or "none")
 
 
-_OWN_FORM: Final = FormLimits(total=8 * 1024, fields=8)
+# A target of the greatest length, each of whose characters may be escaped.
+_OWN_FORM: Final = FormLimits(total=32 * 1024, fields=8)
 
 
 def own_form(request: Request, addresses: Addresses) -> Fields:

@@ -26,7 +26,7 @@ from ostiary.storage.stores import ReplayStore, SessionStore
 from ostiary.web.forms import FormLimits, one, optional, parse_form
 from sp_shire.addresses import Addresses
 from sp_shire.login.asking import Redirect, pending_key
-from sp_shire.login.finishing import done_key, held_key, unknown_request
+from sp_shire.login.finishing import answer_key, done_key, held_key, unknown_request
 from sp_shire.login.pending import PendingTable
 from sp_shire.login.records import load_pending
 from sp_shire.messages import Request
@@ -134,7 +134,7 @@ class Answers:
             return self._to_finish(known)
         ticket = secrets.token_urlsafe(32)
         expires = now + TICKET_TIME
-        self._tickets.put(ticket, dump_login(login), expires=expires, now=now)
+        self._tickets.put(answer_key(ticket), dump_login(login), expires=expires, now=now)
         if login.in_response_to is not None:
             self._tickets.put(held_key(login.in_response_to), ticket.encode(), expires=expires, now=now)
         return self._to_finish(ticket)

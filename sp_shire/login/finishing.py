@@ -72,7 +72,7 @@ class Finishing:
         ``sp.other_context``).
         """
         ticket = one(parse_query(request.query), "ticket", max_length=MAXIMUM_TICKET)
-        stored = self._tickets.get(ticket, now)
+        stored = self._tickets.get(answer_key(ticket), now)
         if stored is None:
             return self._without_answer(request, ticket, now)
         login = load_login(stored)
@@ -81,7 +81,7 @@ class Finishing:
         else:
             done = self._bound(request, login, login.in_response_to, now)
         # Only now, so that another browser that got hold of a ticket can't use it up either.
-        if self._tickets.take(ticket, now) is None:
+        if self._tickets.take(answer_key(ticket), now) is None:
             raise _used_ticket()
         self._note_done(request, ticket, login, done.intent.target, now)
         return done
@@ -155,6 +155,12 @@ def check_anew(login: Login, not_before: datetime | None, timing: Timing) -> Non
     """Core 3.4.1: with ForceAuthn nobody may be let in by what she proved before. Raises `Refusal` (``sp.not_anew``)."""
     if not_before is not None and login.authenticated_at < not_before - timing.skew:
         raise Refusal("sp.not_anew", expected=f"a login since {not_before}", found=str(login.authenticated_at))
+
+
+def answer_key(ticket: str) -> str:
+    """Under this key of the tickets stands an accepted answer. A name of its own, so that no ticket that somebody makes up is the key of
+    anything else in the store: of what is noted about logins, or of an answer that waits in another part of the resource."""
+    return f"answer {ticket}"
 
 
 def held_key(request_id: str) -> str:

@@ -85,7 +85,8 @@ class KeptForms:
         return KeptForm(target, tuple((name, value) for name, value in fields), multipart)
 
     def _read(self, request: Request, target: str) -> KeptForm | None:
-        if not request.body or len(request.body) > self.largest:
+        # Of a body that broke off nothing is kept.
+        if str(len(request.body)) != request.headers.get("content-length", "").lstrip("0") or not self.fits(request):
             return None
         if _media_type(request) == MULTIPART:
             parts = read_multipart(request.headers.get("content-type", ""), request.body)

@@ -33,6 +33,9 @@ class SilentTries:
         headers = request.headers
         if (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != ("navigate", "document"):
             return False
+        if "sec-purpose" in headers:
+            # A page that is fetched before anybody wants to see it.
+            return False
         return self._tried_at(request) is None and self._notes.get(_note(request), now) is None
 
     def is_too_soon(self, request: Request, now: datetime) -> bool:

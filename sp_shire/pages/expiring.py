@@ -32,6 +32,7 @@ class ExpiringPages:
             200,
             "sp_expiring.html",
             soon=end.is_soon,
+            hours=left // timedelta(hours=1),
             minutes=max(1, round(left / timedelta(minutes=1))),
             why=end.why,
             home=registry.name_of(issuer, now),

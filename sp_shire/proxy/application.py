@@ -64,7 +64,7 @@ class ReverseProxy:
                 await send({"type": "websocket.close", "code": _FORBIDDEN})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answering = _Answering(send)
+        answering = _Answering(send, self._shire.settings.proxy.answer_timeout.total_seconds())
         try:
             await self._pass_on(scope, receive, answering)
         except ClientGoneError:
@@ -109,10 +109,12 @@ class ReverseProxy:
 
 
 class _Answering:
-    """What goes back to the browser. ``begun``: its head is out."""
+    """What goes back to the browser. ``begun``: its head is out. One that takes nothing for ``seconds`` counts as gone, or it would hold
+    a connection to the application for as long as it likes."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, seconds: float) -> None:
         self._send = send
+        self._seconds = seconds
         self.begun = False
 
     async def head(self, response: h11.Response) -> None:
@@ -121,7 +123,11 @@ class _Answering:
         await self._send({"type": "http.response.start", "status": response.status_code, "headers": headers})
 
     async def piece(self, data: bytes, *, more: bool) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        except TimeoutError:
+            raise ClientGoneError from None
 
 
 async def _both_ways(send_body: Coroutine[Any, Any, None], read_answer: Coroutine[Any, Any, None]) -> None:

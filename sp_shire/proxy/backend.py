@@ -61,14 +61,24 @@ class _Connection:
     used: bool = False
     idle_since: float = 0.0
 
+    async def is_silent(self) -> bool:
+        """Whether it is open, and nothing came that nobody asked for: that would pass for the next answer."""
+        try:
+            async with asyncio.timeout(0):
+                await self.reader.read(1)
+        except TimeoutError:
+            return not self.writer.is_closing()
+        except OSError:
+            return False
+        return False
+
     def close(self) -> None:
         with contextlib.suppress(Exception):
             self.writer.transport.abort()
 
 
 class Backend:
-    """Connections to one application, at most so many at a time, used again for requests that can be repeated.
-    Belongs to one event loop."""
+    """Connections to one application, at most so many at a time, used again for requests that can be repeated. For one event loop."""
 
     def __init__(self, address: Address, settings: ProxySettings) -> None:
         self.address = address
@@ -90,8 +100,8 @@ class Backend:
         except TimeoutError:
             raise Unavailable("proxy.busy", expected="a free connection", found="none") from None
         try:
-            kept = self._waiting() if repeatable else None
-            exchange = Exchange(self, kept or await self._connection())
+            kept = await self._waiting() if repeatable else None
+            exchange = Exchange(self, kept or await self.connect())
             try:
                 yield exchange
             finally:
@@ -99,16 +109,13 @@ class Backend:
         finally:
             self._places.release()
 
-    async def connect_anew(self) -> _Connection:
-        """A connection that nobody has used. Raises `BadGateway` (``proxy.unreachable``)."""
-        return await self._connection()
-
     def close(self) -> None:
         """Closes what is kept."""
         while self._kept:
             self._kept.pop().close()
 
-    async def _connection(self) -> _Connection:
+    async def connect(self) -> _Connection:
+        """A connection that nobody has used. Raises `BadGateway` (``proxy.unreachable``)."""
         try:
             async with asyncio.timeout(self._connect_seconds):
                 if self.address.path:
@@ -122,12 +129,12 @@ class Backend:
         writer.transport.set_write_buffer_limits(high=PIECE)
         return _Connection(reader, writer)
 
-    def _waiting(self) -> _Connection | None:
+    async def _waiting(self) -> _Connection | None:
         now = asyncio.get_running_loop().time()
         while self._kept:
             connection = self._kept.pop()
             fresh = now - connection.idle_since < _KEPT_SECONDS
-            if fresh and not connection.reader.at_eof() and not connection.writer.is_closing():
+            if fresh and await connection.is_silent():
                 return connection
             connection.close()
         return None
@@ -218,7 +225,7 @@ class Exchange:
 
     async def _take_new_connection(self) -> None:
         self.connection.close()
-        self.connection = await self._backend.connect_anew()
+        self.connection = await self._backend.connect()
 
     async def _send(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
         connection = self.connection

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from ostiary.errors import BadGateway, HeadersTooLarge, Refusal, WrongMethod
-from sp_shire.settings import folded_name
+from sp_shire.header_names import folded_name
 
 Pairs = list[tuple[bytes, bytes]]
 """Header fields as ASGI has them: names in lower case, in order."""

@@ -60,7 +60,7 @@ class SessionKeeper:
         self._remembered = Remembered()
 
     def open(self, login: Login, target: str, around: Around, *, address: str = "") -> tuple[str, Session]:
-        """A new session and its token (256 random bits); ``address`` is what her address has to be in from now on, empty: anything.
+        """A new session and its token (256 random bits); ``address`` is what it is bound to from now on, empty: to nothing.
 
         Raises what `Learning.at_login` raises.
         """
@@ -99,7 +99,10 @@ class SessionKeeper:
 
     def find(self, token: str, around: Around, *, address: str = "", uses: bool = True) -> Read | None:
         """The session of a cookie's token, its attributes asked for again where they are old; None also where ``address`` is not what the
-        session is bound to. ``uses``: that is noted, and she may stay longer. Raises what `Learning.check` raises."""
+        session is bound to (empty: that does not count). ``uses``: that is noted, and she may stay longer.
+
+        Raises what `Learning.check` raises.
+        """
         now = around.now
         key = session_key(token)
         stored, state = self._store.get_many((key, _state(key)), now)
@@ -115,7 +118,7 @@ class SessionKeeper:
             # Trust in the home organisation has ended, and with it what it said.
             self._end(key, now)
             return None
-        if session.address and session.address != address:
+        if address and session.address and session.address != address:
             # Whoever holds the cookie there gets nothing; she herself goes on here.
             self._log.warning("session_from_elsewhere", idp=session.login.issuer, bound=session.address, found=address)
             return None

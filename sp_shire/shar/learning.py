@@ -106,10 +106,11 @@ class Learning:
                 raise self._no_answer("sp.attributes_too_old", source, registry, now)
 
     def _from_home(self, login: Login, target: str, around: Around) -> Iterator[Source]:
-        pushed = self._said(login.issuer, "response", with_persistent_name(login, login.attributes), around)
         brings = bool(login.attributes)
-        if self._mode in ("response", "response_and_query") or (self._mode == "response_or_query" and brings):
-            yield pushed
+        takes = self._mode in ("response", "response_and_query") or (self._mode == "response_or_query" and brings)
+        brought = self._brought(login, around) if takes else None
+        if brought is not None:
+            yield brought
         if self._mode == "response" or (self._mode == "response_or_query" and brings):
             return
         try:
@@ -117,11 +118,15 @@ class Learning:
         except Unavailable as problem:
             failed = self._failed(Source(login.issuer, "query", None, target=target), problem, around)
             self._log.warning("authority_down", authority=login.issuer, code=problem.code, found=problem.found)
-            if self._down.login == "refuse" or not pushed.attributes:
+            stand_in = (brought or self._brought(login, around)) if self._down.login == "go_on" else None
+            if stand_in is None or not stand_in.attributes:
                 raise self._no_answer("sp.authority_down", failed, around.registry, around.now) from problem
-            if self._mode == "query":
-                yield pushed
+            if brought is None:
+                yield stand_in
             yield replace(failed, fresh_until=around.now + self._times.attributes)
+
+    def _brought(self, login: Login, around: Around) -> Source:
+        return self._said(login.issuer, "response", with_persistent_name(login, login.attributes), around)
 
     def _again(self, login: Login, source: Source, around: Around) -> Source:
         try:

@@ -286,6 +286,9 @@ def test_every_page_with_commands_has_a_test_that_runs_them() -> None:
     assert only_make == {"README.md", "docs/demo.md"}
     assert {page for page in with_commands - only_make if not page.startswith("docs/idp-")} == {
         "docs/reverse-proxy.md",
+        "docs/acceptance-and-access.md",
+        "docs/application-domains.md",
+        "docs/programs-with-certificates.md",
         "docs/protect-a-django-application.md",
         "docs/protect-a-fastapi-application.md",
         "docs/protect-a-flask-application.md",

@@ -1,5 +1,5 @@
 """A home organisation with all that the demo leaves out: terms of use, second factors that are required, every way to log in, and a second
-directory that does not answer."""
+directory that does not answer. With it runs a `StrictResource`."""
 
 import os
 import secrets
@@ -20,6 +20,7 @@ from ostiary.command.demo.federation import prepare
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import NORTHGATE
 from tests.e2e.noting import MODULE, ROOT
+from tests.e2e.strict_resource import LIBRARY, StrictResource, application, configure_resource, resource_command
 from tests.running_demo import free_base_port
 from tests.simulator import configure
 
@@ -44,6 +45,7 @@ class StrictHome:
 
     url: str
     mail: Path
+    resource: StrictResource
 
 
 @contextmanager
@@ -54,21 +56,32 @@ def strict_home(directory: Path, notes: Path) -> Iterator[StrictHome]:
     prepare(layout, [], now=datetime.now(UTC))
     home = layout.directory(NORTHGATE.key)
     _configure(home, demo_authority(layout))
+    configure_resource(layout)
     people = [sys.executable, "-m", "ostiary.command", "people", "--config", str(home / "idp.yaml")]
     subprocess.run([*people, "must-change", "bob"], check=True, capture_output=True, cwd=ROOT, timeout=START_SECONDS)
-    command = [sys.executable, "-m", MODULE, str(notes), "serve", "idp", "--config", str(home / "idp.yaml")]
-    log = directory / "strict.log"
+    command = ["serve", "idp", "--config", str(home / "idp.yaml"), "--authority", str(home / "aa.yaml")]
+    environment = {"KRB5RCACHENAME": f"file2:{home / 'replays'}"}
+    with (
+        _running(command, layout.idp_port(NORTHGATE), directory / "strict.log", notes, environment),
+        _running(resource_command(layout), layout.resource_port(LIBRARY), directory / "resource.log", notes, {}),
+        application(layout) as resource,
+    ):
+        yield StrictHome(layout.idp_url(NORTHGATE), home / "mail", resource)
+
+
+@contextmanager
+def _running(command: list[str], port: int, log: Path, notes: Path, environment: dict[str, str]) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--authority", str(home / "aa.yaml")],
-            env={**os.environ, "KRB5RCACHENAME": f"file2:{home / 'replays'}"},
+            [sys.executable, "-m", MODULE, str(notes), *command],
+            env={**os.environ, **environment},
             stdout=output,
             stderr=output,
             cwd=ROOT,
         )
     try:
-        _wait_for(layout.idp_port(NORTHGATE), process, log)
-        yield StrictHome(layout.idp_url(NORTHGATE), home / "mail")
+        _wait_for(port, process, log)
+        yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)

@@ -1,7 +1,10 @@
 """examples/nginx, examples/caddy and examples/traefik, each with the real server, as its README starts it."""
 
+import json
 import os
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -21,12 +24,48 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place
 
 @pytest.fixture(scope="module", params=SERVERS)
 def notebook(request: pytest.FixtureRequest, places: dict[str, Place]) -> Iterator[Place]:
-    commands = serving(request.param)
-    if os.geteuid() == 0:
-        # nginx's workers have to reach the directory, which is ours alone.
-        commands = [command.replace("'daemon off;'", "'daemon off; user root root;'") for command in commands]
-    with places[request.param].running(*commands) as place:
+    with places[request.param].running(*started(request.param)) as place:
         yield place
+
+
+def started(server: str) -> list[str]:
+    """The commands of the README."""
+    commands = serving(server)
+    if os.geteuid() != 0:
+        return commands
+    # nginx's workers have to reach the directory, which is ours alone.
+    return [command.replace("'daemon off;'", "'daemon off; user root root;'") for command in commands]
+
+
+class Told(BaseHTTPRequestHandler):
+    """An application that says which headers it was sent."""
+
+    def do_GET(self) -> None:
+        body = json.dumps([name.lower() for name in self.headers]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_no_header_that_some_server_takes_for_one_of_ours_reaches_the_application(
+    server: str, places: dict[str, Place]
+) -> None:
+    place = places[server]
+    commands = [command for command in started(server) if "notebook.py" not in command]
+    with ThreadingHTTPServer(("127.0.0.1", place.port + 2), Told) as backend:
+        threading.Thread(target=backend.serve_forever, daemon=True).start()
+        with place.running(*commands):
+            browser, _ = place.log_in("/notebook/")
+            forged = {**PAGE, "Ostiary_Idp": "https://evil.example", "OSTIARY_IDP": "https://evil.example"}
+            answer = browser.get(f"{place.url}/notebook/", headers=forged)
+        backend.shutdown()
+    folded = [name for name in json.loads(answer.body) if name.replace("_", "-") == "ostiary-idp"]
+    assert folded == ["ostiary-idp"]
 
 
 def visitor() -> Browser:

@@ -13,6 +13,7 @@ from attribute_authority.settings import QUERY_PATH
 from ostiary.web.maintenance import Maintenance, write_flag
 from tests.e2e.strict_home import StrictHome
 from tests.e2e.tour_administration import tour_administration
+from tests.e2e.tour_resource import tour_resource
 from tests.e2e.tour_strict import tour_strict
 from tests.e2e.walk import (
     PATIENCE,
@@ -35,6 +36,7 @@ def tour(driver: webdriver.Chrome, demo: RunningDemo, strict: StrictHome) -> Ite
     yield from _resources(driver, demo)
     yield from _own_pages(driver, demo)
     yield from tour_administration(driver, demo)
+    yield from tour_resource(driver, strict)
     yield from tour_strict(driver, strict)
 
 
@@ -72,6 +74,8 @@ def _resources(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
     yield "library"
     driver.get(handlers + "session")
     yield "session"
+    driver.get(handlers + "expiring")
+    yield "expiring"
     driver.get(instrument["url"])
     yield "discovery-remembered"
     choose_home(driver, northgate["entity_id"])
@@ -91,6 +95,8 @@ def _resources(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
     click(driver, By.CSS_SELECTOR, "button[value=here]")
     wait_for_text(driver, "signed out")
     yield "logout-here"
+    driver.get(handlers + "expiring?why=idle")
+    yield "session-ended"
     driver.get(handlers + "logout")
     yield "logout-nobody"
 

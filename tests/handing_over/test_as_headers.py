@@ -134,17 +134,16 @@ def test_what_a_client_sends_under_our_names_is_gone_with_and_without_a_session(
         assert b"forged" not in dict(scope["headers"]).values()
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=ascii)
-def test_no_value_breaks_out_of_a_header(resource: Callable[..., Core], value: str) -> None:
+def test_no_value_breaks_out_of_a_header(resource: Callable[..., Core]) -> None:
     core = resource(hand_over="both")
-    cookie = core.session(attributes=names(make_attribute("displayName", [value])))
+    cookie = core.session(attributes=names(make_attribute("displayName", HOSTILE)))
     environ, scope, answer = over_wsgi(core, cookie), over_asgi(core, cookie), forward_auth(core, cookie)
     assert "HTTP_DISPLAY_NAME" not in environ
     assert "display_name" not in environ
     assert b"display-name" not in dict(scope["headers"])
     assert answer["display-name"] == ""
     # Whole, for who asks for it by name.
-    assert environ["ostiary"].attributes["displayName"] == (value,)
+    assert environ["ostiary"].attributes["displayName"] == tuple(HOSTILE)
 
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=40))

@@ -161,12 +161,11 @@ def test_which_attributes_it_holds_is_a_setting(resource: Callable[..., Core]) -
     assert verified(passage(core, cookie).token, published(core))["attributes"] == {"displayName": ["Ada"]}
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=ascii)
-def test_a_hostile_value_stays_inside(resource: Callable[..., Core], value: str) -> None:
+def test_hostile_values_stay_inside(resource: Callable[..., Core]) -> None:
     core = resource(jwt=JWT)
-    token = passage(core, core.session(attributes=(MEMBER, make_attribute("displayName", [value])))).token
+    token = passage(core, core.session(attributes=(MEMBER, make_attribute("displayName", HOSTILE)))).token
     assert token.replace(".", "").replace("-", "").replace("_", "").isalnum()
-    assert verified(token, published(core))["attributes"]["displayName"] == [value]
+    assert verified(token, published(core))["attributes"]["displayName"] == HOSTILE
 
 
 def test_what_does_not_fit_is_left_out_whole_and_named(resource: Callable[..., Core]) -> None:

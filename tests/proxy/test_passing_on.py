@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ostiary.errors import BadGateway, HeadersTooLarge, OstiaryError, Refusal, WrongMethod
 from ostiary.web.cookies import cookie_name
+from sp_shire.header_names import folded_name
 from sp_shire.proxy.passing_on import (
     Outside,
     Pairs,
@@ -15,7 +16,6 @@ from sp_shire.proxy.passing_on import (
     response_headers,
     target_of,
 )
-from sp_shire.settings import folded_name
 
 OUTSIDE = Outside("https", "members.example.org", "192.0.2.7")
 SET_BY_US = [

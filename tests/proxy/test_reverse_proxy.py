@@ -424,6 +424,37 @@ def test_when_the_browser_goes_away_the_application_is_left_alone() -> None:
     asyncio.run(leave())
 
 
+def test_a_browser_that_takes_nothing_holds_no_connection() -> None:
+    async def wait() -> None:
+        gone = asyncio.Event()
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            gone.set()
+
+        async def receive() -> dict[str, Any]:
+            if not asked.is_set():
+                asked.set()
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await asyncio.sleep(3600)
+            return {}
+
+        async def send(event: dict[str, Any]) -> None:
+            if event["type"] == "http.response.body":
+                await asyncio.sleep(3600)
+
+        asked = asyncio.Event()
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        async with behind(talk, answer_timeout=timedelta(seconds=0.1)) as application, asyncio.timeout(5):
+            await application.proxy(scope, receive, send)
+            await gone.wait()
+
+    asyncio.run(wait())
+
+
 def test_connections_are_used_again_for_what_can_be_repeated() -> None:
     opened: list[int] = []
     heads: list[bytes] = []
@@ -462,6 +493,29 @@ def test_a_connection_that_was_closed_meanwhile_is_no_trouble() -> None:
         async with behind(talk) as application:
             assert [(await application.ask()).status for _ in range(2)] == [200, 200]
             assert (len(opened), application.front.refused) == (2, [])
+
+    asyncio.run(twice())
+
+
+def test_what_nobody_asked_for_is_not_taken_for_the_next_answer() -> None:
+    opened: list[int] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(1)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+            await reader.readuntil(b"\r\n\r\n")
+
+    async def twice() -> None:
+        async with behind(talk) as application:
+            assert (await application.ask()).body == b"ok"
+            await asyncio.sleep(0.05)
+            assert (await application.ask()).body == b"ok"
+            assert len(opened) == 2
 
     asyncio.run(twice())
 

@@ -174,6 +174,13 @@ def test_looking_at_the_page_or_the_session_does_not_make_it_last(core: Core) ->
     assert "Nobody had used this service in your name for a while" in said
 
 
+def test_a_long_time_is_told_in_hours(make_core: Callable[..., Core]) -> None:
+    core = make_core(sessions={"lifetime": "12h", "idle": "5h"})
+    _, said = page(core, core.session())
+    assert "Your session In about 5 hours you will be signed out here." in said
+    assert "Stay signed in" in said
+
+
 def test_staying_makes_it_last_and_leads_back(core: Core) -> None:
     cookie = core.session()
     core.clock.forward(minutes=9, seconds=30)

@@ -1,6 +1,7 @@
 """A form that was sent when the session had run out: kept through the login for the browser that sent it, or said to be lost."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from sp_shire.login.kept_forms import read_multipart
 from sp_shire.messages import Reply, Request
 from tests.browser import Answer, Browser, forms_of
 from tests.flows.test_asgi_applications import AsWsgi, Echo
-from tests.sp_shire.conftest import BROWSER, Core
+from tests.sp_shire.conftest import BROWSER, Core, cookie_of
 from tests.sp_shire.signing_in import END, NAVIGATION, ORIGIN, Site, part
 
 MakeCore = Callable[..., Core]
@@ -199,6 +200,14 @@ def test_the_core_reads_a_body_only_to_keep_a_form(core: Core) -> None:
     assert (reply.status, reply.reads) == (401, 262_144)
 
 
+@pytest.mark.parametrize("length", ["4", "2", "03", "262145"])
+def test_a_body_that_is_not_as_long_as_it_says_is_not_kept(core: Core, length: str) -> None:
+    kind = "application/x-www-form-urlencoded"
+    headers = {**BROWSER, "origin": ORIGIN, "content-type": kind, "content-length": length}
+    reply = core.shire.with_body(Request("POST", "/library/notes", b"", headers, b"a=b", "192.0.2.1"))
+    assert reply.status == (303 if length == "03" else 401)
+
+
 def test_over_asgi_a_form_is_kept_and_an_allowed_one_arrives_whole(core: Core) -> None:
     site, echo = Site(core), Echo()
     site.transport.applications[ORIGIN] = AsWsgi(ShireAsgiMiddleware(echo, core.shire))
@@ -253,3 +262,28 @@ def test_parts_written_otherwise_are_not_read(content_type: str, body: bytes) ->
 def test_quoted_boundaries_are_read() -> None:
     body = part("a", "b").replace(b"--X", b"--X Y") + b"--X Y--\r\n"
     assert read_multipart('multipart/form-data; charset=utf-8; boundary="X Y"', body) == (("a", "b"),)
+
+
+def test_behind_a_trusted_web_server_a_flood_of_forms_pushes_out_its_own_alone(make_core: MakeCore) -> None:
+    core = make_core(trusted_proxies=1, login={"keep_posted_forms": 300})
+
+    def sent_from(address: str) -> tuple[str, str]:
+        headers = BROWSER | {
+            "origin": ORIGIN,
+            "content-type": "application/x-www-form-urlencoded",
+            "content-length": "7",
+            "x-forwarded-for": address,
+        }
+        request = Request("POST", "/library/", headers=headers, remote="192.0.2.1", body_waits=True)
+        wanted = core.shire.handle(request)
+        assert isinstance(wanted, Reply)
+        assert wanted.reads == 300
+        reply = core.shire.with_body(replace(request, body=b"a=small"))
+        return core.begun(replace(reply, status=302)).form, cookie_of(reply)
+
+    number, cookie = sent_from("198.51.100.1")
+    for _ in range(60):
+        sent_from("203.0.113.9")
+    page = core.ask("/ostiary/form", query=f"form={number}".encode(), cookie=cookie)
+    assert isinstance(page, Reply)
+    assert page.status == 200

@@ -49,7 +49,7 @@ def test_the_longest_prefix_says_whether_a_page_is_open(make_core: MakeCore, pat
 
 
 def test_a_path_is_protected_or_lazy(make_core: MakeCore) -> None:
-    with pytest.raises(ValueError, match="config.wrong_value"):
+    with pytest.raises(ValueError, match=r"config\.wrong_value"):
         make_core(protected=("/members",), lazy=("/members",))
 
 
@@ -189,6 +189,7 @@ def test_after_signing_out_nobody_is_signed_in_again_without_asking(make_core: M
         {"Sec-Fetch-Dest": "iframe"},
         {"Sec-Fetch-Dest": "image", "Sec-Fetch-Mode": "no-cors"},
         {"Host": "elsewhere.example"},
+        {"Sec-Purpose": "prefetch"},
     ],
     ids=str,
 )

@@ -114,6 +114,21 @@ def test_it_names_no_consumer_that_is_closed_and_the_first_for_browsers_is_the_d
     assert [(one.binding, one.is_default) for one in found] == open_ones
 
 
+def test_the_consumers_of_application_domains_count_on(published: Callable[..., bytes]) -> None:
+    role = role_of(published(applications=({"name": "maps", "path": "/library/maps"},)))
+    assert [(one.location.removeprefix("http://127.0.0.1:20005"), one.index) for one in role.assertion_consumers] == [
+        ("/ostiary/acs", 0),
+        ("/library/maps/ostiary/acs", 1),
+        ("/ostiary/acs/artifact", 1000),
+        ("/library/maps/ostiary/acs/artifact", 1001),
+        ("/ostiary/acs/paos", 2000),
+        ("/library/maps/ostiary/acs/paos", 2001),
+    ]
+    assert [one.is_default for one in role.assertion_consumers] == [True, False, False, False, False, False]
+    # What waits anywhere is fetched at the one address of the entity.
+    assert [one.location for one in role.artifact_resolution] == [f"{HERE}/artifact"]
+
+
 def test_each_published_address_answers(core: Core) -> None:
     """Whatever it says to a message that is none, it is not that there is nothing."""
     role = sp_entity(core.settings, load_key_ring(core.settings.trust.keys)).sp

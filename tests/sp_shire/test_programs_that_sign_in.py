@@ -149,6 +149,16 @@ def answered_by_southbank(core: Core, request: PaosRequest) -> EcpResponse:
     return taken_home(core, request, SOUTHBANK.people[0].username)
 
 
+def test_a_program_may_begin_where_logins_begin(core: Core) -> None:
+    """Where the web server in front only asks whether it may pass, it is sent there."""
+    request = asked(core, "/ostiary/login", query=b"target=/library/?shelf=3")
+    done = brought(core, Round(core, request, taken_home(core, request)).body())
+    assert header(done, "Location") == f"{HERE}library/?shelf=3"
+    reply = program(core, "/ostiary/login", query=b"target=//evil.example/")
+    assert isinstance(reply, Reply)
+    assert (reply.status, core.log_lines()[-1]["code"]) == (400, "sp.target")
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -13,6 +13,7 @@ from ostiary.saml.protocol import AuthnRequest, new_id
 from ostiary.saml.signature import sign, verify_element
 from ostiary.saml.soap import decode_soap, encode_soap
 from ostiary.saml.xml import Element
+from sp_shire.applications import domains_of
 from sp_shire.login.artifacts import ArtifactIssuer
 from sp_shire.messages import Reply
 from tests.flows.forging import signer_of
@@ -74,6 +75,19 @@ def test_another_home_gets_nothing_and_takes_nothing_away(core: Core) -> None:
     artifact = waiting(core)
     assert fetched(core, asked(core, artifact, home=SOUTHBANK)) is None
     assert fetched(core, asked(core, artifact)) is not None
+
+
+def test_what_waits_for_an_application_domain_is_fetched_at_the_one_address_of_the_entity(
+    make_core: Callable[..., Core],
+) -> None:
+    """Metadata names one ArtifactResolutionService, whichever part of the resource began the login."""
+    core = make_core(applications=({"name": "maps", "path": "/library/maps"},))
+    [domain] = domains_of(core.settings)
+    element = AuthnRequest("_of_the_maps", LIBRARY, START).to_xml()
+    artifact = ArtifactIssuer(domain, core.stores.logins).issue(element, NORTHGATE.entity_id, core.clock.now())
+    message = fetched(core, asked(core, artifact))
+    assert message is not None
+    assert message.get("ID") == "_of_the_maps"
 
 
 def test_it_waits_two_minutes(make_core: Callable[..., Core]) -> None:

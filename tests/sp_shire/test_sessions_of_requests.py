@@ -218,6 +218,20 @@ def test_without_the_setting_a_session_moves_with_its_person(make_core: Callable
     assert isinstance(from_address(core, cookie, "198.51.100.1"), Passage)
 
 
+def test_a_session_that_was_bound_serves_everywhere_when_that_is_no_longer_wanted(
+    make_core: Callable[..., Core],
+) -> None:
+    bound = make_core(sessions={"bind_to_address": "exact"})
+    cookie = bound.session()
+    assert not isinstance(from_address(bound, cookie, "198.51.100.1"), Passage)
+    assert isinstance(from_address(make_core(bound.stores), cookie, "198.51.100.1"), Passage)
+    # And one that began before it was wanted goes on.
+    free = make_core()
+    cookie = free.session()
+    wanted = make_core(free.stores, sessions={"bind_to_address": "exact"})
+    assert isinstance(from_address(wanted, cookie, "198.51.100.1"), Passage)
+
+
 def test_whoever_holds_the_cookie_can_sign_out_from_anywhere(make_core: Callable[..., Core]) -> None:
     core = make_core(sessions={"bind_to_address": "exact"})
     cookie = core.session()

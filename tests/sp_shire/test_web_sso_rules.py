@@ -220,7 +220,7 @@ def test_the_status_is_success(answer: Answer) -> None:
     assert answer.refusal(refused) == "saml.status"
 
 
-def test_of_two_statements_the_first_counts_and_both_are_of_one_subject(answer: Answer) -> None:
+def test_of_two_authentication_statements_the_first_counts(answer: Answer) -> None:
     first = answer.message.assertion.authn_statements[0]
     second = AuthnStatement(START + timedelta(days=365), "_other", None, names.PASSWORD)
     assert answer.logs_in(answer.message.with_assertion(authn_statements=(first, second)))

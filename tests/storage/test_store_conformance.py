@@ -293,7 +293,12 @@ class Reference:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["put", "get", "get_many", "take"]), st.sampled_from("abc"), st.integers(-2, 6), st.integers(0, 4)),
+    st.tuples(
+        st.sampled_from(["put", "get", "get_many", "take"]),
+        st.sampled_from("abc"),
+        st.integers(-2, 6),
+        st.integers(0, 4),
+    ),
     max_size=25,
 )
 

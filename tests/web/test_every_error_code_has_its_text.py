@@ -41,19 +41,32 @@ def sources() -> list[Path]:
     return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
-def error_classes(trees: dict[Path, ast.Module]) -> set[str]:
-    """The names of the error classes, wherever they stand: those that carry a code."""
-    bases = {
-        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
-        for tree in trees.values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    }
+def error_classes(trees: dict[Path, ast.Module]) -> dict[Path, set[str]]:
+    """For each module, the names that mean an error class there: one that carries a code, defined there or imported. A class of
+    the same name elsewhere that is no error (the resource side has a page ``Denied``) neither hides one nor counts as one."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in trees}
+    known: dict[Path, set[str]] = {path: set() for path in trees}
+    known[modules["ostiary.errors"]].add("OstiaryError")
     # WrongSetting is what a settings model raises; it becomes a ConfigurationError with file, line and key.
-    known = {"OstiaryError", "WrongSetting"}
-    while more := {name for name, parents in bases.items() if parents & known} - known:
-        known |= more
+    known[modules["ostiary.config.problems"]].add("WrongSetting")
+    more = True
+    while more:
+        more = False
+        for path, tree in trees.items():
+            found = {name for node in ast.walk(tree) for name in error_names(node, known, modules, path)}
+            more = more or not found <= known[path]
+            known[path] |= found
     return known
+
+
+def error_names(node: ast.AST, known: dict[Path, set[str]], modules: dict[str, Path], path: Path) -> set[str]:
+    """The names of error classes that a statement of the module at ``path`` makes, as far as they are known."""
+    if isinstance(node, ast.ClassDef):
+        return {node.name} if {base.id for base in node.bases if isinstance(base, ast.Name)} & known[path] else set()
+    if isinstance(node, ast.ImportFrom) and node.module in modules:
+        there = known[modules[node.module]]
+        return {imported.asname or imported.name for imported in node.names if imported.name in there}
+    return set()
 
 
 def name_of(call: ast.Call) -> str | None:
@@ -120,7 +133,7 @@ def trees() -> dict[Path, ast.Module]:
 @pytest.fixture(scope="module")
 def everything_raised(trees: dict[Path, ast.Module]) -> list[Raised]:
     classes = error_classes(trees)
-    return [found for path, tree in trees.items() for found in raised(path, tree, classes)]
+    return [found for path, tree in trees.items() for found in raised(path, tree, classes[path])]
 
 
 @pytest.fixture(scope="module")

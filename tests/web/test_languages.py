@@ -11,7 +11,7 @@ from ostiary.web.texts import GROUND_FLOOR, Catalogue, placeholders
 
 LANGUAGES = ("nl", "de", "fr", "es", "it", "ru")
 # Of the ground floor, what may be shown to a person there. The rest is for those who run a service.
-GROUND_FLOOR_FILES = ("attributes", "consent", "ldap", "mail", "operate", "saml", "storage", "web", "wire")
+GROUND_FLOOR_FILES = ("attributes", "consent", "ldap", "mail", "operate", "operators", "saml", "storage", "web", "wire")
 SOURCES = [
     *sorted((IDP_TEXTS / "en").glob("*.yaml")),
     *sorted((AUTHORITY_TEXTS / "en").glob("*.yaml")),
