@@ -35,7 +35,7 @@ interop: ready-dev ## real peers against this code (installs Debian's packages)
 	@$(BIN)/python -m pytest -q -m interop tests/interop $(ARGS)
 
 bench: ready-dev ## every benchmark beside its limit and its peers; ARGS=--quick for a short run
-	@tools/install-debian-packages xmlsec1 python3-lasso || echo "Those peers will not be measured."
+	@tools/install-debian-packages xmlsec1 python3-lasso libapache2-mod-shib || echo "Those peers will not be measured."
 	@$(BIN)/python -m bench $(ARGS)
 
 check: ready-dev ## format, lint, types, import contracts, schemas and lists in sync, links, container files

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attribute_authority.queries.subjects import PRINCIPAL_NAME_FORMAT
+from attribute_authority.queries.subjects import PAIRWISE_ID_FORMAT, PRINCIPAL_NAME_FORMAT, SUBJECT_ID_FORMAT
 from attribute_authority.settings import AttributeAuthoritySettings
 from ostiary.federation.keys import KeyRing, load_certificate
 from ostiary.federation.model import AaRole, Endpoint, EntityKey, Scope
@@ -43,7 +43,8 @@ def _tls_keys(settings: AttributeAuthoritySettings, key_ring: KeyRing) -> tuple[
 def _listed_only(settings: AttributeAuthoritySettings) -> tuple[str, ...]:
     """The formats of names by which only some requesters may ask."""
     ways = (
-        (settings.certificate_names, names.X509_SUBJECT_NAME),
-        (settings.principal_names, PRINCIPAL_NAME_FORMAT),
+        (settings.certificate_names, (names.X509_SUBJECT_NAME,)),
+        (settings.principal_names, (PRINCIPAL_NAME_FORMAT,)),
+        (settings.external_names, (PRINCIPAL_NAME_FORMAT, PAIRWISE_ID_FORMAT, SUBJECT_ID_FORMAT)),
     )
-    return tuple(name_format for configured, name_format in ways if configured is not None)
+    return tuple(dict.fromkeys(form for configured, forms in ways if configured is not None for form in forms))

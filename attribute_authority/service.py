@@ -33,6 +33,7 @@ from ostiary.ports import (
     AskedRequests,
     AttributeSource,
     CertificateNamedPeople,
+    ExternallyNamedPeople,
     PersistentNames,
     PrincipalNamedPeople,
 )
@@ -75,14 +76,14 @@ def make_attribute_authority(
     identifiers: ToldIdentifiers | None = None,
     certificates: CertificateNamedPeople | None = None,
     principals: PrincipalNamedPeople | None = None,
+    externals: ExternallyNamedPeople | None = None,
     asked_requests: AskedRequests = NOTHING_ASKED,
 ) -> Flask:
     """The application. ``registry``, ``key_ring`` and ``handle_keys`` give the snapshots of the moment, ``authority`` releases what
     this one knows, ``others`` are the organisation's other authorities by index, to which it passes on what is theirs;
-    ``persistent``, ``identifiers``, ``certificates`` and ``principals`` find people by names other than handles, which name nobody without
-    them. ``engine``
-    is the database of the audit and ``writer`` the name of this service or node in it; ``replays`` remembers queries elsewhere than there;
-    ``asked_requests`` remembers what was asked. The one route is ``POST`` `QUERY_PATH`.
+    ``persistent``, ``identifiers``, ``certificates``, ``principals`` and ``externals`` find people by names other than handles, which name
+    nobody without them. ``engine`` is the database of the audit and ``writer`` the name of this service or node in it; ``replays``
+    remembers queries elsewhere than there; ``asked_requests`` remembers what was asked. The one route is ``POST`` `QUERY_PATH`.
     """
     app = make_service(
         __name__,
@@ -97,7 +98,7 @@ def make_attribute_authority(
         trusted_proxies=settings.trusted_proxies,
     )
     passing_on = SeveralAuthorities({**others, settings.authority_index: authority})
-    people = NamedPeople(persistent, identifiers, certificates, principals)
+    people = NamedPeople(persistent, identifiers, certificates, principals, externals)
     answering = Answering(
         endpoint=_endpoint(settings),
         registry=registry,
@@ -131,7 +132,7 @@ def make_attribute_authority(
 
 
 def _endpoint(settings: AttributeAuthoritySettings) -> QueryEndpoint:
-    names, principals = settings.certificate_names, settings.principal_names
+    names, principals, externals = settings.certificate_names, settings.principal_names, settings.external_names
     return QueryEndpoint(
         settings.entity_id,
         settings.query_locations,
@@ -145,6 +146,7 @@ def _endpoint(settings: AttributeAuthoritySettings) -> QueryEndpoint:
         may_ask_for=settings.may_ask_for,
         ask_by_certificate_name=frozenset(names.requesters if names is not None else ()),
         ask_by_principal_name=frozenset(principals.requesters if principals is not None else ()),
+        ask_by_external_name=frozenset(externals.requesters if externals is not None else ()),
         encryption=AnswerEncryption(
             settings.encrypt_answers,
             settings.encrypt_answers_for,

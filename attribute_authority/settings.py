@@ -13,6 +13,7 @@ from attribute_authority.queries.settings import (
     CertificateNamesSettings,
     EncryptAnswersFor,
     EntityIdText,
+    ExternalNamesSettings,
     MayAskFor,
     PrincipalNamesSettings,
 )
@@ -128,6 +129,7 @@ class AttributeAuthoritySettings(Settings):
     may_ask_for: MayAskFor = Field(default_factory=dict, max_length=1000)
     certificate_names: CertificateNamesSettings | None = None
     principal_names: PrincipalNamesSettings | None = None
+    external_names: ExternalNamesSettings | None = None
     encrypt_answers: EncryptAnswers = "never"
     encrypt_answers_for: EncryptAnswersFor = Field(default_factory=dict)
     allow_sha1_from_legacy_partners: tuple[str, ...] = ()

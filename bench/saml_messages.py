@@ -47,11 +47,18 @@ LIFETIME = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Home:
-    """An IdP with its key, at one moment: that of the run, because the peers look at the clock themselves."""
+    """An IdP with its key, at one moment: that of the run, because the peers look at the clock themselves.
+
+    ``sp``, ``acs``, ``request``: whom it answers, where, and which request; ``handle``: whom it speaks of.
+    """
 
     key: rsa.RSAPrivateKey
     signer: Signer
     now: datetime
+    sp: str = SP
+    acs: str = ACS
+    request: str = REQUEST
+    handle: str = HANDLE
 
     def build(self) -> bytes:
         """From values to the octets of a signed Response around a signed assertion."""
@@ -63,9 +70,9 @@ class Home:
             id=new_id(),
             issuer=IDP,
             issue_instant=now,
-            name_id=NameId(HANDLE, names.TRANSIENT, IDP, SP),
-            confirmations=(Confirmation(names.BEARER, ACS, now + LIFETIME, None, REQUEST),),
-            conditions=Conditions(now, now + LIFETIME, ((SP,),)),
+            name_id=NameId(self.handle, names.TRANSIENT, IDP, self.sp),
+            confirmations=(Confirmation(names.BEARER, self.acs, now + LIFETIME, None, self.request),),
+            conditions=Conditions(now, now + LIFETIME, ((self.sp,),)),
             authn_statements=(
                 AuthnStatement(now, "_session", now + timedelta(hours=8), names.PASSWORD_PROTECTED_TRANSPORT),
             ),
@@ -73,7 +80,7 @@ class Home:
         )
 
     def response(self) -> Response:
-        return Response(new_id(), IDP, self.now, destination=ACS, in_response_to=REQUEST)
+        return Response(new_id(), IDP, self.now, destination=self.acs, in_response_to=self.request)
 
     def broken(self) -> list[Element]:
         """The same with a broken signature on the Response only, and on the assertion only."""

@@ -31,12 +31,17 @@ class Served:
         return [self._main, *self._main.children(recursive=True)]
 
     def cpu(self) -> float:
-        """CPU seconds of the service and its workers so far."""
-        return sum(sum(one.cpu_times()[:2]) for one in self._all())
+        """CPU seconds of the service and its workers so far, user and system together."""
+        return sum(time.clock_gettime(cpu_clock(one.pid)) for one in self._all())
 
     def megabytes(self) -> float:
         """Memory that would be free without the largest of its processes, the worker."""
         return max(one.memory_full_info().uss for one in self._all()) / 1e6
+
+
+def cpu_clock(pid: int) -> int:
+    """What clock_getcpuclockid(3) gives: user and system time to the nanosecond, where /proc counts hundredths of a second."""
+    return ~pid << 3 | 2
 
 
 @contextmanager

@@ -34,6 +34,8 @@ person_attribute = Table(
     Column("principal", exact_text(32), ForeignKey("person.principal"), nullable=False),
     Column("name", exact_text(256), nullable=False),
     Column("value", Text, nullable=False),
+    # Of identifiers of elsewhere, by which people are found (`idp.accounts.names.external_key`).
+    Column("value_key", exact_text(64), nullable=True, index=True),
     Column("position", Integer, nullable=False),
     Column("created_serial", BigInteger, nullable=False),
     Column("deleted_serial", BigInteger, nullable=True),

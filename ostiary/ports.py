@@ -149,6 +149,14 @@ class PrincipalNamedPeople(Protocol):
         ...
 
 
+class ExternallyNamedPeople(Protocol):
+    """People that an Attribute Authority knows by identifiers that other organisations gave them."""
+
+    def person_known_as(self, identifier: str) -> NamedPerson | None:
+        """Whose identifier this is; None where it is nobody's, or not one person's. Raises `Unavailable`."""
+        ...
+
+
 class VoMemberships(Protocol):
     """A VO, as far as others may ask it about people whom home organisations name."""
 

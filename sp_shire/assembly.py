@@ -44,12 +44,12 @@ def make_shire(
     transport: SoapTransport | None = None,
     stores: Stores | None = None,
     registry: Callable[[], Registry] | None = None,
-    logouts_pending: SessionStore | None = None,
+    common: SessionStore | None = None,
 ) -> Shire:
     """A resource from its configuration. Raises `ConfigurationError` where a file, policy, key or metadata can't be used.
 
     What is not given is made: the system's clock, a log on standard error, HTTP(S), the store that the settings name, and the registry of
-    their metadata (a service that has read it already gives its own). ``logouts_pending`` as for `Shire`.
+    their metadata (a service that has read it already gives its own). ``common`` as for `Shire`.
     """
     settings = config if isinstance(config, ShireSettings) else load_settings(config, ShireSettings)
     clock = clock or SystemClock()
@@ -88,11 +88,11 @@ def make_shire(
                 transport=transport,
                 stores=inside(stores, domain.space),
                 registry=lambda: snapshot(clock.now()).registry,
-                logouts_pending=stores.logins if domain.shared_index is not None else None,
+                common=stores.logins if domain.shared_index is not None else None,
             )
             for domain in domains_of(settings)
         ],
-        logouts_pending=logouts_pending,
+        common=common,
         reading=lambda: Reading(read_at[0], holder.problem),
         certificates=_certificates(settings, clock.now(), log),
     )

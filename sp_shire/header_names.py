@@ -1,7 +1,17 @@
-"""Names of headers that mean something else already, and how servers fold them. Decides what no attribute may be called."""
+"""Names under which the resource itself speaks to the application, names that mean something else already, and how servers fold them.
+Decides what no attribute may be called."""
 
 import re
 from typing import Final
+
+# What the application is told besides attributes.
+ISSUER_NAME: Final = "OSTIARY_IDP"
+AUTHENTICATED_NAME: Final = "OSTIARY_AUTHENTICATED_AT"
+CONTEXT_NAME: Final = "OSTIARY_AUTHN_CONTEXT"
+# When her session ends at the latest, and when if nobody uses it any more; a certificate has neither.
+ENDS_NAME: Final = "OSTIARY_SESSION_ENDS"
+IDLE_NAME: Final = "OSTIARY_SESSION_IDLE_UNTIL"
+OWN_NAMES: Final = (ISSUER_NAME, AUTHENTICATED_NAME, CONTEXT_NAME, ENDS_NAME, IDLE_NAME, "REMOTE_USER", "AUTH_TYPE")
 
 _NEITHER_LETTER_NOR_DIGIT: Final = re.compile("[^A-Z0-9]")
 # Headers that the SHIRE itself reads: forged attributes are removed before, and these would go with them.

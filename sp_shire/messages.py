@@ -31,6 +31,11 @@ class Request:
     peer: tuple[bytes, ...] = ()
     connected_from: str = ""
 
+    @property
+    def media_type(self) -> str:
+        """What the body is said to be, in lower case and without parameters; empty where nothing is said."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -22,7 +22,7 @@ from ostiary.policy.urltree import read_path
 from ostiary.web.operators import StatusSettings
 from sp_shire.adapters.settings import HandOver, ProxySettings, TokenSettings
 from sp_shire.certificates.settings import CertificateSettings
-from sp_shire.header_names import folded_name, is_taken
+from sp_shire.header_names import OWN_NAMES, folded_name, is_taken
 from sp_shire.login.settings import LoginSettings
 from sp_shire.metadata_settings import PublishedSettings
 from sp_shire.sessions.bounds import SessionBounds
@@ -56,6 +56,11 @@ def _one_for_browsers(bindings: tuple[AnswerBinding, ...]) -> tuple[AnswerBindin
     if not {"post", "artifact"} & set(bindings) or len(set(bindings)) != len(bindings):
         raise WrongSetting("config.wrong_value", expected="post or artifact, each once", found=", ".join(bindings))
     return bindings
+
+
+def _handed_over(info: ValidationInfo) -> frozenset[str]:
+    """The names under which the application is told something, as servers fold them."""
+    return frozenset(folded_name(name) for name in (*OWN_NAMES, *info.data.get("environ", {}).values()))
 
 
 class DisplaySettings(Settings):
@@ -270,7 +275,9 @@ class ShireSettings(Settings):
     @field_validator("query_attributes")
     @classmethod
     def _something_to_ask_for(cls, value: str, info: ValidationInfo) -> str:
-        if value == "requested" and not info.data.get("requested_attributes", True):
+        asked = [info.data.get("requested_attributes", True)]
+        asked += [one.requested_attributes for one in info.data.get("applications", ())]
+        if value == "requested" and any(names is not None and not names for names in asked):
             raise WrongSetting("sp.nothing_requested", expected="requested_attributes", found="none")
         return value
 
@@ -286,9 +293,7 @@ class ShireSettings(Settings):
     def _token_header_of_its_own(cls, value: TokenSettings | None, info: ValidationInfo) -> TokenSettings | None:
         if value is None:
             return None
-        exported = {"OSTIARY_IDP", "OSTIARY_AUTHENTICATED_AT", "OSTIARY_AUTHN_CONTEXT"}
-        exported |= {folded_name(name) for name in info.data.get("environ", {}).values()}
-        if is_taken(value.header) or folded_name(value.header) in exported:
+        if is_taken(value.header) or folded_name(value.header) in _handed_over(info):
             raise WrongSetting(
                 "config.environ_name", at=("header",), expected="a header of its own", found=value.header
             )
@@ -300,10 +305,10 @@ class ShireSettings(Settings):
         public_url = info.data.get("public_url", "https:")
         if value is not None and not public_url.startswith("https:"):
             raise WrongSetting("certificates.https", expected="public_url with https", found=public_url)
-        exported = {folded_name(name) for name in info.data.get("environ", {}).values()}
         for name in value.front_end.headers() if value is not None and value.front_end is not None else ():
-            if is_taken(name) or folded_name(name) in exported:
-                raise WrongSetting("config.header", expected="a header of its own, such as ClientCert", found=name)
+            if is_taken(name) or folded_name(name) in _handed_over(info):
+                expected = "a header of its own, such as ClientCert"
+                raise WrongSetting("config.header", at=("front_end",), expected=expected, found=name)
         return value
 
     @property

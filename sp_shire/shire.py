@@ -19,29 +19,9 @@ from sp_shire.adapters.doorkeeper import Doors, Ostiary
 from sp_shire.adapters.token import Tokens
 from sp_shire.addresses import Addresses
 from sp_shire.certificates.visitors import CertificateVisitors
-from sp_shire.handlers.artifacts import Fetching
-from sp_shire.handlers.consuming import Consuming
-from sp_shire.handlers.discovering import Discovering
-from sp_shire.handlers.expiring import Expiring
-from sp_shire.handlers.jwks import TokenKeys
-from sp_shire.handlers.refreshing import Refreshing
-from sp_shire.handlers.routes import Handler, Routes
-from sp_shire.handlers.showing import Showing
-from sp_shire.handlers.signing_in import SigningIn
-from sp_shire.handlers.signing_out import SigningOut
-from sp_shire.handlers.status import Reading, StatusPage
-from sp_shire.login.answers import Answers
-from sp_shire.login.artifacts import ArtifactIssuer
-from sp_shire.login.asking import LOGIN_TIME, LOGINS_AT_MOST, Asking
-from sp_shire.login.browser_mark import BrowserMark
-from sp_shire.login.finishing import Finishing
-from sp_shire.login.kept_forms import FORM_TIME, FORMS_AT_MOST, KeptForms
-from sp_shire.login.paos import Programs
-from sp_shire.login.pending import PendingTable
-from sp_shire.login.resolving import ArtifactResolver
-from sp_shire.login.silent import SilentTries
+from sp_shire.handlers.routes import Handler
+from sp_shire.handlers.status import Reading
 from sp_shire.login.targets import Targets
-from sp_shire.logout.flow import LogoutFlow
 from sp_shire.messages import Passage, Reply, Request
 from sp_shire.pages.page import is_program
 from sp_shire.pages.replies import Replies
@@ -49,17 +29,18 @@ from sp_shire.sessions.client_address import behind_proxies
 from sp_shire.sessions.incomplete import AttributesMissing
 from sp_shire.sessions.keeper import SessionKeeper
 from sp_shire.sessions.visitor import Visitor
-from sp_shire.sessions.visits import Visits
 from sp_shire.settings import ShireSettings
 from sp_shire.shar.query import SoapTransport
 from sp_shire.snapshot import Snapshot, Stores
+from sp_shire.wiring import make_parts
 
 _READING: Final = frozenset({"session", "expiring", "logout", "signed-out", "metadata", "discofeed", "status", "jwks"})
 
 
 class Shire:
     """One protected resource. ``snapshot`` gives what is in force at an instant; ``domains`` are its application domains, each of which
-    answers for its own tree; ``logouts_pending`` keeps the LogoutRequests whose answers another part of the resource may get.
+    answers for its own tree; ``common`` keeps what is met at one address by all parts of a resource that have its entityID: LogoutRequests
+    that wait for their answers, AuthnRequests that wait to be fetched.
 
     Thread-safe as far as its stores are.
     """
@@ -75,7 +56,7 @@ class Shire:
         clock: Clock,
         log: Log,
         domains: "Sequence[Shire]" = (),
-        logouts_pending: SessionStore | None = None,
+        common: SessionStore | None = None,
         reading: Callable[[], Reading] | None = None,
         certificates: CertificateVisitors | None = None,
     ) -> None:
@@ -88,69 +69,30 @@ class Shire:
         self._targets = targets = Targets(addresses)
         self._doors = Doors(addresses, targets)
         self._tokens = Tokens(settings, settings.jwt, log) if settings.jwt is not None else None
-        mark = BrowserMark(settings, addresses)
-        pending = PendingTable(stores.logins, lifetime=LOGIN_TIME, capacity=LOGINS_AT_MOST)
-        largest = settings.login.keep_posted_forms
-        kept = PendingTable(stores.logins, lifetime=FORM_TIME, capacity=FORMS_AT_MOST * largest)
-        # Fetched at the one address of the entity that all parts of the resource are.
-        artifacts = ArtifactIssuer(settings, logouts_pending or stores.logins)
-        asking = Asking(settings, addresses, targets, pending, mark, artifacts)
-        answers = Answers(settings, addresses, pending, stores.tickets, stores.replay)
-        finishing = Finishing(settings, targets, pending, mark, stores.tickets)
-        self._visits = Visits(settings, addresses, stores.sessions, stores.groups, transport, log, certificates)
         self._certificates = certificates
-        # Their LogoutRequests go to the endpoints of the entity that all of them are.
-        siblings = [domain.keeper for domain in domains if domain.settings.entity_id == settings.entity_id]
-        logouts = LogoutFlow(
-            settings, addresses, self._visits.keeper, logouts_pending or stores.logins, stores.replay, siblings
-        )
-        self._signing_in = signing_in = SigningIn(
+        started = clock.now()
+        parts = make_parts(
             settings,
             addresses,
             targets,
-            asking,
-            mark,
-            KeptForms(kept, addresses, mark, largest=largest),
-            SilentTries(settings, addresses, pending),
-            self._visits,
-            replies,
-            log,
+            stores,
+            common=common or stores.logins,
+            # Their LogoutRequests go to the endpoints of the entity that all of them are.
+            siblings=[domain.keeper for domain in domains if domain.settings.entity_id == settings.entity_id],
+            transport=transport,
+            certificates=certificates,
+            replies=replies,
+            log=log,
+            started=started,
+            reading=reading or (lambda: Reading(started)),
             decide=self._decide,
             is_open=lambda path: not self._needs_somebody(read_path(path)),
         )
-        discovering = Discovering(settings, addresses, targets, asking, signing_in, replies)
-        programs = Programs(settings, addresses, pending, answers)
-        resolver = ArtifactResolver(settings, transport)
-        self._consuming = consuming = Consuming(
-            settings, addresses, answers, finishing, signing_in, resolver, programs, self._visits, replies, log
-        )
-        fetching = Fetching(artifacts, replies, log)
-        signing_out = SigningOut(addresses, logouts, stores.tickets, self._visits, replies, log)
-        showing = Showing(settings, self._visits, replies)
-        self._expiring = Expiring(settings, addresses, targets, self._visits, replies, log)
-        started = clock.now()
-        status = StatusPage(
-            settings,
-            addresses,
-            reading or (lambda: Reading(started)),
-            stores.sessions,
-            self._visits.breakers,
-            replies,
-            started,
-        )
-        groups = (
-            signing_in,
-            discovering,
-            consuming,
-            fetching,
-            signing_out,
-            showing,
-            self._expiring,
-            Refreshing(addresses, self._visits, replies, log),
-            status,
-            TokenKeys(settings),
-        )
-        self._routes: Routes = {name: handlers for group in groups for name, handlers in group.routes.items()}
+        self._visits = parts.visits
+        self._signing_in = parts.signing_in
+        self._consuming = parts.consuming
+        self._expiring = parts.expiring
+        self._routes = parts.routes
         self._domains = tuple((_segments(domain.path), domain) for domain in domains)
         self._protected = tuple(_segments(addresses.base_path + prefix) for prefix in settings.protected)
         self._lazy = tuple(_segments(addresses.base_path + prefix) for prefix in settings.lazy)
@@ -216,6 +158,28 @@ class Shire:
         except Exception as error:  # as there
             return self._replies.crashed(request, error, now)
 
+    def goes_on(self, request: Request, passage: Passage) -> bool:
+        """Whether a connection that was let through goes on: the session with which it began (or the certificate) is still there, which
+        this does not put off. Never raises; what can't be found out ends it."""
+        now = self._clock.now()
+        if passage.ends is not None and now >= passage.ends:
+            return False
+        if passage.session is None:
+            return True
+        try:
+            domain = self._domain(request, read_path(request.path))
+            if domain is not None:
+                return domain.goes_on(request, passage)
+            if self.settings.trusted_proxies:
+                request = behind_proxies(request, self.settings.trusted_proxies)
+            return self._visits.session(request, self._snapshot(now), now) is not None
+        except OstiaryError as problem:
+            self._log.warning("connection_ended", code=problem.code, found=problem.found)
+            return False
+        except Exception as error:  # as there
+            self._log.error("crashed", status=500, exc_info=error)
+            return False
+
     def _dispatch(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply | Passage:
         readings = read_path(request.path)
         if not readings:
@@ -223,31 +187,33 @@ class Shire:
                 "http.path", expected="a path without dot segments or hidden separators", found=request.path[:200]
             )
         if self.addresses.is_handler(request.path):
-            name = request.path.removeprefix(self.addresses.handler_prefix)
-            if (asset := self._replies.asset(name)) is not None:
-                return asset
-            if name != "status":
-                # An operator asks by any address of this machine, and shows otherwise that she is one.
-                self._check_host(request)
-            if name == "login" and self._consuming.is_program(request):
-                return self._consuming.ask_program(request, self._targets.of(request), snapshot, now)
-            return self._handler(request, name)(request, snapshot, now)
+            return self._at_handler(request, snapshot, now)
         if (domain := self._domain(request, readings)) is not None:
             return domain.handle(request)
-        if not self._needs_somebody(readings):
-            visitor = self._visits.visitor_if_known(request, snapshot, now)
-            if visitor is None and (tried := self._try_silently(request, snapshot, now)) is not None:
-                return tried
-            return self._passage(request, visitor, None, snapshot, now)
+        if self._needs_somebody(readings):
+            return self._at_protected_page(request, snapshot, now)
+        visitor = self._visits.visitor_if_known(request, snapshot, now)
+        if visitor is None and (tried := self._try_silently(request, snapshot, now)) is not None:
+            return tried
+        return self._passage(request, visitor, None, snapshot, now)
+
+    def _at_handler(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
+        name = request.path.removeprefix(self.addresses.handler_prefix)
+        if (asset := self._replies.asset(name)) is not None:
+            return asset
+        if name != "status":
+            # An operator asks by any address of this machine, and shows otherwise that she is one.
+            self._check_host(request)
+        if name == "login" and self._consuming.is_program(request):
+            return self._consuming.ask_program(request, self._targets.of(request), snapshot, now)
+        return self._handler(request, name)(request, snapshot, now)
+
+    def _at_protected_page(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply | Passage:
+        """Nobody gets further than this without the access policy's permit."""
         self._check_host(request)
         visitor = self._visits.visitor(request, snapshot, now)
         if visitor is None:
-            if self._consuming.is_program(request):
-                target = self._targets.back_to(request.path, request.query)
-                return self._consuming.ask_program(request, target, snapshot, now)
-            if self._certificates is not None and is_program(request):
-                raise NotAuthenticated("certificates.none_shown", expected="a certificate or a session", found="none")
-            return self._signing_in.start(request, snapshot, now)
+            return self._nobody(request, snapshot, now)
         decision = self._decide(request, visitor, snapshot, now)
         if not decision.allow:
             target = self._targets.back_to(request.path, request.query)
@@ -255,6 +221,15 @@ class Shire:
         if (warning := self._expiring.warning(request, visitor, now)) is not None:
             return warning
         return self._passage(request, visitor, decision, snapshot, now)
+
+    def _nobody(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
+        """Somebody has to be there, and nobody is."""
+        if self._consuming.is_program(request):
+            target = self._targets.back_to(request.path, request.query)
+            return self._consuming.ask_program(request, target, snapshot, now)
+        if self._certificates is not None and is_program(request):
+            raise NotAuthenticated("certificates.none_shown", expected="a certificate or a session", found="none")
+        return self._signing_in.start(request, snapshot, now)
 
     def _needs_somebody(self, readings: tuple[Segments, ...]) -> bool:
         """Whether the path is protected, however it is read: of the prefixes that it begins with the longest counts. One that hides where

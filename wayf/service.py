@@ -133,8 +133,9 @@ def make_wayf(
             # Choosing ends in redirects to other sites, and browsers hold form-action against each of them.
             form_action=False,
             own_scripts=True,
-            resource=asked.resource.name(language),
+            asking=asked.resource.name(language),
             carried=_carried(fields),
+            field="choice",
             remembered=homes,
             found=known.directory.search(text, now, language=language, most=MOST_SHOWN),
             q=text,

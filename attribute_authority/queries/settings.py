@@ -111,3 +111,10 @@ class PrincipalNamesSettings(Settings):
     directory, as it stands there, so an authority that speaks of people of other organisations keeps them under those names."""
 
     requesters: Annotated[tuple[EntityIdText, ...], Field(min_length=1, max_length=1000)]
+
+
+class ExternalNamesSettings(Settings):
+    """Queries about whoever has a pairwise-id, subject-id or eduPersonPrincipalName from another organisation, for these ``requesters``
+    (entityIDs) alone: the person of the embedded directory who has this value in her attribute voPersonExternalID."""
+
+    requesters: Annotated[tuple[EntityIdText, ...], Field(min_length=1, max_length=1000)]

@@ -41,8 +41,8 @@ class QueryEndpoint:
     """One AttributeService: whose it is, where it is, which handles it opens (the index names the authority inside
     them), how long an answer may be used; ``accepts_passed_on``: whether the organisation's other services may ask in
     the name of requesters; ``denied_requesters``: whom it answers nothing at all; ``may_ask_for``: which requesters may
-    use the names that others were given; ``ask_by_certificate_name``, ``ask_by_principal_name``: who may ask by names of
-    certificates, by eduPersonPrincipalName.
+    use the names that others were given; ``ask_by_certificate_name``, ``ask_by_principal_name``,
+    ``ask_by_external_name``: who may ask by names of certificates, by eduPersonPrincipalName, by identifiers of elsewhere.
     """
 
     entity_id: str
@@ -58,6 +58,7 @@ class QueryEndpoint:
     may_ask_for: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOBODY_ELSE)
     ask_by_certificate_name: frozenset[str] = frozenset()
     ask_by_principal_name: frozenset[str] = frozenset()
+    ask_by_external_name: frozenset[str] = frozenset()
     encryption: AnswerEncryption = NO_ENCRYPTION
 
 

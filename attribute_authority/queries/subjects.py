@@ -13,9 +13,10 @@ from attribute_authority.queries.soap import QueryEndpoint, ReceivedQuery
 from attribute_authority.queries.statuses import DENIED, Unsatisfiable
 from ostiary.errors import Refusal
 from ostiary.handle import open_handle
-from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID
+from ostiary.identifiers.syntax import PAIRWISE_ID, SUBJECT_ID, is_identifier
 from ostiary.ports import (
     CertificateNamedPeople,
+    ExternallyNamedPeople,
     NamedPerson,
     PersistentNames,
     PrincipalNamedPeople,
@@ -43,6 +44,7 @@ class NamedPeople:
     identifiers: SubjectIdentifiers | None = None
     certificates: CertificateNamedPeople | None = None
     principals: PrincipalNamedPeople | None = None
+    externals: ExternallyNamedPeople | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def subject_of(received: ReceivedQuery, endpoint: QueryEndpoint, people: NamedPe
 
     Raises `Refusal`: ``handle.*``, ``aa.name_id`` when the subject is named in no way that this organisation understands, or a query
     that was passed on is for another authority than this one. Raises `Unsatisfiable` for a requester that may not ask by names of
-    certificates or principals, `Unavailable` when names can't be looked up.
+    certificates or principals, or by identifiers of elsewhere, `Unavailable` when names can't be looked up.
     """
     name_id = received.query.name_id
     if name_id.name_qualifier not in (None, endpoint.entity_id):
@@ -73,11 +75,13 @@ def subject_of(received: ReceivedQuery, endpoint: QueryEndpoint, people: NamedPe
     if name_id.format == names.X509_SUBJECT_NAME:
         return _by_certificate(received, endpoint, people.certificates)
     if name_id.format == PRINCIPAL_NAME_FORMAT:
-        return _by_principal_name(received, endpoint, people.principals)
+        return _by_principal_name(received, endpoint, people)
     for maker in makers:
         person = _lookup(name_id, maker, people)
         if person is not None:
             return Subject(person, maker)
+    if name_id.format in _IDENTIFIERS and endpoint.ask_by_external_name:
+        return _by_external_name(received, endpoint, people.externals)
     raise _nobody("a name that lives", f"one that names nobody ({name_id.format[:200]})")
 
 
@@ -141,18 +145,36 @@ def _by_certificate(
     return Subject(person, requester)
 
 
-def _by_principal_name(
-    received: ReceivedQuery, endpoint: QueryEndpoint, principals: PrincipalNamedPeople | None
-) -> Subject:
-    """Everybody can guess such names, so only those whom the settings list may ask by them."""
-    requester = received.sender.requester
-    if requester not in endpoint.ask_by_principal_name or received.sender.passed_on:
+def _by_principal_name(received: ReceivedQuery, endpoint: QueryEndpoint, people: NamedPeople) -> Subject:
+    """Everybody can guess such names, so only those whom the settings list may ask by them. First whom this authority itself calls so."""
+    requester, value = received.sender.requester, received.query.name_id.value
+    ours = requester in endpoint.ask_by_principal_name
+    elsewhere = requester in endpoint.ask_by_external_name
+    if not (ours or elsewhere) or received.sender.passed_on:
         found = Refusal("aa.principal_name", expected="a requester that may ask by principal names", found=requester)
         raise Unsatisfiable(DENIED, found)
-    value = received.query.name_id.value
-    person = principals.person_called(value) if principals is not None and len(value) <= _MAXIMUM_SUBJECT else None
+    person = None
+    if len(value) <= _MAXIMUM_SUBJECT:
+        if ours and people.principals is not None:
+            person = people.principals.person_called(value)
+        if person is None and elsewhere and people.externals is not None:
+            person = people.externals.person_known_as(value)
     if person is None:
         raise _nobody("a principal's name that is somebody's", "one that is nobody's")
+    return Subject(person, requester)
+
+
+def _by_external_name(
+    received: ReceivedQuery, endpoint: QueryEndpoint, externals: ExternallyNamedPeople | None
+) -> Subject:
+    """Nothing here shows to whom the other organisation gave the value, so only those whom the settings list may ask by it."""
+    requester, value = received.sender.requester, received.query.name_id.value
+    if requester not in endpoint.ask_by_external_name or received.sender.passed_on:
+        found = Refusal("aa.external_name", expected="a requester that may ask by external names", found=requester)
+        raise Unsatisfiable(DENIED, found)
+    person = externals.person_known_as(value) if externals is not None and is_identifier(value) else None
+    if person is None:
+        raise _nobody("an identifier that is somebody's", "one that is nobody's")
     return Subject(person, requester)
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import lasso
+from lasso_attributes import attribute
 from task import load
 from timing import must_be_signed_twice, must_refuse, report
 
@@ -41,20 +42,6 @@ def build():
 
     must_be_signed_twice(base64.b64decode(once()))
     return once
-
-
-def attribute(wire, values):
-    found = lasso.Saml2Attribute()
-    found.name, found.nameFormat = wire, lasso.SAML2_ATTRIBUTE_NAME_FORMAT_URI
-    written = []
-    for value in values:
-        text = lasso.MiscTextNode.newWithString(value)
-        text.textChild = True
-        holder = lasso.Saml2AttributeValue()
-        holder.any = (text,)
-        written.append(holder)
-    found.attributeValue = tuple(written)
-    return found
 
 
 def accept():

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from idp.accounts.names import check_attributes, checked_login_name, login_key
+from idp.accounts.names import EXTERNAL_ID, check_attributes, checked_login_name, external_key, login_key
 from idp.accounts.tables import password_link, person_certificate
 from idp.factors.ending import end_factors, forget_factors
 from idp.sessions.session import end_sessions
@@ -301,6 +301,7 @@ def _replace_attributes(change: Change, principal: str, attributes: Mapping[str,
                         "principal": principal,
                         "name": name,
                         "value": value,
+                        "value_key": external_key(value) if name == EXTERNAL_ID else None,
                         "position": position,
                         "created_serial": serial,
                         "valid_from": change.at,

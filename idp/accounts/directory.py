@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, func, 
 
 from idp.accounts import changes
 from idp.accounts.changes import Change
+from idp.accounts.names import external_key
 from idp.accounts.names import login_key as login_key
 from idp.accounts.tables import person_certificate
 from idp.tables import person, person_attribute
@@ -30,7 +31,7 @@ MAIL: Final = "mail"
 _ACTIVE: Final = PreparedSelect(
     select(person.c.active).where(person.c.principal == bindparam("known"), person.c.valid_to.is_(None))
 )
-# So many people may share one mailbox; a letter goes to each.
+# So many people may share one mailbox; a letter goes to each. Of an identifier more than one holder are too many.
 _SHARING: Final = 5
 
 
@@ -119,15 +120,12 @@ class Directory:
 
     def by_mail(self, mail: str) -> tuple[Person, ...]:
         """Those who have this mail address, in any case, active or not; at most five."""
-        holders = select(person_attribute.c.principal).where(
-            person_attribute.c.name == MAIL,
-            person_attribute.c.valid_to.is_(None),
-            func.lower(person_attribute.c.value) == mail.lower(),
-        )
-        wanted = select(person).where(person.c.principal.in_(holders), person.c.valid_to.is_(None))
-        with reading(self._engine) as connection:
-            rows = connection.execute(wanted.order_by(person.c.login_key).limit(_SHARING))
-            return tuple(_person(row) for row in rows)
+        return self._holders(person_attribute.c.name == MAIL, func.lower(person_attribute.c.value) == mail.lower())
+
+    def by_external_id(self, value: str) -> tuple[Person, ...]:
+        """Those who have this value of voPersonExternalID, compared as by `external_key`, active or not; at most five."""
+        # No other attribute has a key.
+        return self._holders(person_attribute.c.value_key == external_key(value))
 
     def by_certificate(self, subject: str, issuer: str) -> Person | None:
         """Whose certificate this is, disabled or not; None when it is nobody's. Both as `CertificateNames.of` writes them."""
@@ -253,6 +251,13 @@ class Directory:
             changes.delete_person(change, principal)
             if erase:
                 changes.erase_person(change, principal)
+
+    def _holders(self, *conditions: ColumnElement[bool]) -> tuple[Person, ...]:
+        holders = select(person_attribute.c.principal).where(person_attribute.c.valid_to.is_(None), *conditions)
+        wanted = select(person).where(person.c.principal.in_(holders), person.c.valid_to.is_(None))
+        with reading(self._engine) as connection:
+            rows = connection.execute(wanted.order_by(person.c.login_key).limit(_SHARING))
+            return tuple(_person(row) for row in rows)
 
     def _credentials(self, condition: ColumnElement[bool]) -> Credentials | None:
         wanted = select(person.c.principal, person.c.password_hash, person.c.active)

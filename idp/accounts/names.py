@@ -1,11 +1,15 @@
 """What a login name and an attribute may look like, and when two login names are the same. Pure."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ostiary.errors import Refusal
+
+EXTERNAL_ID: Final = "voPersonExternalID"
+"""The attribute (voPerson 2.0) that holds what other organisations call a person: ``pairwise-id``, ``subject-id``, ePPN."""
 
 MAXIMUM_LOGIN_NAME: Final = 128
 MAXIMUM_VALUE: Final = 4_096
@@ -20,6 +24,12 @@ def login_key(login_name: str) -> str:
     """The form in which two login names are compared: NFKC and case folding (Unicode 3.13, toNFKC_Casefold), without outer spaces."""
     folded = unicodedata.normalize("NFKC", login_name).casefold()
     return unicodedata.normalize("NFKC", folded).strip()
+
+
+def external_key(value: str) -> str:
+    """What two identifiers that other organisations gave out have in common when they are the same: ASCII letters in any case (SAML V2.0
+    Subject Identifier Attributes Profile 1.0, 3.3 and 3.4), everything else exactly. SHA-256, 64 hexadecimal digits."""
+    return hashlib.sha256(value.encode().lower()).hexdigest()
 
 
 def is_visible(text: str) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from attribute_authority.queries.settings import CertificateNameRuleSettings
-from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
+from attribute_authority.settings import AttributeAuthoritySettings
 from idp.accounts.directory import Directory
-from ostiary.errors import ConfigurationError
+from ostiary.command.named_people import embedded_directory
 from ostiary.ports import NamedPerson
 
 
@@ -40,18 +40,10 @@ class CertificateSubjects:
 def certificate_subjects(
     config: Path, settings: AttributeAuthoritySettings, engine: Engine
 ) -> CertificateSubjects | None:
-    """People by the names in their certificates, where the settings (of the file ``config``) let queries use those. Raises
-    `ConfigurationError` (``aa.certificate_names_people``)."""
+    """People by the names in their certificates, where the settings (of the file ``config``) let queries use those. Raises as
+    `embedded_directory`."""
     named = settings.certificate_names
     if named is None:
         return None
-    kept = (settings.people, *settings.further_people)
-    if all(isinstance(one, LdapPeopleSettings) for one in kept):
-        raise ConfigurationError(
-            "aa.certificate_names_people",
-            file=config,
-            key="certificate_names",
-            expected="people, or further_people, in the embedded directory",
-            found="LDAP alone",
-        )
-    return CertificateSubjects(Directory(engine), named.registered_from, named.rules, settings.authority_index)
+    directory = embedded_directory(config, "certificate_names", settings, engine)
+    return CertificateSubjects(directory, named.registered_from, named.rules, settings.authority_index)

@@ -203,7 +203,9 @@ def serve_sp(config: Path, app: str, host: str, port: int) -> None:
 
     clock = SystemClock()
     refuse_taken_port(listen)
-    serve_resource_over_tls(config, app, settings.certificates.tls, listen, clock=clock, log=make_log(clock, service="sp"))
+    serve_resource_over_tls(
+        config, app, settings.certificates.tls, listen, clock=clock, log=make_log(clock, service="sp")
+    )
 
 
 @serve.command("forward-auth")

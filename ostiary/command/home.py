@@ -40,9 +40,9 @@ from ostiary.clock import Clock
 from ostiary.command.authorities import all_authorities, other_authorities
 from ostiary.command.authority_pages import own_page_url, serve_pages, with_own_pages
 from ostiary.command.certificate_subjects import certificate_subjects
+from ostiary.command.named_people import external_names, principal_names
 from ostiary.command.operation import Parts, make_operation, watched_settings
 from ostiary.command.own_page import make_own_page
-from ostiary.command.principal_names import principal_names
 from ostiary.command.several_people import SeveralPeople
 from ostiary.command.watched import (
     LOOK_EVERY,
@@ -175,6 +175,7 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
         identifiers=ToldIdentifiers(engine),
         certificates=certificate_subjects(config, settings, engine),
         principals=principal_names(config, settings, engine),
+        externals=external_names(config, settings, engine, log),
         asked_requests=asked_requests,
         engine=engine,
         log=log,

@@ -108,9 +108,7 @@ def _try(name: str, make: MakeApplication) -> None:
         make(log=make_log(SystemClock(), service=name))
 
 
-def _load(
-    name: str, make: MakeApplication, style: LogStyle
-) -> "WSGIApplication | ForwardAuth | ShireAsgiMiddleware":
+def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication | ForwardAuth | ShireAsgiMiddleware":
     application = make(log=make_log(SystemClock(), service=name, style=style))
     # What is made at the start stays: the collector need not look through it again and again, at the cost of the request it meets.
     gc.collect()

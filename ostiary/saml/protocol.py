@@ -88,8 +88,8 @@ class RequestedAuthnContext:
 
 @dataclass(frozen=True, slots=True)
 class AuthnRequest:
-    """SAML core 3.4.1. ``attribute_index`` names one of the requester's AttributeConsumingServices; ``target`` is our own extension: the URL
-    that the person wants to reach."""
+    """SAML core 3.4.1. ``attribute_index`` names one of the requester's AttributeConsumingServices; ``target`` is our own extension: the
+    URL that the person wants to reach."""
 
     id: str
     issuer: str

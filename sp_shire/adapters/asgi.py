@@ -4,6 +4,7 @@ The core is synchronous and runs in threads of its own, so that neither it nor t
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +15,7 @@ from ostiary.web.identity import PERSON_KEY
 from ostiary.x509.passed_on import certificates_in
 from sp_shire.adapters.doorkeeper import OSTIARY_KEY
 from sp_shire.adapters.exports import DECISION_KEY, OBJECT_KEYS, SESSION_KEY, forged_headers, headers_of
+from sp_shire.adapters.mounting import MOUNT_HEADERS, UNREADABLE, is_claimed
 from sp_shire.adapters.settings import HandOver
 from sp_shire.assembly import make_shire
 from sp_shire.messages import MAXIMUM_BODY, Passage, Reply, Request
@@ -30,6 +32,8 @@ ENVIRON_KEY: Final = "ostiary.environ"
 """Under this key of the scope stand the configured names and values, which a WSGI application finds in its environment."""
 
 THREADS: Final = 32
+LOOK_AGAIN: Final = 30.0
+"""Seconds after which it is looked whether the session with which a WebSocket began is still there."""
 # What a policy forbids (RFC 6455 7.4.1).
 _FORBIDDEN: Final = 1008
 
@@ -48,6 +52,10 @@ class CoreThreads:
     async def with_body(self, request: Request) -> Reply:
         """As `Shire.with_body`."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._shire.with_body, request)
+
+    async def goes_on(self, request: Request, passage: Passage) -> bool:
+        """As `Shire.goes_on`."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._shire.goes_on, request, passage)
 
 
 class ShireAsgiMiddleware:
@@ -112,7 +120,7 @@ class ShireAsgiMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As a GET that no login can answer. Browsers let any page open one with this site's cookies, so it has to say where it is from."""
-        request = request_of(scope, "GET")
+        request = _as_mounted(self._shire, scope, request_of(scope, "GET"))
         request = replace(request, headers={**request.headers, "sec-fetch-mode": "websocket"})
         allowed = (
             self._shire.settings.websockets == "by_rule"
@@ -124,16 +132,24 @@ class ShireAsgiMiddleware:
             await receive()
             await send({"type": "websocket.close", "code": _FORBIDDEN})
             return
-        remaining = None
+        clock = asyncio.get_running_loop().time
+        ends = math.inf
         if answer.ends is not None:
-            remaining = (answer.ends - self._shire.now()).total_seconds()
+            ends = clock() + (answer.ends - self._shire.now()).total_seconds()
+        connection = asyncio.ensure_future(self._app(self._passed(scope, answer), receive, send))
         try:
-            async with asyncio.timeout(remaining) as limit:
-                await self._app(self._passed(scope, answer), receive, send)
-        except TimeoutError:
-            if not limit.expired():
-                raise
+            while not connection.done() and (remaining := ends - clock()) > 0:
+                await asyncio.wait((connection,), timeout=min(LOOK_AGAIN, remaining))
+                if not connection.done() and not await self._core.goes_on(request, answer):
+                    break
+        finally:
+            if ended := not connection.done():
+                connection.cancel()
+                await asyncio.wait((connection,))
+        if ended:
             await send({"type": "websocket.close", "code": _FORBIDDEN})
+        else:
+            await connection
 
     def _passed(self, scope: Scope, answer: Passage) -> Scope:
         """What the application sees: no name of ours that somebody else put there."""
@@ -161,7 +177,7 @@ class ShireAsgiMiddleware:
 
 async def read_request(shire: Shire, scope: Scope, receive: Receive) -> Request | None:
     """An HTTP request as the core sees it, with the body of a POST to the handlers. None: the client went away."""
-    request = request_of(scope, scope["method"])
+    request = _as_mounted(shire, scope, request_of(scope, scope["method"]))
     if request.method != "POST" or not shire.is_handler(request.path):
         return request
     body = await _body_of(receive, MAXIMUM_BODY)
@@ -171,15 +187,26 @@ async def read_request(shire: Shire, scope: Scope, receive: Receive) -> Request 
 def request_of(scope: Scope, method: str) -> Request:
     """A request as the core sees it, without a body."""
     client = scope.get("client")
+    address = str(client[0]) if client else ""
     return Request(
         method=method,
         path=scope["path"] or "/",
         query=scope.get("query_string", b""),
         headers=_headers(scope["headers"]),
-        remote=client[0] if client else "",
+        remote=address,
         peer=_peer(scope),
-        connected_from=client[0] if client else "",
+        connected_from=address,
     )
+
+
+def _as_mounted(shire: Shire, scope: Scope, request: Request) -> Request:
+    """The same request; with a path that is refused where a client may have said where the application is mounted."""
+    mount = scope.get("root_path", "")
+    if mount:
+        said = (value for name, value in request.headers.items() if name.replace("_", "-") in MOUNT_HEADERS)
+        if is_claimed(mount, said, shire.addresses.base_path):
+            return replace(request, path=UNREADABLE)
+    return request
 
 
 def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -213,12 +240,6 @@ async def _body_of(receive: Receive, limit: int) -> bytes | None:
         if not event.get("more_body", False):
             break
     return b"".join(parts)[: limit + 1]
-
-
-def peer_address(scope: Scope) -> str:
-    """The address at the other end of the connection itself; empty where there is none."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
 
 
 async def lifespan(receive: Receive, send: Send) -> None:

@@ -9,7 +9,15 @@ from urllib.parse import quote
 from ostiary.attributes import Attributes, texts_of
 from ostiary.web.identity import PERSON_KEY, Person
 from sp_shire.adapters.doorkeeper import OSTIARY_KEY
-from sp_shire.header_names import folded_name
+from sp_shire.header_names import (
+    AUTHENTICATED_NAME,
+    CONTEXT_NAME,
+    ENDS_NAME,
+    IDLE_NAME,
+    ISSUER_NAME,
+    OWN_NAMES,
+    folded_name,
+)
 from sp_shire.sessions.records import Session
 from sp_shire.settings import ShireSettings
 
@@ -17,20 +25,12 @@ DECISION_KEY: Final = "ostiary.decision"
 SESSION_KEY: Final = "ostiary.session"
 OBJECT_KEYS: Final = (PERSON_KEY, DECISION_KEY, SESSION_KEY, OSTIARY_KEY)
 """Where objects stand, not texts."""
-# What the application is told besides attributes, under names of its own.
-ISSUER_NAME: Final = "OSTIARY_IDP"
-AUTHENTICATED_NAME: Final = "OSTIARY_AUTHENTICATED_AT"
-CONTEXT_NAME: Final = "OSTIARY_AUTHN_CONTEXT"
-# When her session ends at the latest, and when if nobody uses it any more; a certificate has neither.
-ENDS_NAME: Final = "OSTIARY_SESSION_ENDS"
-IDLE_NAME: Final = "OSTIARY_SESSION_IDLE_UNTIL"
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAXIMUM_HEADER: Final = 8000
 """Characters of a header's value; servers of applications take some 8 kB."""
 # What a header's value may hold as it is (RFC 9110 5.5), but for the sign of escapes; and at neither end a space, which readers take away.
 _PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _PLAIN_VALUE: Final = re.compile(r"[!-$&-~](?:[ -$&-~]*[!-$&-~])?")
-_OWN: Final = (ISSUER_NAME, AUTHENTICATED_NAME, CONTEXT_NAME, ENDS_NAME, IDLE_NAME, "REMOTE_USER", "AUTH_TYPE")
 
 
 def exports_of(settings: ShireSettings, person: Person, session: Session | None = None) -> Mapping[str, str]:
@@ -61,7 +61,7 @@ def exports_of(settings: ShireSettings, person: Person, session: Session | None 
 
 def exported_names(settings: ShireSettings) -> tuple[str, ...]:
     """Every name that `exports_of` may set."""
-    return (*_OWN, *settings.environ.values())
+    return (*OWN_NAMES, *settings.environ.values())
 
 
 @lru_cache(maxsize=256)

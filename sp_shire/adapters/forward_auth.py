@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
 from ostiary.errors import Denied, Missing, Refusal
-from sp_shire.adapters.asgi import CoreThreads, Receive, Scope, Send, lifespan, peer_address, read_request, send_reply
+from sp_shire.adapters.asgi import CoreThreads, Receive, Scope, Send, lifespan, read_request, send_reply
 from sp_shire.adapters.exports import exported_names, header_name, headers_of
 from sp_shire.assembly import make_shire
 from sp_shire.header_names import folded_name
@@ -65,10 +65,9 @@ class ForwardAuth:
         if request is None:
             return
         answer: Reply | Passage
-        if self._asker is not None and not self._asker.trusts(peer_address(scope), request.headers):
-            problem = Denied(
-                "sp.unknown_front_end", expected="the web server of this resource", found=peer_address(scope)
-            )
+        if self._asker is not None and not self._asker.trusts(request.connected_from, request.headers):
+            expected = "the web server of this resource"
+            problem = Denied("sp.unknown_front_end", expected=expected, found=request.connected_from)
             answer = self._shire.refuse(request, problem)
         elif self._shire.is_handler(request.path):
             answer = await self._core.handle(request)

@@ -44,6 +44,7 @@ class Tokens:
         """Raises `ModuleNotFoundError` without python-jose (the extra ``jwt``), at the start and not with the first person."""
         import_module("jose")
         self._issuer = settings.entity_id
+        self._application = settings.application
         self._wanted = wanted
         self._names = wanted.attributes if wanted.attributes is not None else tuple(settings.environ)
         self._log = log
@@ -90,6 +91,9 @@ class Tokens:
             "auth_time": int(person.authenticated_at.timestamp()),
             "idp": person.issuer,
         }
+        if self._application:
+            # Under one entityID, all else would be that of a domain to which others are let in.
+            claims["application"] = self._application
         if person.authn_context is not None:
             claims["acr"] = person.authn_context
         held = {name: texts for name in self._names if (texts := texts_of(person.attributes, name))}

@@ -11,6 +11,7 @@ from ostiary.web.connection import PEER_CHAIN
 from ostiary.web.identity import PERSON_KEY
 from sp_shire.adapters.doorkeeper import OSTIARY_KEY
 from sp_shire.adapters.exports import DECISION_KEY, SESSION_KEY, Cleaning, headers_of
+from sp_shire.adapters.mounting import MOUNT_HEADERS, UNREADABLE, is_claimed
 from sp_shire.assembly import make_shire
 from sp_shire.header_names import folded_name
 from sp_shire.messages import MAXIMUM_BODY, Reply, Request
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
+_MOUNT_KEYS: Final = tuple(f"HTTP_{folded_name(name)}" for name in MOUNT_HEADERS)
 _CONTENT: Final = (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length"))
 
 
@@ -65,7 +67,10 @@ class ShireMiddleware:
         return self._app(environ, start_response)
 
     def _request(self, environ: "WSGIEnvironment") -> Request:
-        path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
+        mount = environ.get("SCRIPT_NAME", "")
+        path = _text(mount + environ.get("PATH_INFO", ""))
+        if mount and is_claimed(mount, (environ.get(key, "") for key in _MOUNT_KEYS), self._shire.addresses.base_path):
+            path = UNREADABLE
         method = environ.get("REQUEST_METHOD", "GET")
         ours = self._shire.is_handler(path)
         return Request(
@@ -92,7 +97,7 @@ def _text(path: str) -> str:
     try:
         return path.encode("latin-1").decode("utf-8")
     except UnicodeError:
-        return "\x00"
+        return UNREADABLE
 
 
 def _headers(environ: "WSGIEnvironment") -> dict[str, str]:

@@ -22,6 +22,7 @@ from ostiary.x509.clients import verify_client
 from ostiary.x509.proxy import find_attribute_certificates
 from ostiary.x509.verify import SKEW, VerifiedAttributeCertificate, attributes_of, verify_attribute_certificate
 from sp_shire.certificates.grid import Grid
+from sp_shire.sessions.records import Withheld
 
 SUBJECT: Final = "certificateSubject"
 """The end entity's name as RFC 4514 writes it: the attribute that policies and rules should use."""
@@ -43,7 +44,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """A verified visitor. ``attributes`` are what the acceptance policy let through, ``withheld`` what it threw out (name, value, reason);
+    """A verified visitor. ``attributes`` are what the acceptance policy let through, ``withheld`` what it threw out;
     ``unread_vos`` those whose attribute certificates do not count here.
 
     ``authenticated_at``: when she last proved who she is. ``until`` (exclusive) is when some certificate or CRL that this rests on ends.
@@ -51,7 +52,7 @@ class Believed:
 
     names: CertificateNames
     attributes: Attributes
-    withheld: tuple[tuple[str, str, str], ...]
+    withheld: Withheld
     unread_vos: tuple[str, ...]
     proxies: int
     authenticated_at: datetime

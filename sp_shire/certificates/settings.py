@@ -2,20 +2,15 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from ostiary.config import FileFromHere, PathFromHere, Settings, TrustedPeerSettings, WrongSetting
 
 _HEADER = r"^[A-Za-z][A-Za-z0-9-]{0,63}$"
 
 
-def _not_taken(value: str) -> str:
-    if value.lower() in ("authorization", "cookie", "host"):
-        raise WrongSetting("config.header", expected="a header of its own, such as ClientCert", found=value)
-    return value
-
-
-_CertificateHeader = Annotated[str, Field(pattern=_HEADER), AfterValidator(_not_taken)]
+# That it is nobody else's, the settings of the resource look at, which know all names.
+_CertificateHeader = Annotated[str, Field(pattern=_HEADER)]
 
 
 class FrontEndSettings(TrustedPeerSettings):

@@ -156,7 +156,7 @@ class SigningIn:
             return leave(self._replies, request, leaving, snapshot, now)
         path, _, query = target.partition("?")
         wanted = replace(request, method="GET", path=unquote(path), query=query.encode(), body=b"")
-        wishes = step_up(self._decide(wanted, visitor, snapshot, now))
+        wishes = step_up(self._decide(wanted, visitor, snapshot, now), self._settings.login)
         if wishes is None or visitor.session is None:
             # By now she may enter, or no login would help her: the page itself says which.
             return self._to(target, status=303)

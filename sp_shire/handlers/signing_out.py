@@ -6,12 +6,12 @@ from typing import Final
 from urllib.parse import urlencode
 
 from ostiary.errors import Refusal
-from ostiary.saml.bindings import decode_soap
+from ostiary.saml.xml import Element
 from ostiary.storage.stores import SessionStore
 from ostiary.web.forms import one, optional, parse_query
 from ostiary.web.log import Log
 from sp_shire.addresses import Addresses
-from sp_shire.handlers.routes import Routes, own_form, soap_only
+from sp_shire.handlers.routes import Routes, over_soap, own_form
 from sp_shire.login.answers import TICKET_TIME
 from sp_shire.logout.flow import Answered, Asked, LogoutFlow
 from sp_shire.messages import Reply, Request
@@ -42,7 +42,7 @@ class SigningOut:
             "logout": {"GET": self._ask, "POST": self._logout},
             "slo/redirect": {"GET": self._message},
             "slo/post": {"POST": self._message},
-            "slo/soap": {"POST": self._over_soap},
+            "slo/soap": {"POST": over_soap(replies, self._by_back_channel)},
             "signed-out": {"GET": self._signed_out},
         }
 
@@ -86,16 +86,11 @@ class SigningOut:
             return self._replies.signed_out(request, "by_home", home)
         return self._replies.departure(request, done.answer, home)
 
-    def _over_soap(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
-        """The back channel of single logout: the home organisation itself asks."""
-        soap_only(request)
-        try:
-            message = decode_soap(request.body)
-        except Refusal as problem:
-            return self._replies.soap_fault(request, problem)
+    def _by_back_channel(self, message: Element, snapshot: Snapshot, now: datetime) -> bytes:
+        """The home organisation itself asks."""
         done, answer = self._logouts.by_soap(message, snapshot.registry, snapshot.keys, now)
         self._note_ended(done)
-        return self._replies.soap(answer)
+        return answer
 
     def _note_ended(self, done: Asked) -> None:
         self._log.info("sessions_ended_by_home", idp=done.issuer, sessions=done.ended)

@@ -26,16 +26,17 @@ from ostiary.storage.stores import ReplayStore, SessionStore
 from ostiary.web.forms import FormLimits, one, optional, parse_form
 from sp_shire.addresses import Addresses
 from sp_shire.login.asking import Redirect, pending_key
-from sp_shire.login.finishing import answer_key, done_key, held_key, unknown_request
+from sp_shire.login.finishing import answer_key, done_key, held_key, unknown_request, unsolicited
+from sp_shire.login.homes import home_called
 from sp_shire.login.pending import PendingTable
 from sp_shire.login.records import load_pending
-from sp_shire.messages import Request
+from sp_shire.messages import MAXIMUM_BODY, Request
 from sp_shire.sessions.bounds import check_bounds
 from sp_shire.sessions.records import Login, dump_login
 from sp_shire.settings import ShireSettings
 
 TICKET_TIME: Final = timedelta(minutes=2)
-FORM: Final = FormLimits(total=512 * 1024, fields=16)
+FORM: Final = FormLimits(total=MAXIMUM_BODY, fields=16)
 _NO_CONTEXT: Final = names.NO_AUTHN_CONTEXT.rpartition(":")[2]
 _NO_PASSIVE: Final = names.NO_PASSIVE.rpartition(":")[2]
 _CAME_TWICE: Final = frozenset({"saml.replayed", "saml.too_old", "saml.expired", "sp.unknown_request"})
@@ -96,9 +97,7 @@ class Answers:
         it knows of the request."""
         # What one home organisation signs proves nothing about another one's people, whoever the Response says that it is from.
         issuer = received.sender or response_issuer(received.element)
-        role = registry.idp(issuer, now)
-        if role is None:
-            raise Refusal("sp.unknown_idp", expected="a home organisation that this resource knows", found=issuer)
+        role = home_called(issuer, registry, now)
         cbc = issuer in self._settings.allow_aes_cbc_from_legacy_partners
         decryption = Decryption(self._settings.entity_id, keys.decrypting, allow_cbc_for_this_partner=cbc)
         accepted = accept_response(
@@ -161,9 +160,7 @@ class Answers:
     def _check_asked(self, request_id: str | None, issuer: str, now: datetime) -> None:
         if request_id is None:
             if issuer not in self._settings.allow_unsolicited_from:
-                raise Refusal(
-                    "sp.unsolicited", expected="an answer to a request of ours", found=f"unsolicited from {issuer}"
-                )
+                raise unsolicited(issuer)
         elif self._logins.get(pending_key(request_id), now) is None:
             raise unknown_request(request_id)
 

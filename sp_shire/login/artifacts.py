@@ -1,6 +1,7 @@
 """AuthnRequests that wait at this resource until the home organisation fetches them by their artifact (SAML bindings 3.6). Writes no
 page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,10 +19,14 @@ from ostiary.saml.xml import Element, qname
 from ostiary.storage.artifacts import WaitingMessages
 from ostiary.storage.stores import SessionStore
 from sp_shire.addresses import Addresses
+from sp_shire.login.homes import home_called
+from sp_shire.login.pending import PendingTable
 from sp_shire.settings import ShireSettings
 
 ENDPOINT_INDEX: Final = 0
 WAITS: Final = timedelta(minutes=2)
+WAITING_AT_MOST: Final = 4 * 1024 * 1024
+"""Octets of the requests that wait, of those that began at this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +38,43 @@ class Resolved:
     answer: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The store as somebody at the address ``remote`` fills it."""
+
+    table: PendingTable
+    remote: str
+
+    def put(self, key: str, value: bytes, *, expires: datetime, now: datetime) -> None:
+        self.table.put(key, value, remote=self.remote, now=now)
+
+    def get(self, key: str, now: datetime) -> bytes | None:
+        return self.table.get(key, now)
+
+    def get_many(self, keys: Sequence[str], now: datetime) -> list[bytes | None]:
+        return [self.table.get(key, now) for key in keys]
+
+    def take(self, key: str, now: datetime) -> bytes | None:
+        return self.table.take(key, now)
+
+
 class ArtifactIssuer:
     """``store`` keeps what any stranger can make, and is common to all parts of the resource that have its entityID."""
 
     def __init__(self, settings: ShireSettings, store: SessionStore) -> None:
         self._entity_id = settings.entity_id
         self._location = Addresses(settings.published_as).handler("artifact")
-        self._waiting = WaitingMessages(store, settings.entity_id, kind="sp", waits=WAITS, endpoint=ENDPOINT_INDEX)
+        self._table = PendingTable(store, lifetime=WAITS, capacity=WAITING_AT_MOST)
         self._timing = Timing(skew=settings.clock_skew)
 
-    def issue(self, message: Element, recipient: str, now: datetime) -> str:
-        """The artifact that stands for ``message``, to be sent as ``SAMLart``. The home organisation ``recipient`` (entityID) alone can
-        fetch it, once, for `WAITS`. Raises `Unavailable`."""
-        return str(self._waiting.issue(message, recipient, now))
+    def issue(self, message: Element, recipient: str, now: datetime, *, remote: str = "") -> str:
+        """The artifact that stands for ``message``, to be sent as ``SAMLart``, for somebody at the address ``remote``. The home
+        organisation ``recipient`` (entityID) alone can fetch it, once, for `WAITS`. Raises `Unavailable`."""
+        return str(self._waiting(remote).issue(message, recipient, now))
+
+    def _waiting(self, remote: str = "") -> WaitingMessages:
+        held = _Held(self._table, remote)
+        return WaitingMessages(held, self._entity_id, kind="sp", waits=WAITS, endpoint=ENDPOINT_INDEX)
 
     def resolve(self, message: Element, registry: Registry, keys: KeyRing, now: datetime) -> Resolved:
         """Answers an ArtifactResolve, ``message`` out of its envelope, which that home organisation signed. For an artifact that is not
@@ -56,15 +85,12 @@ class ArtifactIssuer:
         if message.tag != qname(names.SAMLP, "ArtifactResolve"):
             raise Refusal("saml.other_message", expected="samlp:ArtifactResolve", found=str(message.tag)[:200])
         issuer = claimed_issuer(message) or ""
-        role = registry.idp(issuer, now)
-        if role is None:
-            expected = "a home organisation that this resource knows"
-            raise Refusal("sp.unknown_idp", expected=expected, found=issuer[:300])
+        role = home_called(issuer, registry, now)
         resolve = ArtifactResolve.from_proof(verify_element(message, role.signing_keys()))
         artifact = check_artifact_resolve(
             resolve, issuer=issuer, entity_id=self._entity_id, location=self._location, now=now, timing=self._timing
         )
-        carried = self._waiting.take(artifact, issuer, now)
+        carried = self._waiting().take(artifact, issuer, now)
         answer = ArtifactResponse(new_id(), self._entity_id, now, resolve.id).to_xml(carried)
         sign(answer, keys.signer)
         return Resolved(issuer, carried is not None, encode_soap(answer))

@@ -14,18 +14,20 @@ from ostiary.errors import Refusal
 from ostiary.federation.model import Endpoint, IdpRole, endpoint_by_binding
 from ostiary.saml import names
 from ostiary.saml.artifact import encode_artifact, parse_artifact
-from ostiary.saml.protocol import AuthnRequest, new_id
+from ostiary.saml.protocol import AuthnRequest
 from ostiary.saml.signature import sign
 from ostiary.web.forms import optional, parse_query
 from sp_shire.addresses import Addresses
 from sp_shire.departures import Departure, departure_by
 from sp_shire.login.artifacts import ArtifactIssuer
+from sp_shire.login.authn_request import authn_request
 from sp_shire.login.browser_mark import BrowserMark
 from sp_shire.login.consumers import browser_consumer
+from sp_shire.login.homes import home_called
 from sp_shire.login.pending import PendingTable
 from sp_shire.login.records import Intent, PendingLogin, dump_intent, dump_pending, load_intent
 from sp_shire.login.settings import RequestBinding
-from sp_shire.login.targets import Targets, told
+from sp_shire.login.targets import Targets
 from sp_shire.login.wishes import MAXIMUM_ENTITY_ID, Wishes, with_demands
 from sp_shire.messages import Request
 from sp_shire.settings import ShireSettings
@@ -120,10 +122,7 @@ class Asking:
         raise Refusal("sp.nothing_chosen", expected="entityID", found="none")
 
     def _onward(self, request: Request, intent: Intent, snapshot: Snapshot, now: datetime) -> Leaving:
-        only, chosen = self._settings.identity_provider, intent.wishes.identity_provider
-        if only is not None and chosen not in (None, only):
-            raise Refusal("sp.unknown_idp", expected=only, found=chosen)
-        identity_provider = chosen or only
+        identity_provider = intent.wishes.identity_provider or self._settings.identity_provider
         if identity_provider is not None:
             return self._ask(request, intent, identity_provider, snapshot, now)
         number = secrets.token_urlsafe(16)
@@ -144,37 +143,31 @@ class Asking:
         self, request: Request, intent: Intent, identity_provider: str, snapshot: Snapshot, now: datetime
     ) -> Leaving:
         """An AuthnRequest, remembered for this browser."""
-        role = snapshot.registry.idp(identity_provider, now)
-        if role is None:
-            raise Refusal(
-                "sp.unknown_idp", expected="a home organisation that this resource knows", found=identity_provider
-            )
+        only = self._settings.identity_provider
+        if only not in (None, identity_provider):
+            # Whichever way she came, back from a discovery that is not used any more too.
+            raise Refusal("sp.unknown_idp", expected=only, found=identity_provider)
+        role = home_called(identity_provider, snapshot.registry, now)
         endpoint = endpoint_for(role, identity_provider, self._settings.login.request_binding)
-        wishes, page = intent.wishes, told(intent.target)
-        consumer = browser_consumer(self._settings)
-        message = AuthnRequest(
-            id=new_id(),
-            issuer=self._settings.entity_id,
-            issue_instant=now,
+        message = authn_request(
+            self._settings,
+            self._addresses,
+            browser_consumer(self._settings),
+            intent.target,
+            intent.wishes,
             destination=endpoint.location,
-            acs_url=self._addresses.handler(consumer.handler),
-            protocol_binding=consumer.binding,
-            nameid_format=names.TRANSIENT,
-            force_authn=wishes.force,
-            is_passive=wishes.passive,
-            requested_context=wishes.requested_context,
-            target=self._addresses.origin + page if page is not None else None,
-            attribute_index=self._settings.attribute_index,
+            now=now,
         )
         browser, cookies = self._mark.of(request)
         digest = self._mark.digest(browser)
-        pending = PendingLogin(identity_provider, intent, digest, now if wishes.force else None)
+        pending = PendingLogin(identity_provider, intent, digest, now if intent.wishes.force else None)
         self._logins.put(pending_key(message.id), dump_pending(pending), remote=request.remote, now=now)
-        way = self._departure(message, endpoint, role, identity_provider, snapshot, now)
+        way = self._departure(request, message, endpoint, role, identity_provider, snapshot, now)
         return Leaving(way, cookies, identity_provider)
 
     def _departure(
         self,
+        request: Request,
         message: AuthnRequest,
         endpoint: Endpoint,
         role: IdpRole,
@@ -189,7 +182,7 @@ class Asking:
             return departure_by(endpoint.binding, endpoint.location, "SAMLRequest", element, None, signer)
         if signer is not None:
             sign(element, signer)
-        artifact = self._artifacts.issue(element, identity_provider, now)
+        artifact = self._artifacts.issue(element, identity_provider, now, remote=request.remote)
         return Departure(encode_artifact(endpoint.location, parse_artifact(artifact)))
 
 

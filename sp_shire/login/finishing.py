@@ -178,5 +178,10 @@ def unknown_request(request_id: str) -> Refusal:
     return Refusal("sp.unknown_request", expected="an answer to a request of ours", found=request_id[:300])
 
 
+def unsolicited(issuer: str) -> Refusal:
+    """The refusal of an answer that this home organisation sent without having been asked."""
+    return Refusal("sp.unsolicited", expected="an answer to a request of ours", found=f"unsolicited from {issuer}")
+
+
 def _used_ticket() -> Refusal:
     return Refusal("sp.ticket", expected="a ticket that was just issued", found="an unknown or used one")

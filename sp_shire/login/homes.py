@@ -1,10 +1,12 @@
-"""The home organisations that the registry of the moment offers: the directory to search in, and the feed. Decides nothing."""
+"""The home organisations that the registry of the moment knows: one by its name, the directory to search in, and the feed."""
 
 from datetime import datetime
 from threading import Lock
 
+from ostiary.errors import Refusal
 from ostiary.federation.directory import Directory
 from ostiary.federation.discovery_feed import Feed
+from ostiary.federation.model import IdpRole
 from ostiary.federation.registry import Registry
 
 
@@ -23,3 +25,12 @@ class Homes:
                 directory = Directory(registry, now)
                 made = self._made = (directory, Feed(directory))
             return made
+
+
+def home_called(entity_id: str, registry: Registry, now: datetime) -> IdpRole:
+    """What metadata says of this home organisation. Raises `Refusal` (``sp.unknown_idp``)."""
+    role = registry.idp(entity_id, now)
+    if role is None:
+        expected = "a home organisation that this resource knows"
+        raise Refusal("sp.unknown_idp", expected=expected, found=entity_id[:300])
+    return role

@@ -61,7 +61,7 @@ class KeptForms:
         """Whether its body may be read to keep it: a form, of a size that it states."""
         length = request.headers.get("content-length", "")
         stated = length.isascii() and length.isdecimal() and len(length) <= 12
-        return stated and 0 < int(length) <= self.largest and _media_type(request) in (FORM_TYPE, MULTIPART)
+        return stated and 0 < int(length) <= self.largest and request.media_type in (FORM_TYPE, MULTIPART)
 
     def keep(self, request: Request, target: str, now: datetime) -> str | None:
         """Its number; the browser has its mark already. None for one that can't be kept: files, broken encodings."""
@@ -88,7 +88,7 @@ class KeptForms:
         # Of a body that broke off nothing is kept.
         if str(len(request.body)) != request.headers.get("content-length", "").lstrip("0") or not self.fits(request):
             return None
-        if _media_type(request) == MULTIPART:
+        if request.media_type == MULTIPART:
             parts = read_multipart(request.headers.get("content-type", ""), request.body)
             return KeptForm(target, parts, True) if parts is not None else None
         try:
@@ -130,10 +130,6 @@ def _read_part(part: bytes) -> tuple[str, str] | None:
         return None if written[3] or value else ("", "")
     name = written[1].replace("%0D", "\r").replace("%0A", "\n").replace("%22", '"')
     return (name, value) if name else None
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _key(number: str) -> str:

@@ -17,16 +17,15 @@ from ostiary.federation.model import endpoint_by_binding
 from ostiary.federation.registry import Registry
 from ostiary.saml import names
 from ostiary.saml.ecp import PAOS_TYPE, PaosRequest, decode_paos_response, encode_paos_request, speaks_paos
-from ostiary.saml.message import new_id
-from ostiary.saml.protocol import AuthnRequest
 from ostiary.saml.signature import sign
 from ostiary.saml.validate import Timing
 from sp_shire.addresses import Addresses
 from sp_shire.login.answers import Answers, Received
+from sp_shire.login.authn_request import authn_request
 from sp_shire.login.consumers import CONSUMERS
-from sp_shire.login.finishing import check_anew, unknown_request
+from sp_shire.login.finishing import check_anew, unknown_request, unsolicited
+from sp_shire.login.homes import home_called
 from sp_shire.login.pending import PendingTable
-from sp_shire.login.targets import told
 from sp_shire.login.wishes import Wishes, check_context, with_demands
 from sp_shire.messages import Request
 from sp_shire.sessions.records import Login
@@ -70,20 +69,11 @@ class Programs:
     def ask(self, request: Request, target: str, registry: Registry, keys: KeyRing, now: datetime) -> bytes:
         """The envelope with an AuthnRequest for the program to take to its home organisation (profiles 4.2.4.1)."""
         only = self._settings.identity_provider
-        consumer = self._addresses.handler(CONSUMERS["paos"].handler)
-        demanded, page = with_demands(Wishes(), self._settings.login), told(target)
-        message = AuthnRequest(
-            id=new_id(),
-            issuer=self._settings.entity_id,
-            issue_instant=now,
-            destination=_endpoint(only, registry, now) if only is not None else None,
-            acs_url=consumer,
-            protocol_binding=names.PAOS,
-            nameid_format=names.TRANSIENT,
-            force_authn=demanded.force,
-            requested_context=demanded.requested_context,
-            target=self._addresses.origin + page if page is not None else None,
-            attribute_index=self._settings.attribute_index,
+        consumer = CONSUMERS["paos"]
+        demanded = with_demands(Wishes(), self._settings.login)
+        destination = _endpoint(only, registry, now) if only is not None else None
+        message = authn_request(
+            self._settings, self._addresses, consumer, target, demanded, destination=destination, now=now
         )
         token = secrets.token_urlsafe(32)
         waiting = json.dumps([target, _digest(token), now.isoformat() if demanded.force else None]).encode()
@@ -94,7 +84,7 @@ class Programs:
         return encode_paos_request(
             PaosRequest(
                 element,
-                consumer,
+                self._addresses.handler(consumer.handler),
                 relay_state=token,
                 issuer=self._settings.entity_id,
                 provider_name=self._settings.display.name,
@@ -128,9 +118,8 @@ class Programs:
 
     def _check_program(self, request: Request) -> None:
         """A page of another site can't make a browser send this type without asking here first, and is never allowed to."""
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != PAOS_TYPE:
-            raise Refusal("sp.paos_content_type", expected=PAOS_TYPE, found=media_type[:100] or "none")
+        if request.media_type != PAOS_TYPE:
+            raise Refusal("sp.paos_content_type", expected=PAOS_TYPE, found=request.media_type[:100] or "none")
         origin = request.headers.get("origin")
         if origin not in (None, self._addresses.origin) or "sec-fetch-site" in request.headers:
             raise Refusal("sp.paos_elsewhere", expected="a program", found=f"a browser, from {origin}"[:300])
@@ -139,9 +128,7 @@ class Programs:
         self, request_id: str | None, issuer: str, token: str | None, now: datetime
     ) -> tuple[str, _Waiting]:
         if request_id is None:
-            raise Refusal(
-                "sp.unsolicited", expected="an answer to a request of ours", found=f"unsolicited from {issuer}"
-            )
+            raise unsolicited(issuer)
         only = self._settings.identity_provider
         if only not in (None, issuer):
             raise Refusal("saml.issuer", expected=only, found=issuer)
@@ -160,11 +147,7 @@ class Programs:
 
 def _endpoint(identity_provider: str, registry: Registry, now: datetime) -> str:
     """Where that home organisation takes requests from programs."""
-    role = registry.idp(identity_provider, now)
-    if role is None:
-        expected = "a home organisation that this resource knows"
-        raise Refusal("sp.unknown_idp", expected=expected, found=identity_provider)
-    endpoint = endpoint_by_binding(role.single_sign_on, names.SOAP)
+    endpoint = endpoint_by_binding(home_called(identity_provider, registry, now).single_sign_on, names.SOAP)
     if endpoint is None:
         expected = "a SingleSignOnService with SOAP"
         raise Refusal("sp.idp_without_programs", expected=expected, found=identity_provider)

@@ -69,12 +69,19 @@ def with_demands(wishes: Wishes, demanded: LoginSettings) -> Wishes:
     return replace(wishes, force=force, authn_contexts=demanded.authn_contexts, comparison=demanded.comparison)
 
 
+def taken(contexts: tuple[str, ...], demanded: LoginSettings) -> tuple[str, ...]:
+    """Those of the classes that the settings would take."""
+    if not demanded.authn_contexts:
+        return contexts
+    required = RequestedAuthnContext(demanded.authn_contexts, demanded.comparison)
+    return tuple(one for one in contexts if answers(one, required))
+
+
 def check_not_weaker(wishes: Wishes, demanded: LoginSettings) -> None:
     """A stranger's link asks for nothing that the settings would not take. Raises `Refusal` (``sp.weaker_wish``)."""
     if not wishes.authn_contexts or not demanded.authn_contexts:
         return
-    required = RequestedAuthnContext(demanded.authn_contexts, demanded.comparison)
-    if wishes.comparison != "exact" or not all(answers(one, required) for one in wishes.authn_contexts):
+    if wishes.comparison != "exact" or taken(wishes.authn_contexts, demanded) != wishes.authn_contexts:
         raise Refusal(
             "sp.weaker_wish",
             expected=f"{demanded.comparison} {' '.join(demanded.authn_contexts)}",

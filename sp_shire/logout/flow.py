@@ -15,13 +15,7 @@ from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Endpoint, IdpRole
 from ostiary.federation.registry import Registry
 from ostiary.saml import names
-from ostiary.saml.bindings import (
-    ReceivedMessage,
-    decode_post,
-    decode_redirect,
-    encode_soap,
-    prove,
-)
+from ostiary.saml.bindings import ReceivedMessage, decode_post, decode_redirect, encode_soap, prove
 from ostiary.saml.decryption import Decryption, decrypt_name_id
 from ostiary.saml.logout import LogoutRequest, LogoutResponse, check_logout_request, check_logout_response
 from ostiary.saml.message import claimed_issuer, new_id
@@ -29,10 +23,11 @@ from ostiary.saml.signature import sign
 from ostiary.saml.validate import Timing
 from ostiary.saml.xml import Element
 from ostiary.storage.stores import ReplayStore, SessionStore
-from ostiary.web.forms import FormLimits, one, optional, parse_form, parse_query
+from ostiary.web.forms import one, optional, parse_form, parse_query
 from sp_shire.addresses import Addresses
 from sp_shire.departures import Departure, departure_by
-from sp_shire.login.answers import TICKET_TIME
+from sp_shire.login.answers import FORM, TICKET_TIME
+from sp_shire.login.homes import home_called
 from sp_shire.messages import Request
 from sp_shire.metadata import LOGOUT_ENDPOINTS
 from sp_shire.sessions.keeper import SessionKeeper
@@ -41,7 +36,6 @@ from sp_shire.settings import ShireSettings
 
 LOGOUT_TIME: Final = timedelta(minutes=30)
 _REQUEST_LIFETIME: Final = timedelta(minutes=5)
-_FORM: Final = FormLimits(total=512 * 1024, fields=16)
 _FRONT: Final = (names.HTTP_REDIRECT, names.HTTP_POST)
 
 Outcome = Literal["everywhere", "partly", "refused"]
@@ -67,7 +61,8 @@ class Answered:
 
 
 class LogoutFlow:
-    """Logouts of one resource. ``siblings`` hold the sessions of its other application domains under the same entityID. ``pending`` keeps the LogoutRequests that it has sent; ``replay`` those that it has obeyed."""
+    """Logouts of one resource. ``siblings`` hold the sessions of its other application domains under the same entityID. ``pending`` keeps
+    the LogoutRequests that it has sent; ``replay`` those that it has obeyed."""
 
     def __init__(
         self,
@@ -119,12 +114,12 @@ class LogoutFlow:
 
     def by_post(self, request: Request, registry: Registry, keys: KeyRing, now: datetime) -> Asked | Answered:
         """HTTP-POST (SAML bindings 3.5). Reads no cookie."""
-        form = parse_form(request.headers.get("content-type"), request.body, _FORM)
-        relay_state = optional(form, "RelayState", max_length=_FORM.total)
+        form = parse_form(request.headers.get("content-type"), request.body, FORM)
+        relay_state = optional(form, "RelayState", max_length=FORM.total)
         if "SAMLResponse" in form:
-            value = one(form, "SAMLResponse", max_length=_FORM.total)
+            value = one(form, "SAMLResponse", max_length=FORM.total)
             return self._answered(decode_post(value, relay_state), registry, now)
-        value = one(form, "SAMLRequest", max_length=_FORM.total)
+        value = one(form, "SAMLRequest", max_length=FORM.total)
         return self._asked(decode_post(value, relay_state), registry, keys, now)
 
     def by_soap(self, message: Element, registry: Registry, keys: KeyRing, now: datetime) -> tuple[Asked, bytes]:
@@ -218,10 +213,7 @@ def _known_issuer(element: Element, registry: Registry, now: datetime) -> tuple[
     issuer = claimed_issuer(element)
     if not issuer:
         raise Refusal("saml.issuer_missing", expected="an Issuer", found="none")
-    role = registry.idp(issuer, now)
-    if role is None:
-        raise Refusal("sp.unknown_idp", expected="a home organisation that this resource knows", found=issuer[:300])
-    return issuer, role
+    return issuer, home_called(issuer, registry, now)
 
 
 def _front_endpoint(role: IdpRole, prefer: str = names.HTTP_REDIRECT) -> Endpoint | None:

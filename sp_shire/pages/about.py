@@ -11,9 +11,7 @@ from ostiary.federation.model import Contact
 from ostiary.federation.registry import Registry
 from ostiary.web.identity import Person
 from sp_shire.pages.page import Page
-
-Withheld = tuple[tuple[str, str, str], ...]
-"""What the acceptance policy threw out: name, value, reason."""
+from sp_shire.sessions.records import Withheld
 
 # SAML metadata 2.3.2.2. Others, such as those for incidents, are not for people who want in.
 _HELPFUL: Final = ("support", "technical", "administrative")

@@ -1,11 +1,14 @@
 """The page for somebody who is signed in and not let in: which rule, what it asks for, what we know, whom to ask. Decides nothing."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from ostiary.federation.error_url import ErrorCode, Happening
 from ostiary.federation.registry import Registry
 from ostiary.policy.access import Check, Decision, Reason
+from ostiary.saml import names
 from ostiary.web.log import reference
 from sp_shire.login.step_up import step_up
 from sp_shire.messages import Reply, Request
@@ -59,7 +62,7 @@ class Denied:
             "sp_denied.html",
             leads_away=True,
             switch=self._page.addresses.handler("switch"),
-            again=self._page.addresses.handler("again") if _login_helps(visitor, decision) else "",
+            again=self._again(visitor, decision),
             target=target,
             because=reason.because,
             reason=reason.code.removeprefix("access."),
@@ -74,6 +77,12 @@ class Denied:
             at=now,
             **about(self._page, visitor.person, visitor.withheld, registry, now),
         )
+
+    def _again(self, visitor: Visitor, decision: Decision) -> str:
+        """Where a login begins that would help; empty where none does: whoever came with a certificate has no home organisation that could
+        ask anew."""
+        helps = visitor.session is not None and step_up(decision, self._page.settings.login) is not None
+        return self._page.addresses.handler("again") if helps else ""
 
     def _needed(
         self, request: Request, check: Check, visitor: Visitor, registry: Registry, now: datetime
@@ -92,12 +101,19 @@ class Denied:
         elif check.kind == "weekday":
             expected = ", ".join(self._weekday(request, day) for day in check.expected.split(" | "))
             found = tuple(self._weekday(request, day) for day in check.found)
+        elif check.kind == "date":
+            expected = self._dates(request, check.expected)
+        elif check.kind == "authn_context":
+            expected = ", ".join(self._way_of_signing_in(request, one) for one in check.expected.split(" | "))
+            found = tuple(self._way_of_signing_in(request, one) for one in check.found)
         return {
             "kind": check.kind,
             "name": check.name,
             "from_attribute": from_attribute,
             "can_be_told": check.kind not in _CIRCUMSTANCES,
             "expected": expected,
+            "as_written": expected_in_words(check.expected),
+            "in_words": check.kind in _SAID_IN_WORDS,
             "found": found if told == "values" or not from_attribute else (),
             "count": len(check.found),
             "told": told,
@@ -107,6 +123,15 @@ class Denied:
 
     def _weekday(self, request: Request, day: str) -> str:
         return self._page.text(request, f"sp.weekday.{day}")
+
+    def _dates(self, request: Request, span: str) -> str:
+        first, _, end = span.partition("/")
+        part = "both" if first and end else "from" if first else "until"
+        return self._page.text(request, f"sp.dates.{part}", first=first, end=end)
+
+    def _way_of_signing_in(self, request: Request, context_class: str) -> str:
+        known = _WAYS_OF_SIGNING_IN.get(context_class)
+        return context_class if known is None else self._page.text(request, f"sp.signed_in_by.{known}")
 
     def _error_page(self, reason: Reason, visitor: Visitor, registry: Registry, number: str, now: datetime) -> str:
         """Where her home organisation explains what it can do about it; empty where it can do nothing, or has no such page."""
@@ -125,11 +150,17 @@ FROM_ATTRIBUTES: Final = frozenset({"attribute", "fqan"})
 """Kinds of checks that look at what was told about a person."""
 
 _CIRCUMSTANCES: Final = frozenset({"issuer", "time", "weekday", "date", "network"})
-
-
-def _login_helps(visitor: Visitor, decision: Decision) -> bool:
-    """Whoever came with a certificate has no home organisation that could ask anew."""
-    return visitor.session is not None and step_up(decision) is not None
+_SAID_IN_WORDS: Final = frozenset({"issuer", "weekday", "date", "authn_context"})
+_WAYS_OF_SIGNING_IN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        names.PASSWORD: "password",
+        names.PASSWORD_PROTECTED_TRANSPORT: "password",
+        names.KERBEROS: "kerberos",
+        names.TLS_CLIENT: "certificate",
+        names.REFEDS_SFA: "one_factor",
+        names.REFEDS_MFA: "two_factors",
+    }
+)
 
 
 def expected_in_words(expected: str) -> str:

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from ostiary.errors import OstiaryError, TooMany
+from ostiary.errors import OstiaryError, Refusal, TooMany
 from ostiary.saml.bindings import soap_fault
 from ostiary.web.headers import Headers
 from ostiary.web.log import reference
+from sp_shire.login.targets import Targets
 from sp_shire.messages import Reply, Request
 from sp_shire.pages.page import Page, facts_of, prefers_json
 
@@ -18,6 +19,7 @@ class Errors:
     def __init__(self, page: Page) -> None:
         self._page: Final = page
         self._log: Final = page.log
+        self._targets: Final = Targets(page.addresses)
 
     def refused(self, request: Request, error: OstiaryError, now: datetime) -> Reply:
         """An error page with a reference number; what was expected and found goes to the log under that number."""
@@ -75,15 +77,27 @@ class Errors:
             way_on_url = f"{login}?{urlencode({'target': error.params['target']})}"
         if error.code == "http.host":
             way_on_url, way_on = self._page.home_url, "sp.right_address"
-        reply = self._page.show(
+        if error.code.startswith("proxy."):
+            # She is signed in, if she has to be: what failed comes after that.
+            repeats = request.method in ("GET", "HEAD")
+            way_on_url = self._page_at_hand(request) if repeats else self._page.home_url
+            way_on = "sp.once_more" if repeats else "sp.to_service"
+        return self._page.show(
             request,
             error.status,
             "error.html",
+            more=more,
             message=message,
             remedy=remedy,
             reference=number,
             at=now,
             way_on_url=way_on_url,
-            way_on=self._page.text(request, way_on),
+            way_on=self._page.text(request, way_on, service=self._page.settings.display.name),
         )
-        return Reply(reply.status, (*reply.headers, *more), reply.body)
+
+    def _page_at_hand(self, request: Request) -> str:
+        try:
+            target = self._targets.back_to(request.path, request.query)
+        except Refusal:
+            return self._page.home_url
+        return self._page.addresses.origin + target

@@ -27,10 +27,13 @@ class ExpiringPages:
         # Where her home organisation set the end, only a login anew moves it.
         force = {"forceAuthn": "true"} if end.why == "home" else {}
         handler = self._page.addresses.handler
-        reply = self._page.show(
+        then = f"{handler('expiring')}?{urlencode({'target': target, 'why': end.why})}"
+        seconds = max(0, left // timedelta(seconds=1)) + 1
+        return self._page.show(
             request,
             200,
             "sp_expiring.html",
+            more=[("Refresh", f"{seconds}; url={then}")],
             soon=end.is_soon,
             hours=left // timedelta(hours=1),
             minutes=max(1, round(left / timedelta(minutes=1))),
@@ -41,18 +44,16 @@ class ExpiringPages:
             target=target,
             again=f"{handler('login')}?{urlencode({'target': target, 'entityID': issuer, **force})}",
         )
-        then = f"{handler('expiring')}?{urlencode({'target': target, 'why': end.why})}"
-        seconds = max(0, left // timedelta(seconds=1)) + 1
-        return Reply(reply.status, (*reply.headers, ("Refresh", f"{seconds}; url={then}")), reply.body)
 
     def ended(self, request: Request, why: str, target: str, cookies: tuple[str, ...]) -> Reply:
         """It has ended. ``why``: a `Why`, or ``unknown``."""
         text = self._page.text
         login = self._page.addresses.handler("login")
-        reply = self._page.show(
+        return self._page.show(
             request,
             200,
             "notice.html",
+            cookies=cookies,
             title=text(request, "sp.sessions.ended"),
             kind="info",
             message=text(request, f"sp.sessions.ended_why.{why}"),
@@ -60,4 +61,3 @@ class ExpiringPages:
             way_on_url=f"{login}?{urlencode({'target': target})}",
             way_on=text(request, "sp.sessions.again"),
         )
-        return Reply(reply.status, (*reply.headers, *(("Set-Cookie", cookie) for cookie in cookies)), reply.body)

@@ -12,9 +12,10 @@ from ostiary.policy.acceptance_changes import Requirement
 from ostiary.saml.attribute_names import wire_name
 from ostiary.web.log import reference
 from sp_shire.messages import Reply, Request
-from sp_shire.pages.about import Withheld, about_home, about_knowledge, home_of
+from sp_shire.pages.about import about_home, about_knowledge, home_of
 from sp_shire.pages.page import Page, facts_of, prefers_json
 from sp_shire.sessions.incomplete import AttributesMissing
+from sp_shire.sessions.records import Withheld
 
 
 class Incomplete:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ostiary.errors import OstiaryError
@@ -44,7 +44,7 @@ class Page:
     def redirect(self, location: str, cookies: tuple[str, ...] = (), *, status: int = 302) -> Reply:
         """To another page; never stored."""
         headers = (("Location", location), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
-        return Reply(status, (*headers, *(("Set-Cookie", cookie) for cookie in cookies)))
+        return Reply(status, (*headers, *cookie_headers(cookies)))
 
     def asset(self, name: str) -> Reply | None:
         """The style sheet or the script, under the name that carries its fingerprint."""
@@ -62,12 +62,15 @@ class Page:
         *,
         leads_away: bool = False,
         own_scripts: bool = False,
+        cookies: tuple[str, ...] = (),
+        more: Sequence[tuple[str, str]] = (),
         **values: object,
     ) -> Reply:
-        """``leads_away``: the answer to one of its forms may redirect to another site; ``own_scripts``: it has a script of this site."""
+        """``leads_away``: the answer to one of its forms may redirect to another site; ``own_scripts``: it has a script of this site;
+        ``cookies`` to set and ``more`` headers."""
         html = self.html(request, template, secrets.token_urlsafe(16), values)
         headers = page_headers(https=self.https, form_action=not leads_away, own_scripts=own_scripts)
-        return Reply(status, (("Content-Type", HTML), *headers), html)
+        return Reply(status, (("Content-Type", HTML), *headers, *more, *cookie_headers(cookies)), html)
 
     def html(self, request: Request, template: str, nonce: str, values: Mapping[str, object]) -> bytes:
         """The page by itself. ``nonce``: that of the Content Security Policy with which it is sent."""
@@ -107,6 +110,11 @@ def prefers_json(request: Request) -> bool:
 def is_program(request: Request) -> bool:
     """Whether this is no browser, which could take part in a login: it neither wants a page nor tells, as browsers do, what wants it."""
     return "text/html" not in request.headers.get("accept", "") and "sec-fetch-mode" not in request.headers
+
+
+def cookie_headers(cookies: tuple[str, ...]) -> Headers:
+    """The headers that set these cookies."""
+    return [("Set-Cookie", cookie) for cookie in cookies]
 
 
 def facts_of(request: Request) -> dict[str, object]:

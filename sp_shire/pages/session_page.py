@@ -1,14 +1,14 @@
 """What a person's session looks like, for her and for programs. Values are shown only where the settings allow it."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from ostiary.attributes import Attributes
 from ostiary.federation.registry import Registry
 from sp_shire.messages import Reply, Request
 from sp_shire.pages.about import about, by_name
 from sp_shire.pages.page import Page
-from sp_shire.sessions.records import Session
+from sp_shire.sessions.records import Session, Withheld
 from sp_shire.sessions.visitor import Visitor
 from sp_shire.shar.knowing import sources_of
 
@@ -24,10 +24,6 @@ class SessionPage:
         if session is None:
             return self._page.json({"authenticated": False}, 401)
         known = session.knowledge
-        shown: Mapping[str, object] = {
-            name: list(texts) if self._page.settings.show_attribute_values else len(texts)
-            for name, texts in by_name(known.attributes)
-        }
         content = {
             "authenticated": True,
             "idp": session.login.issuer,
@@ -36,7 +32,7 @@ class SessionPage:
             "started": session.started.isoformat(),
             "ends": session.ends.isoformat(),
             "idle_until": session.idle_until(self._page.settings.sessions.idle).isoformat(),
-            "attributes": shown,
+            "attributes": self._shown(known.attributes),
             "attributes_from": "query" if known.queried else "response",
             "attributes_at": known.at.isoformat(),
             "sources": [
@@ -50,25 +46,21 @@ class SessionPage:
                 }
                 for source in sources_of(session.login, known)
             ],
-            "not_accepted": sorted({f"{name}: {reason}" for name, _, reason in known.withheld}),
+            "not_accepted": _not_accepted(known.withheld),
         }
         return self._page.json(content, 200)
 
     def certificate_json(self, visitor: Visitor) -> Reply:
         """Who shows a certificate, and what is believed of it. Values as for a session."""
         person = visitor.person
-        shown: Mapping[str, object] = {
-            name: list(texts) if self._page.settings.show_attribute_values else len(texts)
-            for name, texts in by_name(person.attributes)
-        }
         content = {
             "authenticated": True,
             "issuer": person.issuer,
             "subject": person.name_id,
             "authenticated_at": person.authenticated_at.isoformat(),
             "authn_context": person.authn_context,
-            "attributes": shown,
-            "not_accepted": sorted({f"{name}: {reason}" for name, _, reason in visitor.withheld}),
+            "attributes": self._shown(person.attributes),
+            "not_accepted": _not_accepted(visitor.withheld),
         }
         return self._page.json(content, 200)
 
@@ -91,3 +83,11 @@ class SessionPage:
             refresh=refresh,
             **values,
         )
+
+    def _shown(self, attributes: Attributes) -> dict[str, object]:
+        values = self._page.settings.show_attribute_values
+        return {name: list(texts) if values else len(texts) for name, texts in by_name(attributes)}
+
+
+def _not_accepted(withheld: Withheld) -> list[str]:
+    return sorted({f"{name}: {reason}" for name, _, reason in withheld})

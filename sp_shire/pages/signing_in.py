@@ -28,10 +28,12 @@ class SigningInPages:
         return self._page.show(
             request,
             200,
-            "sp_discover.html",
+            "discovery.html",
             leads_away=True,
             own_scripts=True,
-            login=login,
+            asking=self._page.settings.display.name,
+            carried={"login": login},
+            field="entityID",
             q=searched,
             found=found,
             remembered=remembered,
@@ -67,7 +69,7 @@ class SigningInPages:
             message=text(request, "sp.login.form_gone_lead"),
             detail=text(request, "sp.login.form_gone_detail"),
             way_on_url=self._page.home_url,
-            way_on=text(request, "sp.back"),
+            way_on=text(request, "sp.to_service", service=self._page.settings.display.name),
         )
 
     def form_lost(self, request: Request, login: str) -> Reply:

@@ -28,6 +28,8 @@ from sp_shire.sessions.client_address import behind_proxies
 from sp_shire.shire import Shire
 
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+# Octets a second. Who lets a body trickle would hold a connection to the application for as long as he likes.
+_LEAST_RATE: Final = 512
 # What a policy forbids (RFC 6455 7.4.1).
 _FORBIDDEN: Final = 1008
 
@@ -151,13 +153,20 @@ async def _both_ways(send_body: Coroutine[Any, Any, None], read_answer: Coroutin
 
 async def _send_body(exchange: Exchange, first: Event, receive: Receive, seconds: float) -> None:
     """Sends the body; then waits for the browser to go away, and says so by `ClientGoneError`."""
-    event = first
+    clock = asyncio.get_running_loop().time
+    event, come, waited = first, 0, 0.0
     while True:
         if data := event.get("body", b""):
+            come += len(data)
             await exchange.send(data)
         if not event.get("more_body", False):
             break
+        began = clock()
         event = await _piece_of_body(receive, seconds)
+        # Only what it was waited for counts: the application may take its time.
+        waited += clock() - began
+        if waited > seconds + come / _LEAST_RATE:
+            raise TooSlow("proxy.slow_client", expected=f"{_LEAST_RATE} octets a second", found=f"{come} octets")
     await exchange.end()
     while (await receive())["type"] == "http.request":
         # Some servers repeat the end of the body.

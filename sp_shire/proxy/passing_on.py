@@ -38,20 +38,36 @@ _HOP_BY_HOP: Final = frozenset(
 # that which was decided about.
 _ONLY_FROM_PROXIES: Final = frozenset(
     {
+        "CF_CONNECTING_IP",
         "CLIENT_IP",
+        "FASTLY_CLIENT_IP",
         "FORWARDED",
+        "FRONT_END_HTTPS",
+        # To CGI programs it is a setting of theirs (CVE-2016-5385).
+        "PROXY",
         "TRUE_CLIENT_IP",
+        "X_ACCEL_MAPPING",
         "X_CLIENT_IP",
+        "X_CLUSTER_CLIENT_IP",
+        "X_HOST",
         "X_HTTP_METHOD",
         "X_HTTP_METHOD_OVERRIDE",
         "X_METHOD_OVERRIDE",
+        "X_ORIGINAL_FORWARDED_FOR",
+        "X_ORIGINAL_HOST",
         "X_ORIGINAL_URI",
         "X_ORIGINAL_URL",
         "X_REAL_IP",
         "X_REWRITE_URL",
+        "X_SCRIPT_NAME",
+        "X_SENDFILE_TYPE",
+        "X_URL_SCHEME",
     }
 )
 _FORWARDED: Final = "X_FORWARDED"
+# As nginx has it. Servers fold other names into ones that count: gunicorn takes SCRIPT_NAME, of whoever is on its machine, for a part of
+# the path that is not the application's, so that it would get another path than that which was decided about.
+_ODD_NAME: Final = re.compile(rb"[A-Za-z0-9-]*[!#$%&'*+.^_`|~][A-Za-z0-9!#$%&'*+.^_`|~-]*")
 # `ostiary.web.cookies.cookie_name` of whatever service, and what begins with one.
 _OUR_COOKIE: Final = re.compile(rb"(?:__Host-|__Secure-)?ost-[a-z]+-[0-9a-f]{8}(?:-[^=]*)?", re.IGNORECASE)
 _TARGET: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")
@@ -115,7 +131,7 @@ def request_headers(headers: Pairs, outside: Outside, ours: Callable[[str], bool
     passed: Pairs = [(b"host", host.encode())]
     via: list[bytes] = []
     for name, value in headers:
-        if name in dropped or name in (b"host", b"content-length", b"expect"):
+        if name in dropped or name in (b"host", b"content-length", b"expect") or _ODD_NAME.fullmatch(name):
             continue
         folded = folded_name(name.decode("latin-1"))
         if folded in _ONLY_FROM_PROXIES or folded.startswith(_FORWARDED):

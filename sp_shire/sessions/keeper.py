@@ -31,12 +31,10 @@ from sp_shire.sessions.records import (
 from sp_shire.sessions.remembered import Read, Remembered
 from sp_shire.sessions.visitor import Visitor
 from sp_shire.settings import ShireSettings
-from sp_shire.shar.learning import Around, Learning
+from sp_shire.shar.learning import ASKED_JUST_NOW, Around, Learning
 
 # How often it is written down that a session was used.
 _GRAIN: Final = timedelta(minutes=1)
-# Nobody has to be asked more often, however often somebody presses the button.
-_ASKED_JUST_NOW: Final = timedelta(seconds=30)
 
 
 class SessionKeeper:
@@ -139,7 +137,7 @@ class SessionKeeper:
         if read is None:
             return None
         known = read.session.knowledge
-        if not known.queried or around.now < known.at + _ASKED_JUST_NOW:
+        if not known.queried or around.now < known.at + ASKED_JUST_NOW:
             return read
         renewed = self._renewed(session_key(token), read, around, uses=True, everything=True)
         if renewed is not None:

@@ -10,6 +10,9 @@ from ostiary.saml.assertion import NameId
 from ostiary.web.identity import Person
 from sp_shire.sessions.packing import pack, unpack
 
+Withheld = tuple[tuple[str, str, str], ...]
+"""What the acceptance policy threw out: name, value, reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -38,7 +41,7 @@ class Source:
     way: Literal["response", "query", "further"]
     at: datetime | None
     attributes: Attributes = ()
-    withheld: tuple[tuple[str, str, str], ...] = ()
+    withheld: Withheld = ()
     rules: tuple[tuple[str, str], ...] = ()
     fresh_until: datetime | None = None
     ask_again: datetime | None = None
@@ -48,13 +51,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What is known of a person, as of ``at``. ``attributes`` are what the acceptance policy let through; ``withheld`` is what it threw
-    out (name, value, reason), ``rules`` by which rule each name was accepted; ``queried``: some authority was asked (else all came with the
+    """What is known of a person, as of ``at``. ``attributes`` are what the acceptance policy let through, ``withheld`` what it threw
+    out; ``rules`` by which rule each name was accepted; ``queried``: some authority was asked (else all came with the
     Response); ``ask_again`` when to ask anew, or to look at what has run out. ``sources``: who said which part of it, from which all else
     here is made; empty in what was written before there were several."""
 
     attributes: Attributes
-    withheld: tuple[tuple[str, str, str], ...]
+    withheld: Withheld
     rules: tuple[tuple[str, str], ...]
     queried: bool
     at: datetime
@@ -178,9 +181,7 @@ def _read_knowledge(fields: Any) -> Knowledge:
     )
 
 
-def _read_source(
-    stored: Any, attributes: Attributes, withheld: tuple[tuple[str, str, str], ...], rules: tuple[tuple[str, str], ...]
-) -> Source:
+def _read_source(stored: Any, attributes: Attributes, withheld: Withheld, rules: tuple[tuple[str, str], ...]) -> Source:
     authority, way, problem, at, fresh_until, ask_again, target, *said = stored
     if said:
         attributes, withheld, rules = _read_attributes(said[0]), _read_withheld(said[1]), _read_rules(said[2])
@@ -198,7 +199,7 @@ def _read_source(
     )
 
 
-def _read_withheld(stored: Any) -> tuple[tuple[str, str, str], ...]:
+def _read_withheld(stored: Any) -> Withheld:
     return tuple((name, value, reason) for name, value, reason in stored)
 
 

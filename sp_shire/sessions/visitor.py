@@ -9,21 +9,21 @@ from datetime import datetime
 
 from ostiary.policy.access import Subject
 from ostiary.web.identity import Person
-from sp_shire.sessions.records import Session
+from sp_shire.sessions.records import Session, Withheld
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody known. ``exports``: names and values for the application's environment, not to be changed; ``session`` None: she came
     with a certificate and has none. Then ``certificate_ends`` is when something ends that her certificate rests on, and
-    ``not_accepted`` what of it the acceptance policy threw out (name, value, reason)."""
+    ``not_accepted`` what of it the acceptance policy threw out."""
 
     person: Person
     subject: Subject
     exports: Mapping[str, str]
     session: Session | None
     certificate_ends: datetime | None = None
-    not_accepted: tuple[tuple[str, str, str], ...] = ()
+    not_accepted: Withheld = ()
 
     @property
     def ends(self) -> datetime | None:
@@ -31,8 +31,8 @@ class Visitor:
         return self.session.ends if self.session is not None else self.certificate_ends
 
     @property
-    def withheld(self) -> tuple[tuple[str, str, str], ...]:
-        """What was told about her and is not believed: name, value, reason."""
+    def withheld(self) -> Withheld:
+        """What was told about her and is not believed."""
         return self.session.knowledge.withheld if self.session is not None else self.not_accepted
 
 

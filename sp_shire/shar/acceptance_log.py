@@ -12,7 +12,8 @@ _LONGEST: Final = 200
 
 
 def log_acceptance(log: Log, issuer: Issuer, decision: AcceptanceDecision, *, values: bool) -> None:
-    """One line for each answer of an authority that says anything. Without ``values`` a scope is still told: it names an organisation, not a person."""
+    """One line for each answer of an authority that says anything. Without ``values`` a scope is still told: it names an organisation, not
+    a person."""
     if not decision.verdicts:
         return
     log.info(

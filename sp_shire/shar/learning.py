@@ -35,6 +35,8 @@ from sp_shire.shar.query import Answer, Shar
 from sp_shire.shar.settings import FurtherAuthoritySettings
 
 _RETRY: Final = timedelta(minutes=1)
+ASKED_JUST_NOW: Final = timedelta(seconds=30)
+"""Nobody has to be asked more often, however often somebody presses the button."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,17 @@ class Learning:
         return self._known(everything, login, around, target)
 
     def renewed(self, login: Login, known: Knowledge, around: Around, *, everything: bool = False) -> Knowledge:
-        """The same later: what is due is asked for again (``everything``: also what is not), what has run out is gone.
+        """The same later: what is due is asked for again (``everything``: also what is not, unless it was asked for just now), what has run
+        out is gone.
 
         Raises `Denied` when her home's authority refuses, and when what is required is not known any more (`AttributesMissing`). One that
         does not answer leaves what it said before.
         """
         sources: list[Source] = []
         for source in sources_of(login, known):
-            due = source.ask_again is not None and (everything or around.now >= source.ask_again)
+            due = source.ask_again is not None and (
+                around.now >= source.ask_again or (everything and not _was_asked_just_now(source, around.now))
+            )
             if due and source.way == "query":
                 sources.append(self._again(login, source, around))
             elif not due or source.way == "response":
@@ -253,6 +258,13 @@ class Learning:
             retry_after=max(1, round(wait.total_seconds())),
             authority=registry.name_of(source.authority, now),
         )
+
+
+def _was_asked_just_now(source: Source, now: datetime) -> bool:
+    """It has answered, or did not answer and will be asked again soon."""
+    if source.problem and source.problem != "sp.aggregation_subject":
+        return source.ask_again is not None and now < source.ask_again
+    return source.at is not None and now < source.at + ASKED_JUST_NOW
 
 
 def issuer_of(entity_id: str, entity: Entity | None) -> Issuer:

@@ -117,6 +117,8 @@ class Home:
         self.database_answers = True
         self.persistent: dict[tuple[str, str], NamedPerson] = {}
         self.certificates: dict[str, NamedPerson] = {}
+        self.principals: dict[str, NamedPerson] = {}
+        self.externals: dict[str, NamedPerson] = {}
         self.engine = engine
         self.stream = io.StringIO()
         policies = directory / "release.yaml"
@@ -161,6 +163,8 @@ class Home:
             persistent=self,
             identifiers=ToldIdentifiers(engine),
             certificates=self,
+            principals=self,
+            externals=self,
             engine=engine,
             log=log,
             clock=self,
@@ -187,6 +191,12 @@ class Home:
 
     def person_with(self, subject: str) -> NamedPerson | None:
         return self.certificates.get(subject)
+
+    def person_called(self, name: str) -> NamedPerson | None:
+        return self.principals.get(name)
+
+    def person_known_as(self, identifier: str) -> NamedPerson | None:
+        return self.externals.get(identifier)
 
     def post(
         self,

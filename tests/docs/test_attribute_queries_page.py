@@ -39,12 +39,13 @@ def test_the_page_can_be_followed_from_top_to_bottom(home: Path) -> None:
         load_settings(directory / "aa.yaml", AttributeAuthoritySettings)
 
     follow(PAGE, home, {}, check)
-    assert len(headings) == 8
+    assert len(headings) == 9
     # With everything that the page says in one file.
     check_start(home)
     metadata = run("ostiary metadata home --config idp.yaml --authority aa.yaml", home)
     assert f'Location="https://aa.home.example.org:8443{QUERY_PATH}"' in metadata
     assert names.X509_SUBJECT_NAME in metadata
+    assert subjects.PAIRWISE_ID_FORMAT in metadata
 
 
 def test_every_block_says_what_it_is(home: Path) -> None:

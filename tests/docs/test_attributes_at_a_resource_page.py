@@ -8,10 +8,14 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from attribute_authority.queries.settings import CertificateNamesSettings, PrincipalNamesSettings
+from attribute_authority.queries.settings import (
+    CertificateNamesSettings,
+    ExternalNamesSettings,
+    PrincipalNamesSettings,
+)
 from attribute_authority.resolver.settings import ResolverSettings
 from idp.accounts.directory import ATTRIBUTE_QUERY
-from ostiary.config import load_settings, write_private_file
+from ostiary.config import write_private_file
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.saml.xml import MESSAGE
 from sp_shire.settings import ShireSettings
@@ -24,18 +28,10 @@ from sp_shire.shar.settings import (
     QuerySettings,
 )
 from tests.docs.followed_page import blocks_of, inline_code, text_of
+from tests.resource_settings import wiki_settings
 
 PAGE = "attributes-at-a-resource.md"
-BASE: dict[str, Any] = {
-    "entity_id": "https://wiki.example.org/shar",
-    "public_url": "https://wiki.example.org",
-    "display": {"name": "Wiki"},
-    "trust": {"keys": "keys", "metadata": []},
-    "discovery_url": "https://wayf.example.org/discovery",
-    "accept": ["accept.yaml"],
-    "access": ["access.yaml"],
-    "requested_attributes": [{"name": "isMemberOf"}],
-}
+REQUESTED = [{"name": "isMemberOf"}]
 
 
 def of_file(name: str) -> list[dict[str, Any]]:
@@ -56,14 +52,12 @@ def rows(*heading: str) -> list[list[str]]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    (tmp_path / "keys").mkdir()
     write_private_file(tmp_path / "status.token", b"0123456789abcdef0123456789abcdef\n")
     return tmp_path
 
 
 def settings_with(place: Path, **changes: Any) -> ShireSettings:
-    (place / "sp.yaml").write_text(yaml.safe_dump({**BASE, **changes}))
-    return load_settings(place / "sp.yaml", ShireSettings)
+    return wiki_settings(place, **{"requested_attributes": REQUESTED, **changes})
 
 
 def test_the_blocks_for_the_resource_make_one_configuration(place: Path) -> None:
@@ -122,9 +116,9 @@ def test_the_authority_that_speaks_for_a_vo_is_configured_so(tmp_path: Path) -> 
     assert CertificateNamesSettings.model_validate(block["certificate_names"]).rules[0].login_name_of(
         "CN=ada,O=Home,C=DE"
     ) == ("ada@home.example.org")
-    assert PrincipalNamesSettings.model_validate(block["principal_names"]).requesters == (
-        "https://wiki.example.org/shar",
-    )
+    wiki = ("https://wiki.example.org/shar",)
+    assert PrincipalNamesSettings.model_validate(block["principal_names"]).requesters == wiki
+    assert ExternalNamesSettings.model_validate(block["external_names"]).requesters == wiki
     resolver = ResolverSettings.model_validate(block["resolver"], context={"directory": tmp_path})
     assert [connector.name for connector in resolver.connectors] == ["members", "tide"]
     assert block["resolver"]["connectors"][0]["query"] == ATTRIBUTE_QUERY

@@ -7,7 +7,6 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from ostiary.config import load_settings
 from ostiary.saml.ecp import PAOS_HEADER, PAOS_TYPE
 from ostiary.saml.encryption_methods import GCM_BITS, OUR_METHODS
 from ostiary.saml.xml import MESSAGE
@@ -18,23 +17,13 @@ from sp_shire.login.resolving import AT_ONCE
 from sp_shire.metadata_settings import ContactSettings
 from sp_shire.settings import AnswerBinding, ShireSettings
 from tests.docs.followed_page import blocks_of, inline_code, text_of
+from tests.resource_settings import wiki_settings
 
 PAGE = "responses-at-a-resource.md"
-BASE: dict[str, Any] = {
-    "entity_id": "https://wiki.example.org/shar",
-    "public_url": "https://wiki.example.org",
-    "display": {"name": "Wiki"},
-    "trust": {"keys": "keys", "metadata": []},
-    "discovery_url": "https://wayf.example.org/discovery",
-    "accept": ["accept.yaml"],
-    "access": ["access.yaml"],
-}
 
 
 def settings_with(directory: Path, content: dict[str, Any]) -> ShireSettings:
-    (directory / "keys").mkdir(exist_ok=True)
-    (directory / "sp.yaml").write_text(yaml.safe_dump({**BASE, **content}))
-    return load_settings(directory / "sp.yaml", ShireSettings)
+    return wiki_settings(directory, **content)
 
 
 def blocks() -> list[tuple[str, dict[str, Any]]]:

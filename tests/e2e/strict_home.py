@@ -58,19 +58,24 @@ def strict_home(directory: Path, notes: Path) -> Iterator[StrictHome]:
     _configure(home, demo_authority(layout))
     configure_resource(layout)
     people = [sys.executable, "-m", "ostiary.command", "people", "--config", str(home / "idp.yaml")]
-    subprocess.run([*people, "must-change", "bob"], check=True, capture_output=True, cwd=ROOT, timeout=START_SECONDS)
     command = ["serve", "idp", "--config", str(home / "idp.yaml"), "--authority", str(home / "aa.yaml")]
     environment = {"KRB5RCACHENAME": f"file2:{home / 'replays'}"}
-    with (
-        _running(command, layout.idp_port(NORTHGATE), directory / "strict.log", notes, environment),
-        _running(resource_command(layout), layout.resource_port(LIBRARY), directory / "resource.log", notes, {}),
-        application(layout) as resource,
-    ):
-        yield StrictHome(layout.idp_url(NORTHGATE), home / "mail", resource)
+    logs = directory / "strict.log", directory / "resource.log"
+    with _running(resource_command(layout), notes, logs[1], {}) as guard, application(layout) as resource:
+        # Meanwhile the resource starts.
+        subprocess.run(
+            [*people, "must-change", "bob"], check=True, capture_output=True, cwd=ROOT, timeout=START_SECONDS
+        )
+        with _running(command, notes, logs[0], environment) as process:
+            _wait_for(layout.idp_port(NORTHGATE), process, logs[0])
+            _wait_for(layout.resource_port(LIBRARY), guard, logs[1])
+            yield StrictHome(layout.idp_url(NORTHGATE), home / "mail", resource)
 
 
 @contextmanager
-def _running(command: list[str], port: int, log: Path, notes: Path, environment: dict[str, str]) -> Iterator[None]:
+def _running(
+    command: list[str], notes: Path, log: Path, environment: dict[str, str]
+) -> "Iterator[subprocess.Popen[bytes]]":
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", MODULE, str(notes), *command],
@@ -80,8 +85,7 @@ def _running(command: list[str], port: int, log: Path, notes: Path, environment:
             cwd=ROOT,
         )
     try:
-        _wait_for(port, process, log)
-        yield
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
@@ -110,6 +114,8 @@ def _configure(home: Path, authority: DemoAuthority) -> None:
                 {"type": "front_end", **trusted},
             ]
         },
+        # Its Attribute Authority does not run.
+        attributes_in_response={},
         terms_of_use={"version": "2026-11", "texts": {"en": "terms.txt"}},
         portal={},
         second_factor={

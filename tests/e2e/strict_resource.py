@@ -1,5 +1,5 @@
-"""A resource with all that those of the demo leave out: people choose at the resource itself where they are from, it needs more than anybody
-tells, some of its sessions end soon, and it is a reverse proxy before an application."""
+"""A resource with all that those of the demo leave out: people choose at the resource itself where they are from, it needs more than
+anybody tells, asks an authority that does not answer, some of its sessions end soon, and it is a reverse proxy before an application."""
 
 import threading
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ import yaml
 
 from ostiary.command.demo.federation import write_aggregate
 from ostiary.command.demo.layout import RESOURCES, Layout
+from ostiary.command.demo.people import SOUTHBANK
 from ostiary.documents import policies
 from ostiary.saml.names import REFEDS_MFA
 from tests.simulator import configure
@@ -23,7 +24,11 @@ LONGEST_FORM = 1000
 
 _ACCESS: dict[str, Any] = {
     "rules": [
-        {"id": "signed in", "paths": ["/library", "/thesis", "/reading-room", "/catalogue"], "permit": {"authenticated": True}},
+        {
+            "id": "signed in",
+            "paths": ["/library", "/thesis", "/reading-room", "/catalogue"],
+            "permit": {"authenticated": True},
+        },
         {
             "id": "vault",
             "paths": "/library/vault",
@@ -37,7 +42,7 @@ _ACCESS: dict[str, Any] = {
                 "all": [
                     {"attribute": "eduPersonScopedAffiliation", "left": "member"},
                     {"fqan": "/microscopy/imaging/Role=operator"},
-                    {"issuer": "https://southbank.example/idp"},
+                    {"issuer": SOUTHBANK.entity_id},
                     {"not": {"attribute": "eduPersonScopedAffiliation", "left": "alum"}},
                     {"network": "203.0.113.0/24"},
                     {"when": {"dates": {"from": "2020-03-01", "to": "2020-03-06"}, "time_zone": "Europe/Vienna"}},
@@ -95,10 +100,12 @@ def configure_resource(layout: Layout) -> None:
         discovery="embedded",
         access=["access.yaml"],
         login={"keep_posted_forms": LONGEST_FORM},
+        # Whose Attribute Authority does not run.
+        aggregation=[{"authority": SOUTHBANK.entity_id, "subject": "handle", "attributes": ["isMemberOf"]}],
         applications=[
             {"name": "thesis", "path": "/thesis", "accept": [default, "thesis.yaml"]},
-            {"name": "reading-room", "path": "/reading-room", "sessions": {"lifetime": "40s"}},
-            {"name": "catalogue", "path": "/catalogue", "sessions": {"idle": "40s"}},
+            {"name": "reading-room", "path": "/reading-room", "sessions": {"lifetime": "20s"}},
+            {"name": "catalogue", "path": "/catalogue", "sessions": {"idle": "20s"}},
         ],
     )
     write_aggregate(layout, [], datetime.now(UTC))

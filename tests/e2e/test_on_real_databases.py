@@ -26,6 +26,7 @@ SUITES = {
     "tests/administration/test_remembered_requests.py": 8,
     "tests/voms/test_members_of_a_vo.py": 30,
     "tests/idp/test_people_directory.py": 30,
+    "tests/idp/test_external_identifiers.py": 5,
     "tests/factors/test_factor_store.py": 40,
     "tests/idp_identifiers/test_persistent_ids.py": 18,
     "tests/idp/test_sso_sessions.py": 25,

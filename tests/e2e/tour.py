@@ -7,7 +7,6 @@ from urllib.parse import urljoin
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from attribute_authority.settings import QUERY_PATH
 from ostiary.web.maintenance import Maintenance, write_flag
@@ -16,14 +15,13 @@ from tests.e2e.tour_administration import tour_administration
 from tests.e2e.tour_resource import tour_resource
 from tests.e2e.tour_strict import tour_strict
 from tests.e2e.walk import (
-    PATIENCE,
     choose_home,
     click,
     enter_password,
     fill_in,
     forget_cookies,
     link_in_next_letter,
-    page_text,
+    open_until,
     wait_for_element,
     wait_for_site,
     wait_for_text,
@@ -35,8 +33,9 @@ def tour(driver: webdriver.Chrome, demo: RunningDemo, strict: StrictHome) -> Ite
     """Goes from page to page and names each when it is shown. ``strict`` is new."""
     yield from _resources(driver, demo)
     yield from _own_pages(driver, demo)
-    yield from tour_administration(driver, demo)
     yield from tour_resource(driver, strict)
+    yield from _after_maintenance(driver, demo)
+    yield from tour_administration(driver, demo)
     yield from tour_strict(driver, strict)
 
 
@@ -148,10 +147,14 @@ def _own_pages(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
     yield "status"
     flag = demo.state / "southbank" / "maintenance.yaml"
     write_flag(flag, Maintenance(message={"en": "We move to new machines."}))
-    _open_until(driver, southbank, "We move to new machines.")
+    open_until(driver, southbank, "We move to new machines.")
     yield "maintenance"
     flag.unlink()
-    _open_until(driver, southbank, "You are signed in")
+
+
+def _after_maintenance(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
+    southbank = _idp(demo.ready["idp"][1])
+    open_until(driver, southbank, "You are signed in")
     driver.get(f"{southbank}/logout")
     yield "idp-logout"
     click(driver, By.CSS_SELECTOR, "button[value=everywhere]")
@@ -189,13 +192,3 @@ def _accounts(driver: webdriver.Chrome, idp: str, mail: Path) -> Iterator[str]:
     fill_in(driver, password="four words of hers", again="four words of hers")
     wait_for_text(driver, "Your registration waits")
     yield "account-register-waits"
-
-
-def _open_until(driver: webdriver.Chrome, url: str, words: str) -> None:
-    """Loads a page again until it says so: services look at their files every few seconds."""
-
-    def says_so(_: webdriver.Chrome) -> bool:
-        driver.get(url)
-        return words in page_text(driver)
-
-    WebDriverWait(driver, PATIENCE, poll_frequency=1).until(says_so)

@@ -1,5 +1,5 @@
-"""The part of the tour at the `StrictResource`: where are you from, who is not let in, forms that wait, sessions that end, and what operators
-see."""
+"""The part of the tour at the `StrictResource`: where are you from, who is not let in, forms that wait, sessions that end, and what
+operators see."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from tests.e2e.walk import (
     agree_if_asked,
     click,
     enter_password,
-    forget_cookies,
+    open_until,
     page_text,
     wait_for_element,
     wait_for_site,
@@ -25,7 +25,7 @@ _HOME = f"button[name=entityID][value='{NORTHGATE.entity_id}']"
 
 
 def tour_resource(driver: webdriver.Chrome, home: StrictHome) -> Iterator[str]:
-    """As `tour`. Nobody may have been here before; afterwards nobody is signed in."""
+    """As `tour`. Nobody may have been here before."""
     resource = home.resource
     driver.get(f"{resource.url}/library/")
     yield "embedded-discovery"
@@ -43,6 +43,9 @@ def tour_resource(driver: webdriver.Chrome, home: StrictHome) -> Iterator[str]:
     _enter(driver, f"{resource.url}/thesis/")
     wait_for_text(driver, "Something about you is missing")
     yield "incomplete"
+    driver.get(f"{resource.url}/ostiary/session")
+    wait_for_text(driver, "No answer at the last attempt")
+    yield "session-sources"
     driver.get(f"{resource.url}/library/vault")
     wait_for_element(driver, "form[action$='/again'] button")
     yield "denied-step-up"
@@ -55,19 +58,18 @@ def tour_resource(driver: webdriver.Chrome, home: StrictHome) -> Iterator[str]:
     wait_for_text(driver, "application behind this page")
     yield "proxy-error"
     yield from _forms(driver, resource.url)
-    _open_until(driver, f"{resource.url}/ostiary/status", "A change was refused")
+    open_until(driver, f"{resource.url}/ostiary/status", "A change was refused")
     yield "resource-status-refused"
-    _open_until(driver, f"{resource.url}/catalogue/ostiary/expiring", "Your session ends soon")
+    _open_until_it_ends_soon(driver, f"{resource.url}/catalogue/", "ostiary/expiring")
     yield "expiring-unused"
-    _open_until(driver, f"{resource.url}/reading-room/", "Your session ends soon")
+    _open_until_it_ends_soon(driver, f"{resource.url}/reading-room/")
     yield "expiring-soon"
-    forget_cookies(driver)
 
 
 def _enter(driver: webdriver.Chrome, url: str) -> None:
     driver.get(url)
     click(driver, By.CSS_SELECTOR, _HOME)
-    wait_for_site(driver, url.partition("/ostiary")[0])
+    wait_for_site(driver, url)
 
 
 def _forms(driver: webdriver.Chrome, resource: str) -> Iterator[str]:
@@ -96,11 +98,15 @@ def _sign_out(driver: webdriver.Chrome, resource: str) -> None:
     wait_for_text(driver, "signed out")
 
 
-def _open_until(driver: webdriver.Chrome, url: str, words: str) -> None:
-    """Loads a page again until it says so: it takes its time, by the clock."""
+def _open_until_it_ends_soon(driver: webdriver.Chrome, place: str, page: str = "") -> None:
+    """Loads a page until it says so of the session there, a new one if that has ended already."""
 
     def says_so(_: webdriver.Chrome) -> bool:
-        driver.get(url)
-        return words in page_text(driver)
+        driver.get(place + page)
+        said = page_text(driver)
+        if "You have been signed out here" in said or "Where are you from?" in said:
+            _enter(driver, place)
+            wait_for_element(driver, "#short")
+        return "Your session ends soon" in said
 
-    WebDriverWait(driver, PATIENCE, poll_frequency=1).until(says_so)
+    WebDriverWait(driver, 2 * PATIENCE).until(says_so)

@@ -24,7 +24,8 @@ _WORDS = "four words of his"
 
 
 def tour_strict(driver: webdriver.Chrome, home: StrictHome) -> Iterator[str]:
-    """As `tour`. Nobody may have been here before."""
+    """As `tour`. Nobody but carol may have been here before."""
+    forget_cookies(driver)
     driver.get(f"{home.url}/")
     yield "home-nobody"
     driver.get(f"{home.url}/logout")

@@ -68,6 +68,16 @@ def wait_for_text(driver: webdriver.Chrome, words: str) -> None:
     _patiently(driver).until(lambda _: words in driver.find_element(By.TAG_NAME, "body").text)
 
 
+def open_until(driver: webdriver.Chrome, url: str, words: str) -> None:
+    """Loads a page again until it says so: services look at their files every few seconds."""
+
+    def says_so(_: webdriver.Chrome) -> bool:
+        driver.get(url)
+        return words in page_text(driver)
+
+    WebDriverWait(driver, PATIENCE, poll_frequency=1).until(says_so)
+
+
 def click(driver: webdriver.Chrome, by: str, value: str) -> None:
     """Clicks the element once it is there."""
 

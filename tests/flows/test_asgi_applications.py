@@ -245,3 +245,54 @@ class TestWebSocketsByRule:
 
         simulation.clock.forward(minutes=19, seconds=59.95)
         assert open_socket(simulation, browser, stays) == [{"type": "websocket.accept"}, *CLOSED]
+
+    def test_end_when_she_signs_out_elsewhere_in_her_browser(
+        self, simulation: Simulation, echo: Echo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sp_shire.adapters.asgi.LOOK_AGAIN", 0.02)
+        browser = signed_in(simulation)
+        told: list[str] = []
+
+        def sign_out() -> None:
+            page = browser.get(f"{simulation.origin('library')}/ostiary/logout")
+            browser.submit(page, {"scope": "here"}, having="scope")
+
+        async def stays(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "websocket.accept"})
+            await asyncio.sleep(0.1)
+            told.append("she is still here")
+            try:
+                # Its end may be seen before the page that says so is there.
+                await asyncio.to_thread(sign_out)
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                told.append("she is not")
+                raise
+
+        assert open_socket(simulation, browser, stays) == [{"type": "websocket.accept"}, *CLOSED]
+        assert told == ["she is still here", "she is not"]
+
+
+@pytest.fixture
+def soon_idle(state: Path) -> None:
+    """Must come before ``simulation``."""
+    configure(state / "library" / "sp.yaml", websockets="by_rule", sessions={"idle": "15m"})
+
+
+@pytest.mark.usefixtures("soon_idle")
+def test_an_open_websocket_puts_no_end_of_a_session_off(
+    simulation: Simulation, echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sp_shire.adapters.asgi.LOOK_AGAIN", 0.02)
+    browser = signed_in(simulation)
+
+    async def stays(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        simulation.clock.forward(minutes=14)
+        await asyncio.sleep(0.1)
+        await send({"type": "websocket.send", "text": "still here"})
+        simulation.clock.forward(minutes=1)
+        await asyncio.sleep(3600)
+
+    said = [{"type": "websocket.accept"}, {"type": "websocket.send", "text": "still here"}]
+    assert open_socket(simulation, browser, stays) == [*said, *CLOSED]

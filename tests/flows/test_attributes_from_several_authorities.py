@@ -1,4 +1,5 @@
-"""A resource asks her home about her, and then the authority of a collaboration: by her principal name or by her certificate's subject.
+"""A resource asks her home about her, and then the authority of a collaboration: by her principal name, by her certificate's subject, or
+by the identifier that her home gave the resource.
 
 The collaboration is a VO of ours. Its service has no attribute queries of its own: an Attribute Authority with the ``vo`` connector
 speaks for it."""
@@ -36,6 +37,7 @@ TIDE = "https://tide.example/aa"
 URL = "http://localhost:20950"
 EPPN = "eduPersonPrincipalName"
 ALICE = "alice@northgate.example"
+EXTERNAL = "voPersonExternalID"
 AT: dict[str, Any] = {"at": START, "by": "test"}
 ACCEPT = f"""
 rules:
@@ -52,6 +54,9 @@ rules:
     from: {{issuers: [{TIDE}]}}
     attribute: isMemberOf
     pattern: /tide(/.+)?
+  - id: pairwise
+    attribute: pairwise-id
+    scope: metadata
 """
 RELEASE = """
 policies:
@@ -219,6 +224,49 @@ def test_by_the_subject_of_her_certificate_too(federation_with: Federation) -> N
     assert b"nameid-format:X509SubjectName" in asked_at_tide(simulation)[0]
 
 
+def test_by_the_identifier_that_her_home_gave_the_resource_too(federation_with: Federation, state: Path) -> None:
+    """The collaboration learns it from her, who sees it at the resource; her home tells the collaboration nothing."""
+    # The resource asks by nothing else, and may not.
+    configure(
+        state / "tide" / "aa.yaml",
+        external_names={"requesters": ["https://library.example/shar"]},
+        principal_names=None,
+        certificate_names=None,
+    )
+    simulation = federation_with({EPPN: [ALICE]}, subject="pairwise-id")
+    (state / "northgate" / "release.yaml").write_text(AT_HOME.replace("permit: [", "permit: [pairwise-id, "))
+    simulation.clock.forward(seconds=10)
+    browser = simulation.browser()
+    simulation.log_in(browser, "library", "alice")
+    session = session_of(simulation, browser)
+    assert (problem_at_tide(session), "isMemberOf" in session["attributes"]) == ("", False)
+    [hers] = session["attributes"]["pairwise-id"]
+    assert hers.endswith("@northgate.example")
+    assert hers in browser.get(simulation.handler("library", "session")).text
+    unique, _, scope = hers.partition("@")
+    people = open_engine(f"sqlite:///{state / 'tide' / 'people.db'}")
+    Directory(people).set_attributes(_principal(people), {EXTERNAL: [f"{unique}@{scope.upper()}"]}, **AT)
+    again = simulation.browser()
+    simulation.log_in(again, "library", "alice")
+    session = session_of(simulation, again)
+    assert session["attributes"]["isMemberOf"] == ["/tide", "/tide/gauges"]
+    assert session["attributes"]["pairwise-id"] == [hers]
+    assert b"attribute:pairwise-id" in asked_at_tide(simulation)[-1]
+    assert ALICE.encode() not in asked_at_tide(simulation)[-1]
+    # Another person has another one, and the collaboration knows nobody by that.
+    bob = simulation.browser()
+    simulation.log_in(bob, "library", "bob")
+    session = session_of(simulation, bob)
+    assert ("isMemberOf" in session["attributes"], session["attributes"]["pairwise-id"] == [hers]) == (False, False)
+    # And whom two people of the collaboration could be is nobody.
+    Directory(people).create("somebody", password_hash=None, attributes={EXTERNAL: [hers]}, **AT)
+    people.dispose()
+    third = simulation.browser()
+    simulation.log_in(third, "library", "alice")
+    assert "isMemberOf" not in session_of(simulation, third)["attributes"]
+    assert len(simulation.events("external_name_of_several", service="tide")) == 1
+
+
 def test_only_what_is_wanted_is_asked_for(federation_with: Federation) -> None:
     simulation = federation_with({EPPN: [ALICE]}, attributes=["isMemberOf"])
     browser = simulation.browser()
@@ -271,6 +319,21 @@ def test_an_authority_that_is_not_required_keeps_nobody_out_and_is_asked_again(f
     assert session_of(simulation, browser)["attributes"]["isMemberOf"] == ["/tide", "/tide/gauges"]
     at_home = [url for url, _ in simulation.soap.sent if not url.startswith(URL)]
     assert len(at_home) == 1, "her home was asked again with it"
+
+
+def test_while_one_does_not_answer_nobody_has_the_others_asked_again_and_again(federation_with: Federation) -> None:
+    simulation = federation_with({EPPN: [ALICE]})
+    browser = simulation.browser()
+    simulation.log_in(browser, "library", "alice")
+    simulation.clock.forward(seconds=40)
+    simulation.serve(URL, out_of_order)
+    before = len(simulation.soap.sent)
+    for _ in range(5):
+        assert browser.post(simulation.handler("library", "refresh"), []).status == 200
+    asked = [url for url, _ in simulation.soap.sent[before:]]
+    assert [url.startswith(URL) for url in asked].count(False) == 1
+    assert [url.startswith(URL) for url in asked].count(True) == 1
+    assert session_of(simulation, browser)["attributes"]["isMemberOf"] == ["/tide", "/tide/gauges"]
 
 
 def test_without_an_authority_that_is_required_nobody_gets_in_and_is_told_which(federation_with: Federation) -> None:

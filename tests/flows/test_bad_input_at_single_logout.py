@@ -456,7 +456,7 @@ def test_another_account_leads_nowhere_else(
 def test_another_site_ends_no_session_at_a_resource(federation: Simulation, session: Known, name: str) -> None:
     fields = [("scope", "everywhere"), ("target", "/library/")]
     answer = session.browser.post(federation.handler("library", name), fields, site="http://localhost:20001")
-    assert refused(federation, answer) == (400, "sp.logout_elsewhere")
+    assert refused(federation, answer) == (400, "sp.form_elsewhere")
     assert lives(federation, session)
 
 

@@ -182,6 +182,7 @@ def test_a_value_too_long_for_a_header_is_left_out_whole() -> None:
         ({"jwt": {"audience": "a", "header": "Remote-User"}}, "jwt.header"),
         ({"jwt": {"audience": "a", "header": "Cookie"}}, "jwt.header"),
         ({"jwt": {"audience": "a", "header": "Ostiary-Idp"}}, "jwt.header"),
+        ({"jwt": {"audience": "a", "header": "Ostiary-Session-Ends"}}, "jwt.header"),
     ],
 )
 def test_names_that_stand_for_something_else_are_refused(

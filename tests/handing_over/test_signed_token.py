@@ -23,7 +23,8 @@ from ostiary.saml.keys import Signer, TrustedKey
 from ostiary.tokens import key_id, key_set, sign_token
 from ostiary.web.identity import Person
 from sp_shire.adapters.forward_auth import ForwardAuth
-from sp_shire.adapters.token import subject_of
+from sp_shire.adapters.token import Tokens, subject_of
+from sp_shire.applications import domains_of
 from sp_shire.messages import Passage, Reply
 from sp_shire.sessions.visitor import Visitor
 from tests.flows.test_asgi_applications import exchange
@@ -153,6 +154,19 @@ def test_what_changes_about_a_person_changes_her_token(resource: Callable[..., C
     again = core.shire._tokens.of(Visitor(richer, Subject(()), {}, held.session), ring, core.clock.now())
     assert again != held.token
     assert verified(again, published(core))["attributes"]["displayName"] == ["Ada"]
+
+
+def test_that_of_one_application_domain_passes_for_no_other_s(resource: Callable[..., Core]) -> None:
+    """Domains under one entityID have one issuer and one audience; which of them let her in is for who stands behind it to look at."""
+    core = resource(jwt=JWT, applications=({"name": "archive", "path": "/archive"},))
+    held = passage(core, core.session(attributes=(MEMBER,)))
+    [domain] = domains_of(core.settings)
+    assert domain.jwt is not None
+    tokens = Tokens(domain, domain.jwt, core.shire._log)
+    ring = core.shire._snapshot(core.clock.now()).signs_tokens
+    token = tokens.of(Visitor(held.person, Subject(()), {}, held.session), ring, core.clock.now())
+    assert verified(token, published(core))["application"] == "archive"
+    assert "application" not in verified(held.token, published(core))
 
 
 def test_which_attributes_it_holds_is_a_setting(resource: Callable[..., Core]) -> None:

@@ -1,9 +1,6 @@
 """lasso as identity provider, over HTTP: it logs in everybody who comes, as one person."""
 
 import html
-import json
-import subprocess
-import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,11 +10,11 @@ from ostiary.federation.model import Endpoint, Entity, EntityKey, IdpRole, Scope
 from ostiary.federation.publish import unsigned_entity
 from ostiary.saml import names
 from ostiary.saml.xml import write_instant
+from tests.interop.lasso_process import LassoProcess
 from tests.interop.own_resource import OverHttp
 from tests.saml.world import private_pem, signer
 
 ENTITY_ID: Final = "https://lasso.example/idp"
-PROGRAM: Final = Path(__file__).with_name("lasso_home_program.py")
 
 
 class LassoHome:
@@ -46,30 +43,19 @@ class LassoHome:
         (directory / "idp.xml").write_bytes(self.metadata)
         (directory / "sp.xml").write_bytes(sp_metadata)
         (directory / "idp.key").write_bytes(private_pem("rsa", "lasso"))
-        command = ["/usr/bin/python3", str(PROGRAM), str(directory)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._turn = threading.Lock()
+        self._process = LassoProcess("lasso_home_program.py", directory)
         self.http.start(self._answer)
 
     def say(self, action: str, *arguments: str) -> Any:
         """Sends an action and returns its answer."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise RuntimeError("the program has no pipes")
-        with self._turn:
-            stdin.write(json.dumps([action, *arguments]) + "\n")
-            stdin.flush()
-            answer = json.loads(stdout.readline())
+        answer = self._process.say(action, *arguments)
         if isinstance(answer, str) and answer.startswith("refused"):
             self.refused = answer
         return answer
 
     def stop(self) -> None:
         self.http.stop()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait(timeout=10)
+        self._process.stop()
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         now = datetime.now(UTC)

@@ -1,13 +1,11 @@
-"""lasso (Debian's python3-lasso) as identity provider, told what to do line by line. Standard library besides.
+"""lasso (Debian's python3-lasso) as identity provider, told what to do line by line. Standard library besides."""
 
-Each line of standard input is a JSON list, an action and its arguments; each gets one line with a JSON answer.
-"""
-
-import json
 import sys
 from pathlib import Path
 
 import lasso
+from lasso_attributes import attribute
+from line_by_line import serve
 
 # What it says of everybody.
 AFFILIATION = "urn:oid:1.3.6.1.4.1.5923.1.1.1.9"
@@ -62,35 +60,10 @@ class Program:
         login.validateRequestMsg(True, True)
         login.buildAssertion(lasso.SAML2_AUTHN_CONTEXT_PASSWORD_PROTECTED_TRANSPORT, instant, None, at, until)
         statement = lasso.Saml2AttributeStatement()
-        statement.attribute = (_attribute(AFFILIATION, VALUES),)
+        statement.attribute = (attribute(AFFILIATION, VALUES),)
         login.assertion.attributeStatement = (statement,)
         return login
 
 
-def _attribute(name: str, values: tuple[str, ...]) -> lasso.Saml2Attribute:
-    found = lasso.Saml2Attribute()
-    found.name, found.nameFormat = name, lasso.SAML2_ATTRIBUTE_NAME_FORMAT_URI
-    written = []
-    for value in values:
-        text = lasso.MiscTextNode.newWithString(value)
-        text.textChild = True
-        holder = lasso.Saml2AttributeValue()
-        holder.any = (text,)
-        written.append(holder)
-    found.attributeValue = tuple(written)
-    return found
-
-
-def main() -> None:
-    program = Program(Path(sys.argv[1]))
-    for line in sys.stdin:
-        action, *arguments = json.loads(line)
-        try:
-            answer = getattr(program, action)(*arguments)
-        except lasso.Error as error:
-            answer = f"refused: {error}"
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(Program(Path(sys.argv[1])), lasso.Error)

@@ -1,13 +1,10 @@
-"""lasso (Debian's python3-lasso) as service provider and as enhanced client, told what to do line by line. Standard library besides.
+"""lasso (Debian's python3-lasso) as service provider and as enhanced client, told what to do line by line. Standard library besides."""
 
-Each line of standard input is a JSON list, an action and its arguments; each gets one line with a JSON answer.
-"""
-
-import json
 import sys
 from pathlib import Path
 
 import lasso
+from line_by_line import serve
 
 
 class Program:
@@ -89,16 +86,5 @@ class Program:
         return str(self.login.nameIdentifier.content)
 
 
-def main() -> None:
-    program = Program(Path(sys.argv[1]))
-    for line in sys.stdin:
-        action, *arguments = json.loads(line)
-        try:
-            answer = getattr(program, action)(*arguments)
-        except lasso.Error as error:
-            answer = f"refused: {error}"
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(Program(Path(sys.argv[1])), lasso.Error)

@@ -3,8 +3,9 @@ run, by form, encrypted, by artifact and as the home of an enhanced client."""
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -47,22 +48,33 @@ def session_of(browser: Browser, resource: OwnResource) -> dict[str, Any]:
     return shown
 
 
-@pytest.fixture
-def with_pysaml2(tmp_path: Path) -> Iterator[Callable[..., tuple[OwnResource, Pysaml2Home]]]:
-    """A resource and a home made with pysaml2 that know each other."""
-    running: list[OwnResource | Pysaml2Home] = []
+Home = TypeVar("Home", Pysaml2Home, LassoHome)
 
-    def made(**changes: Any) -> tuple[OwnResource, Pysaml2Home]:
-        resource = OwnResource(tmp_path / "resource", identity_provider=PYSAML2, **changes)
-        running.append(resource)
-        home = Pysaml2Home(tmp_path / "home", resource.metadata)
-        running.append(home)
+
+@contextmanager
+def two_of(
+    directory: Path, entity_id: str, home_of: Callable[[Path, bytes], Home]
+) -> Iterator[Callable[..., tuple[OwnResource, Home]]]:
+    """Makes a resource and a home that know each other, and stops them in the end."""
+    running = ExitStack()
+
+    def made(**changes: Any) -> tuple[OwnResource, Home]:
+        resource = OwnResource(directory / "resource", identity_provider=entity_id, **changes)
+        running.callback(resource.stop)
+        home = home_of(directory / "home", resource.metadata)
+        running.callback(home.stop)
         resource.trust(home.metadata)
         return resource, home
 
-    yield made
-    for one in running:
-        one.stop()
+    with running:
+        yield made
+
+
+@pytest.fixture
+def with_pysaml2(tmp_path: Path) -> Iterator[Callable[..., tuple[OwnResource, Pysaml2Home]]]:
+    """Makes a resource and a home made with pysaml2."""
+    with two_of(tmp_path, PYSAML2, Pysaml2Home) as made:
+        yield made
 
 
 def log_in(browser: Browser, resource: OwnResource) -> Answer:
@@ -114,20 +126,9 @@ def test_triple_des_of_pysaml2_is_refused_even_of_a_named_partner(
 
 @pytest.fixture
 def with_lasso(tmp_path: Path) -> Iterator[Callable[..., tuple[OwnResource, LassoHome]]]:
-    """A resource and a home made with lasso that know each other."""
-    running: list[OwnResource | LassoHome] = []
-
-    def made(**changes: Any) -> tuple[OwnResource, LassoHome]:
-        resource = OwnResource(tmp_path / "resource", identity_provider=LASSO, **changes)
-        running.append(resource)
-        home = LassoHome(tmp_path / "home", resource.metadata)
-        running.append(home)
-        resource.trust(home.metadata)
-        return resource, home
-
-    yield made
-    for one in running:
-        one.stop()
+    """The same with lasso."""
+    with two_of(tmp_path, LASSO, LassoHome) as made:
+        yield made
 
 
 def assert_logged_in(browser: Browser, resource: OwnResource, page: Answer) -> None:

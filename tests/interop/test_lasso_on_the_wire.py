@@ -1,12 +1,9 @@
 """lasso, which mod_auth_mellon is made of, as service provider and enhanced client: encryption, artifacts, logout and ECP both ways."""
 
 import base64
-import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -45,6 +42,7 @@ from ostiary.saml.protocol import AuthnRequest
 from ostiary.saml.signature import UnsignedAllowedByMetadata, sign, verify_element
 from ostiary.saml.soap import decode_soap, encode_soap
 from ostiary.saml.xml import Element, to_bytes
+from tests.interop.lasso_process import LassoProcess
 from tests.saml.world import (
     ACS,
     ASSERTION,
@@ -61,34 +59,11 @@ from tests.saml.world import (
 
 pytestmark = pytest.mark.interop
 
-PROGRAM = Path(__file__).with_name("lasso_program.py")
 KEY = TrustedKey.from_public_key(private_key("rsa", "sp").public_key())
 
 
-class Lasso:
-    """The program at work. `Lasso.say` sends an action with its arguments and returns the answer."""
-
-    def __init__(self, directory: Path) -> None:
-        command = ["/usr/bin/python3", str(PROGRAM), str(directory)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def say(self, action: str, *arguments: str) -> Any:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise RuntimeError("the program has no pipes")
-        stdin.write(json.dumps([action, *arguments]) + "\n")
-        stdin.flush()
-        return json.loads(stdout.readline())
-
-    def stop(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait(timeout=10)
-
-
 @pytest.fixture
-def lasso(tmp_path: Path) -> Iterator[Lasso]:
+def lasso(tmp_path: Path) -> Iterator[LassoProcess]:
     key = private_key("rsa", "sp")
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("an RSA key is needed")
@@ -117,7 +92,7 @@ def lasso(tmp_path: Path) -> Iterator[Lasso]:
     (tmp_path / "sp.xml").write_bytes(unsigned_entity(library))
     (tmp_path / "idp.xml").write_bytes(unsigned_entity(home))
     (tmp_path / "sp.key").write_bytes(private_pem("rsa", "sp"))
-    running = Lasso(tmp_path)
+    running = LassoProcess("lasso_program.py", tmp_path)
     yield running
     running.stop()
 
@@ -130,19 +105,19 @@ def encrypted_response() -> Element:
     return element
 
 
-def logged_in(lasso: Lasso) -> None:
+def logged_in(lasso: LassoProcess) -> None:
     if lasso.say("post", base64.b64encode(to_bytes(encrypted_response())).decode()) != HANDLE:
         raise RuntimeError("lasso did not take the login")
 
 
-def test_it_opens_an_encrypted_assertion(lasso: Lasso) -> None:
+def test_it_opens_an_encrypted_assertion(lasso: LassoProcess) -> None:
     message = encrypted_response()
     assert lasso.say("post", base64.b64encode(to_bytes(message)).decode()) == HANDLE
     changed = to_bytes(message).replace(b"rsa-oaep-mgf1p", b"rsa-1_5")
     assert lasso.say("post", base64.b64encode(changed).decode()).startswith("refused")
 
 
-def test_it_resolves_an_artifact(lasso: Lasso) -> None:
+def test_it_resolves_an_artifact(lasso: LassoProcess) -> None:
     artifact = new_artifact(IDP, 1)
     location, envelope = lasso.say("artifact", encode_artifact(f"{ACS}/artifact", artifact, "x").partition("?")[2])
     assert location == f"{IDP}/artifact"
@@ -154,7 +129,7 @@ def test_it_resolves_an_artifact(lasso: Lasso) -> None:
     assert lasso.say("resolved", encode_soap(answer).decode()) == HANDLE
 
 
-def test_it_logs_out_when_it_is_asked_to(lasso: Lasso) -> None:
+def test_it_logs_out_when_it_is_asked_to(lasso: LassoProcess) -> None:
     logged_in(lasso)
     if ASSERTION.name_id is None:
         raise ValueError("the assertion names nobody")
@@ -169,7 +144,7 @@ def test_it_logs_out_when_it_is_asked_to(lasso: Lasso) -> None:
     )
 
 
-def test_it_asks_to_be_logged_out(lasso: Lasso) -> None:
+def test_it_asks_to_be_logged_out(lasso: LassoProcess) -> None:
     logged_in(lasso)
     received = decode_redirect(lasso.say("log_out").partition("?")[2].encode(), "SAMLRequest")
     request = LogoutRequest.from_proof(prove(received, [KEY]))
@@ -180,7 +155,7 @@ def test_it_asks_to_be_logged_out(lasso: Lasso) -> None:
     assert lasso.say("logged_out", url.partition("?")[2]) == "taken"
 
 
-def test_it_is_both_ends_of_an_enhanced_clients_round(lasso: Lasso) -> None:
+def test_it_is_both_ends_of_an_enhanced_clients_round(lasso: LassoProcess) -> None:
     asked = lasso.say("paos_request", IDP, "state")
     assert lasso.say("client_reads_sp", asked) == f"{IDP}/ecp"
     answer = encode_ecp_response(encrypted_response(), f"{ACS}/paos", request_authenticated=True)
@@ -190,7 +165,7 @@ def test_it_is_both_ends_of_an_enhanced_clients_round(lasso: Lasso) -> None:
     assert lasso.say("paos_response", brought) == [HANDLE, "state"]
 
 
-def test_our_client_stands_between_it_and_an_idp(lasso: Lasso) -> None:
+def test_our_client_stands_between_it_and_an_idp(lasso: LassoProcess) -> None:
     asked = decode_paos_request(lasso.say("paos_request", IDP, "state").encode())
     assert (asked.response_consumer_url, asked.relay_state, asked.issuer) == (f"{ACS}/paos", "state", SP)
     request = AuthnRequest.from_proof(UnsignedAllowedByMetadata(decode_soap(encode_ecp_request(asked)), SP))

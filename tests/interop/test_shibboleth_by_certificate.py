@@ -8,7 +8,6 @@ import pytest
 
 from tests.browser import Browser, HttpTransport, forms_of
 from tests.interop import own_home
-from tests.interop.shibboleth_peer import ENTITY_ID
 from tests.interop.test_shibboleth_service_provider import (
     Together,
     deliver,
@@ -18,6 +17,7 @@ from tests.interop.test_shibboleth_service_provider import (
     signed_in,
     told,
 )
+from tests.shibboleth_server import ENTITY_ID
 
 pytestmark = pytest.mark.interop
 

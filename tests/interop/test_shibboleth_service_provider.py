@@ -16,8 +16,9 @@ import pytest
 from tests.browser import Answer, Browser, Form, HttpTransport, forms_of
 from tests.interop import own_home
 from tests.interop.own_home import OwnHome
-from tests.interop.shibboleth_peer import ENTITY_ID, STRANGER, Federation, ShibbolethServiceProvider
+from tests.interop.shibboleth_peer import STRANGER, Federation, ShibbolethServiceProvider
 from tests.running_demo import RunningDemo, free_base_port
+from tests.shibboleth_server import ENTITY_ID
 
 pytestmark = pytest.mark.interop
 

@@ -14,6 +14,7 @@ from tests.browser import Browser, HttpTransport, forms_of
 from tests.flows.logging_out import press, to_the_end, words
 from tests.interop.shibboleth_peer import Federation, ShibbolethServiceProvider
 from tests.running_demo import RunningDemo
+from tests.shibboleth_server import exchanged
 
 pytestmark = pytest.mark.interop
 
@@ -23,11 +24,9 @@ class WaitingServiceProvider(ShibbolethServiceProvider):
 
     waits = False
 
-    def _write_configuration(self, federation: Federation | None, signs_queries: bool) -> None:
-        super()._write_configuration(federation, signs_queries)
-        if self.waits:
-            path = self.directory / "shibboleth2.xml"
-            path.write_text(path.read_text().replace("<Logout>", '<Logout asynchronous="false">'))
+    def _configuration(self, federation: Federation | None, signs_queries: bool) -> tuple[str, dict[str, str]]:
+        text, settings = super()._configuration(federation, signs_queries)
+        return (exchanged(text, {"<Logout>": '<Logout asynchronous="false">'}) if self.waits else text), settings
 
 
 @dataclass(frozen=True)

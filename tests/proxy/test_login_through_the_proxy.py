@@ -126,3 +126,21 @@ def test_when_the_application_is_down_the_page_says_so_in_plain_words(simulation
     assert "127.0.0.1:1" not in answer.text
     [line] = simulation.events("refused", service="library")
     assert (line["code"], line["reference"] in answer.text) == ("proxy.unreachable", True)
+
+
+def test_when_the_application_is_down_the_same_page_can_be_tried_again_but_no_form(
+    simulation: Simulation, alice: Browser
+) -> None:
+    proxy = protected(simulation.shires["library"], read_address("http://127.0.0.1:1"), simulation.log("proxy"))
+    simulation.serve(simulation.origin("library"), AsWsgi(proxy))
+    page = simulation.url("library")
+    assert (
+        f'<a class="button primary" href="{page}?q=a%26b&amp;r=1">Try once more</a>'
+        in alice.get(f"{page}?q=a%26b&r=1").text
+    )
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    sent = alice.request("POST", f"{page}?q=1", headers=form, body=b"a=1").text
+    assert "Try once more" not in sent
+    assert (
+        f'<a class="button primary" href="{simulation.origin("library")}/library">Go to The Common Library</a>' in sent
+    )

@@ -50,6 +50,11 @@ def test_ordinary_headers_go_on_as_they_are() -> None:
         *(b"transfer-encoding", b"content-length", b"expect", b"host", b"http2-settings"),
         *(b"x-forwarded-for", b"x_forwarded_for", b"x-forwarded-port", b"x.forwarded.host", b"forwarded", b"x-real-ip"),
         *(b"x-original-url", b"x-rewrite-url", b"x_original_url", b"x-http-method-override", b"client-ip"),
+        # Gunicorn takes these for parts of the path, of whoever is on its machine; CGI programs take Proxy for theirs (CVE-2016-5385).
+        *(b"script_name", b"path_info", b"x-script-name", b"proxy", b"x-cluster-client-ip", b"x-original-host"),
+        # Other spellings of what frames a message, or says who asks.
+        *(b"transfer_encoding", b"content_length", b"content.length", b"x_kind"),
+        *(b"x-sendfile-type", b"x-accel-mapping"),
     ],
 )
 def test_what_a_client_must_not_say_to_the_application_does_not_go_on(name: bytes) -> None:

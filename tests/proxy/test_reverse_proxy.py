@@ -375,6 +375,36 @@ def test_a_client_that_stalls_in_mid_body_is_a_408() -> None:
     assert (found.status, found.body) == (408, b"proxy.slow_client")
 
 
+def test_a_client_that_lets_its_body_trickle_holds_no_connection() -> None:
+    """Each octet would come in time, and the whole of them never."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async def trickle() -> tuple[int, float]:
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(0.02)
+            return {"type": "http.request", "body": b"x", "more_body": True}
+
+        async def send(event: dict[str, Any]) -> None:
+            sent.append(event)
+
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"100000")]}
+        scope |= {"client": ("192.0.2.7", 4711), "query_string": b""}
+        async with behind(talk, answer_timeout=timedelta(seconds=0.1)) as application:
+            began = asyncio.get_running_loop().time()
+            async with asyncio.timeout(5):
+                await application.proxy(scope, receive, send)
+            return sent[0]["status"], asyncio.get_running_loop().time() - began
+
+    status, seconds = asyncio.run(trickle())
+    assert (status, seconds < 2) == (408, True)
+
+
 def test_an_answer_given_before_the_body_was_read_comes_back() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -56,7 +56,9 @@ def test_a_nested_signature_is_that_of_two_single_signatures(
     # PKCS#1 v1.5 signatures of the same octets are the same.
     assert canonical(received) == canonical(one_by_one)
     # Every prefix of a type is declared where it stands.
-    assert [value.nsmap["xs"] for value in received.iter(qname(names.SAML, "AttributeValue"))] == [names.XS] * len(values)
+    assert [value.nsmap["xs"] for value in received.iter(qname(names.SAML, "AttributeValue"))] == [names.XS] * len(
+        values
+    )
     assert len(verify_elements([received, received[-1]], [signer().public])) == 2
 
 

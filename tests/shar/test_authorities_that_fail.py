@@ -22,6 +22,7 @@ from ostiary.saml.validate import Timing
 from sp_shire.shar.breaker import Breakers, Limits
 from sp_shire.shar.query import Answer, Effort, Shar
 from sp_shire.shar.transport import HttpSoapTransport
+from tests.raw_soap import read_envelope
 from tests.signers import make_signer
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -75,19 +76,9 @@ class Authority:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            while request := _read(connection):
+            while request := read_envelope(connection):
                 self.requests.append(request)
                 self._behaviours[min(len(self.requests), len(self._behaviours)) - 1](connection, request)
-
-
-def _read(connection: socket.socket) -> bytes:
-    received = b""
-    while not received.rstrip().endswith(b":Envelope>"):
-        part = connection.recv(65_536)
-        if not part:
-            return b""
-        received += part
-    return received
 
 
 @contextmanager

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import structlog
 
 from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
-from ostiary.command.principal_names import principal_names
+from ostiary.command.certificate_subjects import certificate_subjects
+from ostiary.command.named_people import external_names, principal_names
 from ostiary.config import load_settings
 from ostiary.errors import ConfigurationError
 from ostiary.storage.engine import open_engine
 from sp_shire.applications import domains_of
 from sp_shire.settings import ShireSettings
 from sp_shire.shar.settings import DownSettings
+from tests.resource_settings import wiki_settings
 from tests.simulator import configure
 
 Load = Callable[..., ShireSettings]
@@ -24,23 +27,7 @@ ASKED = {"authority": "https://vo.example/aa", "subject": "eduPersonPrincipalNam
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    (tmp_path / "keys").mkdir()
-
-    def loaded(**changes: Any) -> ShireSettings:
-        content = {
-            "entity_id": "https://wiki.example.org/shar",
-            "public_url": "https://wiki.example.org",
-            "display": {"name": "Wiki"},
-            "trust": {"keys": "keys", "metadata": []},
-            "discovery_url": "https://wayf.example.org/discovery",
-            "accept": ["accept.yaml"],
-            "access": ["access.yaml"],
-            **changes,
-        }
-        (tmp_path / "sp.yaml").write_text(yaml.safe_dump(content))
-        return load_settings(tmp_path / "sp.yaml", ShireSettings)
-
-    return loaded
+    return partial(wiki_settings, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +37,16 @@ def load(tmp_path: Path) -> Load:
         ({"when_authority_is_down": "hope"}, "config.wrong_value", "when_authority_is_down"),
         ({"when_authority_is_down": {"login": "hope"}}, "config.wrong_value", "when_authority_is_down"),
         ({"query_attributes": "requested"}, "sp.nothing_requested", "query_attributes"),
+        # A query that names none asks for all.
+        (
+            {
+                "query_attributes": "requested",
+                "requested_attributes": [{"name": "mail"}],
+                "applications": [{"name": "maps", "path": "/maps", "requested_attributes": []}],
+            },
+            "sp.nothing_requested",
+            "query_attributes",
+        ),
         ({"query": {"retries": 4}}, "config.wrong_value", "query.retries"),
         ({"query": {"breaker": {"failures": 0}}}, "config.wrong_value", "query.breaker.failures"),
         ({"query": {"timeout": "5s"}, "query_timeout": "5s"}, "config.one_of", "query_timeout"),
@@ -90,16 +87,26 @@ def test_queries_name_what_is_requested_only_where_they_are_told_to(load: Load) 
     assert named.queried_names == ("mail", "isMemberOf")
 
 
-def test_principal_names_need_the_embedded_directory(state: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "named_by"),
+    [
+        ("principal_names", principal_names),
+        ("external_names", lambda *given: external_names(*given, structlog.get_logger())),
+        ("certificate_names", certificate_subjects),
+    ],
+)
+def test_names_of_people_need_the_embedded_directory(state: Path, key: str, named_by: Callable[..., object]) -> None:
     config = state / "northgate" / "aa.yaml"
-    configure(config, principal_names={"requesters": ["https://wiki.example.org/shar"]})
+    rules = {"rules": [{"pattern": "CN=(?P<name>.*)"}]} if key == "certificate_names" else {}
+    configure(config, **{key: {"requesters": ["https://wiki.example.org/shar"], **rules}})
     embedded = load_settings(config, AttributeAuthoritySettings)
     in_ldap = embedded.model_copy(update={"people": LdapPeopleSettings.model_construct(type="ldap")})
     engine = open_engine("sqlite://")
-    assert principal_names(config, embedded, engine) is not None
-    with pytest.raises(ConfigurationError, match=r"aa\.principal_names_people"):
-        principal_names(config, in_ldap, engine)
-    assert principal_names(config, in_ldap.model_copy(update={"principal_names": None}), engine) is None
+    assert named_by(config, embedded, engine) is not None
+    with pytest.raises(ConfigurationError, match=r"aa\.embedded_people") as refused:
+        named_by(config, in_ldap, engine)
+    assert refused.value.key == key
+    assert named_by(config, in_ldap.model_copy(update={key: None}), engine) is None
     engine.dispose()
 
 

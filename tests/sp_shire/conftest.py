@@ -11,6 +11,9 @@ import pytest
 
 from ostiary.attributes import Attributes
 from ostiary.config import load_settings
+from ostiary.federation.model import Entity
+from ostiary.federation.registry import Registry
+from ostiary.federation.sources import load_registry
 from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
 from ostiary.web.log import make_log
 from sp_shire.assembly import make_shire
@@ -41,12 +44,23 @@ class Core:
         self.clock = MovableClock()
         self.log_stream = io.StringIO()
         self.soap = SimulatedSoap(self.federation.transport)
-        self.shire: Shire = make_shire(
+        self.shire: Shire = self._made(None)
+
+    def know(self, *entities: Entity, instead: bool = False) -> None:
+        """From now on it knows these, too; ``instead``: nobody else."""
+        metadata = [one.source() for one in self.settings.trust.metadata]
+        before = [] if instead else load_registry(metadata, now=self.clock.at).all(self.clock.at)
+        registry = Registry([*before, *entities])
+        self.shire = self._made(lambda: registry)
+
+    def _made(self, registry: Callable[[], Registry] | None) -> Shire:
+        return make_shire(
             self.settings,
             clock=self.clock,
             log=make_log(self.clock, service="core", stream=self.log_stream),
             transport=self.soap,
             stores=self.stores,
+            registry=registry,
         )
 
     def ask(
@@ -96,7 +110,6 @@ class Core:
         assert isinstance(done, Reply)
         assert done.status == 303, str(self.log_lines()[-1])[:900]
         return cookie_of(done)
-
 
     def begun(self, reply: Reply | Passage) -> Intent:
         """What the login is for that begins with this answer, which leads to discovery."""

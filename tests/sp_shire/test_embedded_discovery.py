@@ -8,11 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from ostiary.federation.model import Display, Endpoint, Entity, IdpRole, LocalizedText, Logo, Scope
-from ostiary.federation.registry import Registry
-from ostiary.federation.sources import load_registry
 from ostiary.saml import names
-from ostiary.web.log import make_log
-from sp_shire.assembly import make_shire
 from sp_shire.messages import Reply
 from tests.browser import Answer
 from tests.sp_shire.conftest import Core, header
@@ -34,16 +30,7 @@ def home(number: int, *display_names: tuple[str, str], **more: Any) -> Entity:
 
 def site_with(core: Core, *more: Entity) -> Site:
     """The resource, with these home organisations besides those of the federation."""
-    known = load_registry([one.source() for one in core.settings.trust.metadata], now=core.clock.at)
-    registry = Registry([*known.all(core.clock.at), *more])
-    core.shire = make_shire(
-        core.settings,
-        clock=core.clock,
-        log=make_log(core.clock, service="core", stream=core.log_stream),
-        transport=core.soap,
-        stores=core.stores,
-        registry=lambda: registry,
-    )
+    core.know(*more)
     return Site(core)
 
 

@@ -218,7 +218,7 @@ def test_who_stays_too_late_is_told_so(core: Core) -> None:
 def test_another_site_lets_nobody_stay(core: Core) -> None:
     cookie = core.session()
     how = {"method": "POST", "body": b"target=/library/", "cookie": cookie, "origin": "https://evil.example", **FORM}
-    assert core.refused("/ostiary/expiring", **how) == (400, "sp.logout_elsewhere")
+    assert core.refused("/ostiary/expiring", **how) == (400, "sp.form_elsewhere")
 
 
 @pytest.mark.parametrize(

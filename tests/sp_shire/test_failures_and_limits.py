@@ -282,11 +282,9 @@ def loaded_by(code: str, *arguments: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_importing_the_middleware_loads_nothing_that_an_application_does_not_need() -> None:
-    assert loaded_by("import sp_shire") == set()
-
-
-def test_a_resource_with_sessions_in_memory_loads_nothing_more(federation: Simulation) -> None:
+def test_a_resource_with_sessions_in_memory_loads_nothing_that_an_application_does_not_need(
+    federation: Simulation,
+) -> None:
     config = federation.layout.directory("library") / "sp.yaml"
     code = "from sp_shire import ShireMiddleware\nShireMiddleware(lambda environ, start_response: [], sys.argv[1])"
     assert loaded_by(code, str(config)) == set()

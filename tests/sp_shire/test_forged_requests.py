@@ -1,23 +1,27 @@
 """What a client may write into a request to pass for somebody, to reach a protected page, or to be sent elsewhere."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from ostiary.command.demo.people import NORTHGATE, SOUTHBANK
 from ostiary.saml.bindings import decode_redirect
 from ostiary.saml.protocol import AuthnRequest
 from ostiary.saml.signature import AnonymousMessage
 from ostiary.saml.xml import to_bytes
 from ostiary.web.identity import PERSON_KEY
+from sp_shire.adapters.asgi import ShireAsgiMiddleware
 from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.messages import Passage, Reply
 from sp_shire.sessions.keeper import session_key
 from sp_shire.settings import ShireSettings
 from tests.browser import WsgiTransport
+from tests.flows.test_asgi_applications import Echo, exchange
 from tests.simulator import Simulation
 from tests.sp_shire.conftest import Core, header
 
@@ -221,6 +225,44 @@ def test_a_mount_point_is_part_of_the_path(wrapped: Wrapped) -> None:
     assert (status, seen) == (302, None)
 
 
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "X_SCRIPT_NAME", "X_FORWARDED_PREFIX"])
+def test_a_mount_point_that_a_client_may_have_named_is_refused(
+    wrapped: Wrapped, make_core: Callable[..., Core], name: str
+) -> None:
+    """gunicorn takes it from a header of whoever is on its machine, a web server in front among them, which passes on what clients send."""
+    for mount, said in (("/open", "/open"), ("/open", "/x, /open/"), ("/open/more", "/open")):
+        claimed = {"SCRIPT_NAME": mount, "PATH_INFO": "/library/shelf", f"HTTP_{name}": said}
+        assert wrapped.call("/", **claimed) == (400, None)
+    # The one that the public URL names is the web server's own.
+    below = Wrapped(make_core(public_url="http://127.0.0.1:20005/site"))
+    served = {"SCRIPT_NAME": "/site", "PATH_INFO": "/open", f"HTTP_{name}": "/site"}
+    assert below.call("/", **served)[0] == 200
+    assert below.call("/", **served | {"PATH_INFO": "/library/shelf"})[0] == 302
+
+
+@pytest.mark.parametrize("name", [b"daphne-root-path", b"Daphne_Root_Path", b"script_name", b"x-forwarded-prefix"])
+def test_so_is_one_over_asgi(core: Core, name: bytes) -> None:
+    """Daphne takes it from a header of whoever asks."""
+    echo = Echo()
+    protected = ShireAsgiMiddleware(echo, core.shire)
+
+    def status(mount: str, said: bytes) -> int:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/open/library/shelf",
+            "root_path": mount,
+            "query_string": b"",
+            "headers": [(b"host", b"127.0.0.1:20005"), (name, said)],
+        }
+        sent = asyncio.run(exchange(protected, scope, [{"type": "http.request"}]))
+        return int(sent[0]["status"])
+
+    assert [status("/open", b"/open"), status("/open", b"/open/")] == [400, 400]
+    assert echo.seen == []
+    assert [status("/open", b"/elsewhere"), status("", b"/open")] == [200, 200]
+
+
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 5000, "", "1e3"])
 def test_a_strange_content_length_is_no_body(wrapped: Wrapped, length: str) -> None:
     status, seen = wrapped.call(
@@ -352,6 +394,17 @@ def test_no_other_parameter_sends_anybody_anywhere(core: Core, parameter: str) -
 
 def test_discovery_without_a_choice_is_refused(core: Core) -> None:
     assert core.refused("/ostiary/discovered", query=b"target=/library/") == (400, "sp.nothing_chosen")
+
+
+def test_a_resource_of_one_home_sends_nobody_to_another(make_core: Callable[..., Core]) -> None:
+    """Whoever may choose begins at ``login``; where discovery would come back to, there is no more choice than there."""
+    core = make_core(discovery_url=None, identity_provider=NORTHGATE.entity_id)
+    for handler in ("login", "discovered"):
+        query = urlencode({"entityID": SOUTHBANK.entity_id}).encode()
+        assert core.refused(f"/ostiary/{handler}", query=query) == (400, "sp.unknown_idp")
+        sent = core.ask(f"/ostiary/{handler}", query=urlencode({"entityID": NORTHGATE.entity_id}).encode())
+        assert isinstance(sent, Reply)
+        assert sent.status == 302
 
 
 @pytest.mark.parametrize(
@@ -499,7 +552,7 @@ def test_cookies_are_for_this_host_alone_and_out_of_reach_of_scripts(
 )
 def test_another_site_signs_nobody_out(core: Core, headers: dict[str, Any]) -> None:
     cookie = core.session()
-    assert core.refused("/ostiary/logout", method="POST", cookie=cookie, **headers) == (400, "sp.logout_elsewhere")
+    assert core.refused("/ostiary/logout", method="POST", cookie=cookie, **headers) == (400, "sp.form_elsewhere")
     assert isinstance(core.ask("/library/", cookie=cookie), Passage)
 
 

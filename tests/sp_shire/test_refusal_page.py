@@ -44,7 +44,7 @@ def test_it_says_what_is_missing_who_has_to_say_it_and_whom_to_write_to(denied: 
         "Who may be let in is decided by the people who run Collaboratory Microscope.",
         "Write to help@instrument.example .",
         "Sign in with another account",
-        "What Northgate University told this service about you Nothing else counts here.",
+        "What this service was told about you Nothing else counts here.",
         "Name displayName Bob Brewer",
         "Rule that refused operators Needed eduPersonEntitlement urn:x-ostiary:demo:instrument:operate",
     ):
@@ -101,8 +101,32 @@ def test_what_must_not_be_there_is_not_called_missing(denied: Denied) -> None:
 
 def test_a_way_of_signing_in_that_is_asked_for_is_told(denied: Denied) -> None:
     said = denied("rules: [{id: mfa, paths: /instrument, permit: {authn_context: https://refeds.org/profile/mfa}}]")
-    assert "A certain way of signing in Missing Signed in by: https://refeds.org/profile/mfa You signed in by:" in said
+    wanted = "two different proofs, such as a password and a code (two factors)"
+    assert f"A certain way of signing in Missing Signed in by: {wanted} You signed in by: a password" in said
+    assert "Needed authn_context https://refeds.org/profile/mfa" in said
     assert "Sign in again at Northgate University, in the way that this page needs." in said
+
+
+@pytest.mark.parametrize(
+    ("dates", "words", "written"),
+    [
+        ("{from: 2020-03-01, to: 2020-03-06}", "from 2020-03-01, and before 2020-03-06", "2020-03-01/2020-03-06"),
+        ("{from: 2999-03-01}", "from 2999-03-01 on", "2999-03-01/"),
+        ("{to: 2020-03-06}", "before 2020-03-06", "/2020-03-06"),
+    ],
+)
+def test_dates_are_said_in_words_and_as_written_for_the_help_desk(
+    denied: Denied, dates: str, words: str, written: str
+) -> None:
+    said = denied(f"rules: [{{id: dates, paths: /instrument, permit: {{when: {{dates: {dates}, time_zone: UTC}}}}}}]")
+    assert f"Certain dates Not so Only: {words} Today is: " in said
+    assert f"Needed date {written} " in said
+
+
+def test_a_home_organisation_is_named_and_its_entity_id_told_to_the_help_desk(denied: Denied) -> None:
+    said = denied("rules: [{id: south, paths: /instrument, permit: {issuer: https://southbank.example/idp}}]")
+    assert "You have to sign in at: Southbank Institute You signed in at: Northgate University" in said
+    assert "Needed issuer https://southbank.example/idp" in said
 
 
 def test_a_page_that_no_rule_opens_says_so(denied: Denied) -> None:

@@ -141,3 +141,22 @@ def test_a_message_of_another_kind_or_none_is_refused(core: Core) -> None:
     assert (fault.status, header(fault, "Content-Type")) == (500, "text/xml; charset=utf-8")
     assert sent(core, b"a=b", "application/x-www-form-urlencoded").status == 400
     assert core.log_lines()[-1]["code"] == "sp.soap_content_type"
+
+
+def test_a_flood_from_one_address_pushes_out_its_own_and_nobody_else_s(
+    make_core: Callable[..., Core], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sp_shire.login.artifacts.WAITING_AT_MOST", 20_000)
+    core = make_core()
+    issuer = ArtifactIssuer(core.settings, core.stores.logins)
+    element = AuthnRequest("_the_request", LIBRARY, START).to_xml()
+
+    def issued(remote: str) -> str:
+        return issuer.issue(element, NORTHGATE.entity_id, core.clock.now(), remote=remote)
+
+    hers = issued("198.51.100.1")
+    flood = [issued("192.0.2.1") for _ in range(100)]
+    assert fetched(core, asked(core, hers)) is not None
+    assert fetched(core, asked(core, flood[0])) is None
+    assert fetched(core, asked(core, flood[-1])) is not None
+    assert len(core.stores.logins) < 30  # type: ignore[arg-type]

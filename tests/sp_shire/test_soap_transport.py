@@ -15,6 +15,7 @@ import pytest
 from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.errors import Unavailable
 from sp_shire.shar.transport import HttpSoapTransport
+from tests.raw_soap import read_envelope
 
 ENVELOPE = b"<envelope/>"
 Behaviour = Callable[[socket.socket], None]
@@ -50,21 +51,12 @@ class Server:
             self.connections += 1
             with suppress(OSError), self._secured(connection) as connection:
                 connection.settimeout(5)
-                while (request := self._read(connection)) and not self._stopping.is_set():
+                while (request := read_envelope(connection, ENVELOPE)) and not self._stopping.is_set():
                     self.requests.append(request)
                     self._behaviour(connection)
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         return connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
-
-    def _read(self, connection: socket.socket) -> bytes:
-        received = b""
-        while ENVELOPE not in received:
-            part = connection.recv(65_536)
-            if not part:
-                return b""
-            received += part
-        return received
 
 
 @contextmanager

@@ -112,6 +112,28 @@ def test_the_means_are_those_of_the_rule_and_not_of_the_form(make_site: MakeSite
     assert (asked.header("Location") or "").startswith("http://localhost:20001/")
 
 
+def test_what_the_settings_demand_of_every_login_holds_for_a_better_one_too(
+    make_core: Callable[..., Core], tmp_path: Path
+) -> None:
+    path = tmp_path / "access.yaml"
+    path.write_text(f"""rules: [
+      {{id: vault, paths: /library/vault, permit: {{any: [{{authn_context: {MFA}}}, {{authn_context: {names.KERBEROS}}}]}}}},
+      {{id: desk, paths: /library/desk, permit: {{authn_context: {names.KERBEROS}}}}},
+      {{id: rest, paths: /library, permit: {{authenticated: true}}}}]""")
+    contexts = [names.PASSWORD_PROTECTED_TRANSPORT, names.PASSWORD, MFA]
+    site = Site(make_core(access=(path,), login={"authn_contexts": contexts}))
+    browser = site.browser()
+    site.log_in(browser, browser.get(f"{ORIGIN}/library/"))
+    asked = asked_of(browser.submit_without_following(site.handler("again"), [("target", "/library/vault")]))
+    assert asked.requested_context is not None
+    assert asked.requested_context.classes == (MFA,)
+    # By the only means that this page wants, nobody would be let in anywhere else.
+    denied = browser.get(f"{ORIGIN}/library/desk")
+    assert (denied.status, button(denied)) == (403, None)
+    answer = browser.submit_without_following(site.handler("again"), [("target", "/library/desk")])
+    assert (answer.status, answer.header("Location")) == (303, f"{ORIGIN}/library/desk")
+
+
 def test_another_site_begins_no_better_login(make_site: MakeSite) -> None:
     site = make_site(NEEDS_MFA)
     browser = site.browser()
@@ -119,7 +141,7 @@ def test_another_site_begins_no_better_login(make_site: MakeSite) -> None:
     answer = browser.submit_without_following(
         site.handler("again"), [("target", "/library/vault")], site="http://localhost:20001"
     )
-    assert (answer.status, site.core.log_lines()[-1]["code"]) == (400, "sp.logout_elsewhere")
+    assert (answer.status, site.core.log_lines()[-1]["code"]) == (400, "sp.form_elsewhere")
 
 
 def test_who_is_signed_out_meanwhile_logs_in_as_anybody_does(make_site: MakeSite) -> None:

@@ -38,7 +38,11 @@ def exported(library_settings: ShireSettings) -> Callable[..., dict[str, str]]:
 
     def export(*attributes: Attribute) -> dict[str, str]:
         own = {"OSTIARY_IDP", "OSTIARY_AUTHENTICATED_AT", "OSTIARY_AUTHN_CONTEXT"}
-        return {key: value for key, value in exports_of(settings, session_with(*attributes).person()).items() if key not in own}
+        return {
+            key: value
+            for key, value in exports_of(settings, session_with(*attributes).person()).items()
+            if key not in own
+        }
 
     return export
 

@@ -12,7 +12,6 @@ import yaml
 from ostiary.config import load_settings
 from ostiary.errors import ConfigurationError, Refusal
 from ostiary.federation.model import Endpoint, IdpRole
-from ostiary.federation.registry import Registry
 from ostiary.federation.sources import load_registry
 from ostiary.saml import names
 from ostiary.saml.artifact import ArtifactResolve, carried
@@ -20,8 +19,6 @@ from ostiary.saml.bindings import decode_post, decode_soap, encode_soap, prove
 from ostiary.saml.protocol import AuthnRequest, RequestedAuthnContext
 from ostiary.saml.signature import sign, verify_element
 from ostiary.web.forms import parse_query
-from ostiary.web.log import make_log
-from sp_shire.assembly import make_shire
 from sp_shire.login.asking import endpoint_for
 from sp_shire.login.settings import LoginSettings
 from sp_shire.login.wishes import Wishes, check_context, check_not_weaker, read_wishes, with_demands
@@ -176,15 +173,7 @@ def test_a_request_waits_to_be_fetched_by_its_artifact(make_core: MakeCore, fede
     assert home is not None
     assert home.idp is not None
     taking = replace(home.idp, single_sign_on=(Endpoint(names.HTTP_ARTIFACT, "http://localhost:20001/by-artifact"),))
-    known = Registry([replace(home, idp=taking)])
-    core.shire = make_shire(
-        core.settings,
-        clock=core.clock,
-        log=make_log(core.clock, service="core", stream=core.log_stream),
-        transport=core.soap,
-        stores=core.stores,
-        registry=lambda: known,
-    )
+    core.know(replace(home, idp=taking), instead=True)
     reply = core.ask("/ostiary/login", query=f"entityID={NORTHGATE_ID}".encode())
     assert isinstance(reply, Reply)
     url, _, query = (header(reply, "Location") or "").partition("?")
