@@ -162,6 +162,7 @@ class ShireSettings(Settings):
     names under ``environ`` in its environment, as headers of the request, or both; ``forward_auth`` which web server may ask
     (`ostiary serve forward-auth`); ``workers`` is how many processes serve the
     application: with more than one, sessions need a ``store``.
+    Pages outside of the path of ``public_url`` are refused; ``allow_unprotected_outside_public_url`` lets everybody have them.
     ``trusted_proxies`` counts the reverse proxies in front whose ``X-Forwarded-For`` is believed. ``show_attribute_values``: people see
     their own values, ``log_attribute_values``: so does the log."""
 
@@ -173,6 +174,7 @@ class ShireSettings(Settings):
     protected: Annotated[tuple[_ProtectedPath, ...], AfterValidator(_at_least_one)] = ("/",)
     lazy: tuple[_ProtectedPath, ...] = ()
     handler_path: _HandlerPath = "/ostiary"
+    allow_unprotected_outside_public_url: bool = False
     discovery_url: PublicUrl | None = None
     discovery: Literal["embedded"] | None = None
     identity_provider: str | None = None

@@ -94,6 +94,7 @@ class Shire:
         self._expiring = parts.expiring
         self._routes = parts.routes
         self._domains = tuple((_segments(domain.path), domain) for domain in domains)
+        self._base = _segments(addresses.base_path) if addresses.base_path else ()
         self._protected = tuple(_segments(addresses.base_path + prefix) for prefix in settings.protected)
         self._lazy = tuple(_segments(addresses.base_path + prefix) for prefix in settings.lazy)
 
@@ -186,6 +187,7 @@ class Shire:
             raise Refusal(
                 "http.path", expected="a path without dot segments or hidden separators", found=request.path[:200]
             )
+        self._check_inside(readings, request.path)
         if self.addresses.is_handler(request.path):
             return self._at_handler(request, snapshot, now)
         if (domain := self._domain(request, readings)) is not None:
@@ -196,6 +198,13 @@ class Shire:
         if visitor is None and (tried := self._try_silently(request, snapshot, now)) is not None:
             return tried
         return self._passage(request, visitor, None, snapshot, now)
+
+    def _check_inside(self, readings: tuple[Segments, ...], path: str) -> None:
+        """Nothing is known about what lies outside of the public URL: mostly a web server in front took its path away."""
+        if self.settings.allow_unprotected_outside_public_url:
+            return
+        if not all(begins_with(reading, self._base) for reading in readings):
+            raise Missing("sp.outside", expected=f"a path below {self.addresses.base_path}", found=path[:200])
 
     def _at_handler(self, request: Request, snapshot: Snapshot, now: datetime) -> Reply:
         name = request.path.removeprefix(self.addresses.handler_prefix)
