@@ -5,6 +5,7 @@ An ASGI application, because there each header has the name under which it came:
 be the same as ``X-Forwarded-Uri`` of the server.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from ostiary.errors import Denied, Missing, Refusal
 from sp_shire.adapters.asgi import CoreThreads, Receive, Scope, Send, lifespan, read_request, send_reply
-from sp_shire.adapters.exports import exported_names, header_name, headers_of
+from sp_shire.adapters.exports import exported_names, forged_headers, header_name, headers_of
 from sp_shire.assembly import make_shire
 from sp_shire.header_names import folded_name
 from sp_shire.messages import Passage, Reply, Request
@@ -37,6 +38,10 @@ _ORIGINAL: Final[Mapping[Server, tuple[str, str, str]]] = {
 }
 
 
+# A name that the web server replaces by ours, where it is the same.
+_REPLACED: Final = re.compile("[A-Za-z0-9-]+")
+
+
 class ForwardAuth:
     """``config``: the path of an ``sp.yaml``, its settings, or a `Shire` made elsewhere; ``server`` is the kind that asks.
 
@@ -53,6 +58,7 @@ class ForwardAuth:
         settings = self._shire.settings
         self._asker = settings.forward_auth.open() if settings.forward_auth is not None else None
         self._always = {header_name(name): "" for name in exported_names(settings)}
+        self._forged = forged_headers(settings)
         self._token_header = settings.jwt.header if settings.jwt is not None else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,8 +108,12 @@ class ForwardAuth:
         return Reply(302, (("Location", self._shire.login_url(request)), ("Cache-Control", "no-store")))
 
     def _original(self, scope: Scope, asking: Request) -> Request:
-        """The request about which the web server asks. Raises `Refusal` (``sp.original_request``) where it does not say, or says it in
-        more than one way."""
+        """The request about which the web server asks. Raises `Refusal`: ``sp.original_request`` where it does not say, or says it in
+        more than one way; ``sp.header_spelling`` for a header that some applications take for one of ours, which it would not replace."""
+        for raw, _ in scope["headers"]:
+            name = raw.decode("latin-1")
+            if self._forged(name) and not _REPLACED.fullmatch(name):
+                raise Refusal("sp.header_spelling", expected="no other spelling of a name of ours", found=name[:100])
         uri, method, host = (_only(scope, name) for name in self._names)
         # nginx serves what stands before a number sign, and tells of all of it; no browser sends one.
         if not uri.startswith("/") or "#" in uri or not method.isalpha() or not host:

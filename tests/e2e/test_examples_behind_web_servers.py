@@ -64,6 +64,10 @@ def test_no_header_that_some_server_takes_for_one_of_ours_reaches_the_applicatio
             forged = {**PAGE, "Ostiary_Idp": "https://evil.example", "OSTIARY_IDP": "https://evil.example"}
             answer = browser.get(f"{place.url}/notebook/", headers=forged)
         backend.shutdown()
+    if server == "caddy":
+        # It passes such names on to whom it asks, who refuses the request.
+        assert answer.status == 400
+        return
     folded = [name for name in json.loads(answer.body) if name.replace("_", "-") == "ostiary-idp"]
     assert folded == ["ostiary-idp"]
 

@@ -138,6 +138,16 @@ def test_a_client_that_speaks_for_the_server_is_refused(simulation: Simulation, 
     assert ask(simulation, None, more=(forged,))[0] == 400
 
 
+@pytest.mark.parametrize("name", ["Ostiary_Idp", "OSTIARY_IDP", "remote_user", "Ostiary.Idp"])
+def test_another_spelling_of_a_name_of_ours_does_not_pass(simulation: Simulation, alice: Browser, name: str) -> None:
+    assert ask(simulation, alice, more=((name, "https://northgate.example/idp"),))[0] == 400
+
+
+def test_a_name_that_the_server_replaces_by_ours_passes(simulation: Simulation, alice: Browser) -> None:
+    status, headers, _ = ask(simulation, alice, more=(("Ostiary-Idp", "https://evil.example/idp"),))
+    assert (status, headers["ostiary-idp"]) == (200, "https://northgate.example/idp")
+
+
 @pytest.mark.parametrize("server", ["caddy", "traefik"])
 def test_names_of_another_kind_of_server_say_nothing(simulation: Simulation, server: Server) -> None:
     others = (("x-original-uri", "/"), ("x-original-method", "GET"))
