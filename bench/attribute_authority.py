@@ -31,7 +31,7 @@ from ostiary.consent.personal import Setting, Switch
 from ostiary.consent.store import Choices, choice_key
 from ostiary.consent.tables import consent_choice
 from ostiary.federation.keys import load_key_ring
-from ostiary.federation.sources import MetadataFile, load_registry
+from ostiary.federation.sources.files import MetadataFile, load_registry
 from ostiary.handle import load_handle_keys, mint
 from ostiary.policy.release import Requester
 from ostiary.saml import names

@@ -31,8 +31,8 @@ from ostiary.clock import SystemClock
 from ostiary.config import Sources
 from ostiary.documents import policies
 from ostiary.federation.model import Endpoint, Entity, EntityKey, IdpRole, Scope
-from ostiary.federation.publish import unsigned_entity
-from ostiary.federation.sources import MetadataFile, load_registry
+from ostiary.federation.publish.documents import unsigned_entity
+from ostiary.federation.sources.files import MetadataFile, load_registry
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
 from ostiary.saml.bindings import decode_redirect, encode_written

@@ -17,7 +17,7 @@ from bench.measure import Row, cpu_milliseconds
 from bench.peer_processes import measure_peers
 from ostiary.attributes import make_attribute
 from ostiary.federation.model import Endpoint, Entity, EntityKey, IdpRole, SpRole
-from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.publish.documents import unsigned_entity
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confirmation, NameId
 from ostiary.saml.attribute_names import wire_name

@@ -10,7 +10,7 @@ from ostiary.clock import Clock, SystemClock
 from ostiary.config import Holder, Sources, ValkeySettings, load_settings
 from ostiary.federation.keys import load_key_ring
 from ostiary.federation.registry import Registry
-from ostiary.federation.sources import load_registry
+from ostiary.federation.sources.files import load_registry
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.policy.access_document import load_access_policy
 from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore

@@ -18,7 +18,7 @@ from ostiary.federation.model import (
     RequestedAttribute,
     SpRole,
 )
-from ostiary.federation.publish import signed_entity
+from ostiary.federation.publish.documents import signed_entity
 from ostiary.identifiers.requirement import REQUIREMENT
 from ostiary.saml import names
 from ostiary.saml.attribute_names import wire_name

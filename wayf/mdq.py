@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Final
 
 from ostiary.federation.model import Entity
-from ostiary.federation.publish import signed_aggregate, signed_entity
+from ostiary.federation.publish.documents import signed_aggregate, signed_entity
 from ostiary.federation.registry import Registry
 from ostiary.saml.keys import Signer
 

@@ -296,7 +296,7 @@ def metadata_home(config: Path, authority: Path, support_email: str) -> None:
     from ostiary.command.home import home_entity
     from ostiary.config import load_settings
     from ostiary.federation.keys import load_key_ring
-    from ostiary.federation.publish import unsigned_entity
+    from ostiary.federation.publish.documents import unsigned_entity
 
     settings = load_settings(config, IdpSettings)
     ring = load_key_ring(settings.trust.keys)
@@ -313,7 +313,7 @@ def metadata_sp(config: Path, application: str, signed: bool) -> None:
     from ostiary.clock import SystemClock
     from ostiary.config import load_settings
     from ostiary.federation.keys import load_key_ring
-    from ostiary.federation.publish import unsigned_entity
+    from ostiary.federation.publish.documents import unsigned_entity
     from sp_shire.applications import domain_named
     from sp_shire.metadata import signed_metadata, sp_entity
     from sp_shire.settings import ShireSettings
@@ -339,7 +339,7 @@ def metadata_sp(config: Path, application: str, signed: bool) -> None:
 def metadata_verify(file: Path, certificate: tuple[Path, ...]) -> None:
     """Verify a signed metadata FILE and list its entities."""
     from ostiary.clock import SystemClock
-    from ostiary.federation.sources import MetadataFile, load_registry
+    from ostiary.federation.sources.files import MetadataFile, load_registry
 
     now = SystemClock().now()
     registry = load_registry([MetadataFile(file, certificate)], now=now)

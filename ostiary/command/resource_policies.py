@@ -21,7 +21,7 @@ from ostiary.attributes import (
 from ostiary.config import load_settings
 from ostiary.errors import Refusal
 from ostiary.federation.registry import Registry
-from ostiary.federation.sources import load_registry
+from ostiary.federation.sources.files import load_registry
 from ostiary.policy.acceptance import AcceptanceDecision, AcceptancePolicy, Issuer, Scope, accept
 from ostiary.policy.acceptance_changes import Requirement, combined, missing
 from ostiary.policy.acceptance_document import load_acceptance_policy

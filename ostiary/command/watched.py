@@ -12,7 +12,7 @@ from ostiary.errors import OstiaryError
 from ostiary.federation.keys import KeyRing, load_key_ring
 from ostiary.federation.registry import Registry
 from ostiary.federation.settings import TrustSettings
-from ostiary.federation.sources import load_registry
+from ostiary.federation.sources.files import load_registry
 from ostiary.handle import HandleKey, load_handle_keys
 from ostiary.web.log import Log, left_out
 

@@ -67,7 +67,8 @@ class Logo:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """mdui:UIInfo and mdui:DiscoHints: what a person is shown."""
+    """mdui:UIInfo and mdui:DiscoHints: what a person is shown. ``ip_hints`` are networks as they stand there, ``geolocation_hints`` geo:
+    URIs."""
 
     names: tuple[LocalizedText, ...] = ()
     descriptions: tuple[LocalizedText, ...] = ()
@@ -76,14 +77,21 @@ class Display:
     information_urls: tuple[LocalizedText, ...] = ()
     privacy_statement_urls: tuple[LocalizedText, ...] = ()
     domain_hints: tuple[str, ...] = ()
+    ip_hints: tuple[str, ...] = ()
+    geolocation_hints: tuple[str, ...] = ()
 
     def name(self, *languages: str) -> str | None:
         """The display name in the first of these languages that has one, then English, then any."""
-        for wanted in (*languages, "en"):
-            for text in self.names:
-                if text.lang.lower().split("-")[0] == wanted.lower().split("-")[0]:
-                    return text.text
-        return self.names[0].text if self.names else None
+        return localized(self.names, *languages)
+
+
+def localized(texts: tuple[LocalizedText, ...], *languages: str) -> str | None:
+    """The text in the first of these languages that has one, then in English, then any."""
+    for wanted in (*languages, "en"):
+        for text in texts:
+            if text.lang.lower().split("-")[0] == wanted.lower().split("-")[0]:
+                return text.text
+    return texts[0].text if texts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,5 +240,4 @@ class Entity:
             shown = role.display.name(*languages) if role else None
             if shown:
                 return shown
-        organization = Display(names=self.organization_names).name(*languages)
-        return organization or self.entity_id
+        return localized(self.organization_names, *languages) or self.entity_id

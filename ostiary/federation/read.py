@@ -26,6 +26,7 @@ from ostiary.federation.model import (
     Scope,
     SpRole,
 )
+from ostiary.federation.summary import earliest
 from ostiary.saml import names
 from ostiary.saml.keys import TrustedKey
 from ostiary.saml.schema import check_schema
@@ -87,7 +88,7 @@ def _entities(element: Element, enclosing: datetime | None, leave_out: LeaveOut 
         nested = list(element.iterchildren(qname(names.MD, "EntitiesDescriptor"), qname(names.MD, "EntityDescriptor")))
         if not nested:
             raise Refusal("metadata.empty", expected="at least one entity in an EntitiesDescriptor", found="none")
-        valid_until = _earliest(enclosing, _own_valid_until(element))
+        valid_until = earliest(enclosing, _own_valid_until(element))
         for part in nested:
             yield from _part(part, valid_until, leave_out)
     elif element.tag == qname(names.MD, "EntityDescriptor"):
@@ -103,7 +104,7 @@ def _part(element: Element, enclosing: datetime | None, leave_out: LeaveOut | No
             yield from _entities(element, enclosing, leave_out)
             return
         check_schema(element, "metadata")
-        yield _read_entity(element, _earliest(enclosing, _own_valid_until(element)))
+        yield _read_entity(element, earliest(enclosing, _own_valid_until(element)))
     except (OstiaryError, ValueError) as error:
         problem = error if isinstance(error, OstiaryError) else Refusal("metadata.unreadable", found=error)
         if leave_out is None:
@@ -299,10 +300,14 @@ def _read_display(extensions: Element | None) -> Display:
         logos=_logos(info),
         information_urls=_links(info, "InformationURL"),
         privacy_statement_urls=_links(info, "PrivacyStatementURL"),
-        domain_hints=tuple(text_of(hint) for hint in children(hints, names.MDUI, "DomainHint"))
-        if hints is not None
-        else (),
+        domain_hints=_hints(hints, "DomainHint"),
+        ip_hints=_hints(hints, "IPHint"),
+        geolocation_hints=_hints(hints, "GeolocationHint"),
     )
+
+
+def _hints(holder: Element | None, name: str) -> tuple[str, ...]:
+    return tuple(text_of(hint) for hint in children(holder, names.MDUI, name)) if holder is not None else ()
 
 
 def _logos(info: Element | None) -> tuple[Logo, ...]:
@@ -388,7 +393,3 @@ def _read_contact(element: Element) -> Contact:
 def _own_valid_until(element: Element) -> datetime | None:
     text = element.get("validUntil")
     return read_instant(text) if text is not None else None
-
-
-def _earliest(first: datetime | None, second: datetime | None) -> datetime | None:
-    return min(first, second) if first is not None and second is not None else first or second

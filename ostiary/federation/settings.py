@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from ostiary.config import DirectoryFromHere, Duration, FileFromHere, Settings
-from ostiary.federation.sources import MetadataFile
+from ostiary.federation.sources.files import MetadataFile
 
 
 class MetadataFileSettings(Settings):

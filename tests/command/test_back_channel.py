@@ -26,7 +26,7 @@ from ostiary.config import DocumentError, load_settings
 from ostiary.errors import ConfigurationError
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, EntityKey, SpRole
-from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.publish.documents import unsigned_entity
 from ostiary.handle import load_handle_keys, mint
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId

@@ -17,7 +17,7 @@ from ostiary.config import ListenSettings
 from ostiary.errors import ConfigurationError, Refusal, Unavailable
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, IdpRole
-from ostiary.federation.publish import signed_aggregate
+from ostiary.federation.publish.documents import signed_aggregate
 from ostiary.saml import names
 from ostiary.web.log import make_log
 

@@ -20,7 +20,7 @@ from ostiary import audit
 from ostiary.command.cli import ostiary
 from ostiary.command.home import upgrade_home
 from ostiary.federation.keys import load_key_ring
-from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.publish.documents import unsigned_entity
 from ostiary.storage.engine import open_engine, reading
 from tests.federation.entities import LIBRARY
 

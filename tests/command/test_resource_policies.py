@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from ostiary.command.cli import ostiary
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, IdpRole, Scope
-from ostiary.federation.publish import signed_aggregate
+from ostiary.federation.publish.documents import signed_aggregate
 from ostiary.saml import names
 from tests.simulator import START, MovableClock, configure
 

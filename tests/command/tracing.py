@@ -19,7 +19,7 @@ from ostiary.command.trace.sources import Sources, find_sources
 from ostiary.command.trace.walk import Hop, Outcome, Visitor
 from ostiary.command.wording import catalogue
 from ostiary.errors import OstiaryError, Unavailable
-from ostiary.federation.sources import MetadataFile
+from ostiary.federation.sources.files import MetadataFile
 from tests.browser import WsgiTransport
 from tests.simulator import MovableClock, Simulation, home_of
 

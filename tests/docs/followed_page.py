@@ -24,7 +24,7 @@ from ostiary.command.cli import ostiary
 from ostiary.command.home import make_home_authority, make_home_idp
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Endpoint, Entity, IdpRole
-from ostiary.federation.publish import signed_aggregate
+from ostiary.federation.publish.documents import signed_aggregate
 from ostiary.saml import names
 from ostiary.web.log import make_log
 from ostiary.web.texts import Catalogue

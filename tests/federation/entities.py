@@ -17,7 +17,7 @@ from ostiary.federation.model import (
     Scope,
     SpRole,
 )
-from ostiary.federation.publish import signed_aggregate, signed_entity
+from ostiary.federation.publish.documents import signed_aggregate, signed_entity
 from ostiary.saml import names
 from ostiary.saml.keys import Signer
 from tests.saml.world import ACS, IDP, NOW, SP, signer

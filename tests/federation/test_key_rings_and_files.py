@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from ostiary.config import Sources
 from ostiary.errors import ConfigurationError
 from ostiary.federation.keys import create_key_ring, load_certificate, load_key_ring, load_signer, private_key_from_pem
-from ostiary.federation.publish import unsigned_entity
-from ostiary.federation.sources import MetadataFile, load_registry
+from ostiary.federation.publish.documents import unsigned_entity
+from ostiary.federation.sources.files import MetadataFile, load_registry
 from ostiary.saml import names
 from tests.federation.entities import HOME, LIBRARY, aggregate
 from tests.saml.world import IDP, NOW, SP, Kind, certificate_for, private_pem, signer

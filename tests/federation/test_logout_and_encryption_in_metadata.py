@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from ostiary.federation.model import Endpoint, Entity, EntityKey, IdpRole, SpRole, endpoint_by_binding
-from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.publish.documents import unsigned_entity
 from ostiary.federation.read import read_unsigned_local_metadata
 from ostiary.federation.recipients import recipient_of
 from ostiary.saml import names

@@ -27,7 +27,7 @@ from ostiary.federation.model import (
     Scope,
     SpRole,
 )
-from ostiary.federation.publish import signed_aggregate, unsigned_entity
+from ostiary.federation.publish.documents import signed_aggregate, unsigned_entity
 from ostiary.federation.read import read_signed_metadata, read_unsigned_local_metadata
 from ostiary.federation.registry import Registry
 from ostiary.saml import names

@@ -6,7 +6,7 @@ import pytest
 
 from ostiary.errors import OstiaryError, Refusal
 from ostiary.federation.model import Endpoint, Entity, SpRole
-from ostiary.federation.publish import signed_aggregate
+from ostiary.federation.publish.documents import signed_aggregate
 from ostiary.federation.read import read_signed_metadata
 from ostiary.saml import names
 from tests.saml.world import signer

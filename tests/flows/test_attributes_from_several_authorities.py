@@ -21,7 +21,7 @@ from ostiary.command.demo.people import NORTHGATE
 from ostiary.command.home import make_home_authority
 from ostiary.federation.keys import load_key_ring
 from ostiary.federation.model import AaRole, Endpoint, Entity
-from ostiary.federation.publish import signed_entity
+from ostiary.federation.publish.documents import signed_entity
 from ostiary.saml import names
 from ostiary.storage.engine import open_engine
 from ostiary.storage.migrate import MIGRATIONS as STORAGE

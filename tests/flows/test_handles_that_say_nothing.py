@@ -11,7 +11,7 @@ import pytest
 from ostiary.command.demo.people import NORTHGATE, SOUTHBANK, DemoHome
 from ostiary.errors import Denied
 from ostiary.federation.registry import Registry
-from ostiary.federation.sources import MetadataFile, load_registry
+from ostiary.federation.sources.files import MetadataFile, load_registry
 from ostiary.handle import HandleKey, mint
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId

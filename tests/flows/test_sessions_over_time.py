@@ -13,7 +13,7 @@ from ostiary.command.demo.layout import FEDERATION_NAME
 from ostiary.command.demo.people import NORTHGATE, SOUTHBANK
 from ostiary.federation.keys import load_key_ring
 from ostiary.federation.model import Entity
-from ostiary.federation.publish import signed_aggregate
+from ostiary.federation.publish.documents import signed_aggregate
 from ostiary.federation.read import read_signed_metadata
 from tests.browser import Browser, forms_of
 from tests.flows.forging import log_line, take_apart

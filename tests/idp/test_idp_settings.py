@@ -12,7 +12,7 @@ from ostiary.config import Sources, load_settings
 from ostiary.errors import ConfigurationError
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Endpoint, Entity, EntityKey, Scope
-from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.publish.documents import unsigned_entity
 from ostiary.federation.read import read_unsigned_local_metadata
 from ostiary.handle import load_handle_keys
 from ostiary.saml import names

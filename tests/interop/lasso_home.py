@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ostiary.federation.model import Endpoint, Entity, EntityKey, IdpRole, Scope
-from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.publish.documents import unsigned_entity
 from ostiary.saml import names
 from ostiary.saml.xml import write_instant
 from tests.interop.lasso_process import LassoProcess

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ostiary.config import load_settings, write_private_file
 from ostiary.federation.keys import load_key_ring, self_signed
-from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.publish.documents import unsigned_entity
 from sp_shire.adapters.wsgi import ShireMiddleware
 from sp_shire.assembly import make_shire
 from sp_shire.metadata import sp_entity

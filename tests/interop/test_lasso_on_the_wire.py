@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ostiary.federation.model import Endpoint, Entity, EntityKey, IdpRole, SpRole
-from ostiary.federation.publish import unsigned_entity
+from ostiary.federation.publish.documents import unsigned_entity
 from ostiary.saml import names
 from ostiary.saml.artifact import (
     ArtifactResolve,

@@ -13,7 +13,7 @@ from ostiary.attributes import Attributes
 from ostiary.config import load_settings
 from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
-from ostiary.federation.sources import load_registry
+from ostiary.federation.sources.files import load_registry
 from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
 from ostiary.web.log import make_log
 from sp_shire.assembly import make_shire

@@ -12,7 +12,7 @@ import yaml
 from ostiary.config import load_settings
 from ostiary.errors import ConfigurationError, Refusal
 from ostiary.federation.model import Endpoint, IdpRole
-from ostiary.federation.sources import load_registry
+from ostiary.federation.sources.files import load_registry
 from ostiary.saml import names
 from ostiary.saml.artifact import ArtifactResolve, carried
 from ostiary.saml.bindings import decode_post, decode_soap, encode_soap, prove

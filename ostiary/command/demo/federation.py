@@ -28,7 +28,7 @@ from ostiary.documents import policies
 from ostiary.errors import OstiaryError, Refusal
 from ostiary.federation.keys import create_key_ring, load_key_ring
 from ostiary.federation.model import Entity
-from ostiary.federation.publish import signed_aggregate
+from ostiary.federation.publish.documents import signed_aggregate
 from ostiary.federation.read import read_unsigned_local_metadata
 from ostiary.federation.rotation import write_published
 from ostiary.identifiers.syntax import PAIRWISE_ID

@@ -8,7 +8,7 @@ from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES, DemoHome, DemoPerson
 from ostiary.config import load_document
 from ostiary.errors import ConfigurationError, Refusal
-from ostiary.federation.sources import MetadataFile
+from ostiary.federation.sources.files import MetadataFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _from_demo(state: Path, url: str, user: str, home: str | None, veil: "Veil")
 def _from_options(metadata: tuple[Path, ...], certificate: tuple[Path, ...], resource: Path | None) -> "Sources":
     from ostiary.clock import SystemClock
     from ostiary.command.trace.sources import find_sources
-    from ostiary.federation.sources import MetadataFile
+    from ostiary.federation.sources.files import MetadataFile
 
     if bool(metadata) != bool(certificate):
         raise _wrong_options("--metadata and --certificate", "one without the other")

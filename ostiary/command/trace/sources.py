@@ -11,7 +11,7 @@ from ostiary.config import load_settings, read_private_file
 from ostiary.errors import ConfigurationError
 from ostiary.federation.keys import load_key_ring
 from ostiary.federation.registry import Registry
-from ostiary.federation.sources import MetadataFile, load_registry
+from ostiary.federation.sources.files import MetadataFile, load_registry
 from ostiary.saml.validate import DEFAULT_TIMING, Timing
 from sp_shire.settings import ShireSettings
 from sp_shire.shar.query import SoapTransport

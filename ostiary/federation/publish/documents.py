@@ -204,10 +204,15 @@ def _write_display(extensions: Element, display: Display) -> None:
             written.set(qname(names.XML, "lang"), logo.lang)
     _localized(info, names.MDUI, "InformationURL", display.information_urls)
     _localized(info, names.MDUI, "PrivacyStatementURL", display.privacy_statement_urls)
-    if display.domain_hints:
+    if display.ip_hints or display.domain_hints or display.geolocation_hints:
         hints = add(extensions, names.MDUI, "DiscoHints")
-        for hint in display.domain_hints:
-            add(hints, names.MDUI, "DomainHint", hint)
+        for name, values in (
+            ("IPHint", display.ip_hints),
+            ("DomainHint", display.domain_hints),
+            ("GeolocationHint", display.geolocation_hints),
+        ):
+            for value in values:
+                add(hints, names.MDUI, name, value)
 
 
 def _endpoints(parent: Element, namespace: str, name: str, endpoints: tuple[Endpoint, ...]) -> None:

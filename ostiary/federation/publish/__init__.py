@@ -1,0 +1,1 @@
+"""Metadata out: descriptors from the model, signed documents, and what a metadata service answers."""
