@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import audit
@@ -22,11 +22,27 @@ from ostiary.errors import Missing, Refusal
 from ostiary.storage.engine import writing
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import parse_fqan
+from voms.hierarchy import stands_above
+from voms.periods import Recurrence
+from voms.rows import (
+    add_certificate,
+    begins,
+    end_rows,
+    ends,
+    group_number,
+    groups_from,
+    lock_member,
+    parents_of,
+    role_number,
+    validity,
+    vo_number,
+)
 from voms.tables import (
     vo,
     vo_attribute,
     vo_group,
     vo_group_membership,
+    vo_group_parent,
     vo_member,
     vo_member_certificate,
     vo_member_identity,
@@ -64,19 +80,22 @@ def new_member_id() -> str:
     return secrets.token_hex(16)
 
 
-def create_vo(engine: Engine, name: str, *, at: datetime, by: str) -> None:
-    """A new VO with its root group. Raises `Refusal` (``voms.vo_name``, ``voms.taken``)."""
+def create_vo(engine: Engine, name: str, *, at: datetime, by: str, inherits: bool = True) -> None:
+    """A new VO with its root group. ``inherits``: what a group gives goes to the members of the groups below it (the original VOMS has no
+    such thing). Raises `Refusal` (``voms.vo_name``, ``voms.taken``)."""
     if _VO_NAME.fullmatch(name) is None:
         raise Refusal("voms.vo_name", expected="letters, digits, - _ .", found=name[:80])
     try:
         with writing(engine) as connection:
-            serial = audit.record(connection, at=at, writer="voms", actor=by, action="vo.created", facts={"vo": name})
-            created = connection.execute(insert(vo).values(name=name, created_serial=serial, created_at=at))
+            facts = {"vo": name, "inherits": inherits}
+            serial = audit.record(connection, at=at, writer="voms", actor=by, action="vo.created", facts=facts)
+            row = {"name": name, "inherits": inherits, "created_serial": serial, "created_at": at}
+            created = connection.execute(insert(vo).values(**row))
             key = created.inserted_primary_key
             if key is None:
                 raise RuntimeError("the database told no number")
-            row = {"vo_id": key[0], "path": f"/{name}", "description": ""}
-            connection.execute(insert(vo_group).values(**row, **_begins(serial, at)))
+            root = {"vo_id": key[0], "path": f"/{name}", "description": ""}
+            connection.execute(insert(vo_group).values(**root, **begins(serial, at)))
     except IntegrityError as error:
         raise Refusal("voms.taken", expected="a name that no VO has", found=name) from error
 
@@ -98,14 +117,56 @@ class VoDirectory:
         """The VO's name."""
         return self._name
 
-    def add_group(self, path: str, *, at: datetime, by: str, description: str = "") -> None:
-        """A new group; the one above it must exist."""
+    def add_group(self, path: str, *, at: datetime, by: str, description: str = "", optional: bool = False) -> None:
+        """A new group; the one above it must exist. ``optional``: stated only when asked for."""
         self._check_path(path)
         with self._changing() as (connection, vo_id):
-            self._group(connection, vo_id, path.rpartition("/")[0])
-            serial = self._record(connection, "vo.group_added", at, by, facts={"group": path})
-            row = {"vo_id": vo_id, "path": path, "description": description}
-            connection.execute(insert(vo_group).values(**row, **_begins(serial, at)))
+            parent = group_number(connection, vo_id, path.rpartition("/")[0])
+            facts = {"group": path, "optional": optional}
+            serial = self._record(connection, "vo.group_added", at, by, facts=facts)
+            row = {"vo_id": vo_id, "path": path, "description": description, "optional": optional}
+            connection.execute(insert(vo_group).values(**row, **begins(serial, at)))
+            line = {"group_id": group_number(connection, vo_id, path), "parent_id": parent}
+            connection.execute(insert(vo_group_parent).values(**line, **begins(serial, at)))
+
+    def add_parent(self, group: str, parent: str, *, at: datetime, by: str) -> None:
+        """A further group directly above: who is in ``group`` is in ``parent``, too, and has what that gives. The name of ``group`` stays.
+
+        Refused (``voms.circle``) where ``parent`` is the group itself or stands below it.
+        """
+        with self._changing(alone=True) as (connection, vo_id):
+            numbers = [group_number(connection, vo_id, path) for path in (group, parent)]
+            if stands_above(numbers[0], numbers[1], lambda each: parents_of(connection, each)):
+                raise Refusal("voms.circle", expected=f"a group that is not below {group}", found=parent, group=group)
+            facts = {"group": group, "parent": parent}
+            serial = self._record(connection, "vo.parent_added", at, by, facts=facts)
+            line = {"group_id": numbers[0], "parent_id": numbers[1]}
+            connection.execute(insert(vo_group_parent).values(**line, **begins(serial, at)))
+
+    def remove_parent(self, group: str, parent: str, *, at: datetime, by: str) -> None:
+        """Takes back `add_parent`. The parent of which the group's path is a continuation stays (``voms.own_parent``)."""
+        if group.rpartition("/")[0] == parent:
+            raise Refusal("voms.own_parent", expected="a further parent", found=parent, group=group)
+        with self._changing(alone=True) as (connection, vo_id):
+            numbers = [group_number(connection, vo_id, path) for path in (group, parent)]
+            if numbers[1] not in parents_of(connection, numbers[0]):
+                raise Missing("voms.no_parent", expected=f"a parent of {group}", found=parent, group=group)
+            facts = {"group": group, "parent": parent}
+            serial = self._record(connection, "vo.parent_removed", at, by, facts=facts)
+            end_rows(connection, vo_group_parent, serial, at, group_id=numbers[0], parent_id=numbers[1])
+
+    def set_optional(self, group: str, optional: bool, *, at: datetime, by: str) -> None:
+        """Whether the group is stated only when asked for."""
+        with self._changing() as (connection, vo_id):
+            number = group_number(connection, vo_id, group)
+            self._record(connection, "vo.group_changed", at, by, facts={"group": group, "optional": optional})
+            connection.execute(update(vo_group).where(vo_group.c.id == number).values(optional=optional))
+
+    def set_inheritance(self, inherits: bool, *, at: datetime, by: str) -> None:
+        """Whether what a group gives goes to the members of the groups below it; for all groups of the VO."""
+        with self._changing(alone=True) as (connection, vo_id):
+            self._record(connection, "vo.inheritance_changed", at, by, facts={"inherits": inherits})
+            connection.execute(update(vo).where(vo.c.id == vo_id).values(inherits=inherits))
 
     def add_role(self, role: str, *, at: datetime, by: str) -> None:
         """A new role, which can be given in any group."""
@@ -113,7 +174,7 @@ class VoDirectory:
             raise Refusal("voms.role_name", expected="letters, digits, - _ .", found=role[:80])
         with self._changing() as (connection, vo_id):
             serial = self._record(connection, "vo.role_added", at, by, facts={"role": role})
-            connection.execute(insert(vo_role).values(vo_id=vo_id, name=role, **_begins(serial, at)))
+            connection.execute(insert(vo_role).values(vo_id=vo_id, name=role, **begins(serial, at)))
 
     def add_member(self, names: CertificateNames, *, at: datetime, by: str, until: datetime | None = None) -> str:
         """A new member known by one certificate, in the root group; returns her id."""
@@ -121,22 +182,22 @@ class VoDirectory:
         with self._changing() as (connection, vo_id):
             serial = self._record(connection, "vo.member_added", at, by, subject=member)
             connection.execute(
-                insert(vo_member).values(id=member, vo_id=vo_id, valid_from=at, valid_to=until, **_begins(serial, at))
+                insert(vo_member).values(id=member, vo_id=vo_id, valid_from=at, valid_to=until, **begins(serial, at))
             )
-            _add_certificate(connection, vo_id, member, names, serial, at)
+            add_certificate(connection, vo_id, member, names, serial, at)
         return member
 
     def add_certificate(self, member: str, names: CertificateNames, *, at: datetime, by: str) -> None:
         """One more certificate of a member."""
         with self._changing() as (connection, vo_id):
-            self._member(connection, vo_id, member)
+            lock_member(connection, vo_id, member)
             serial = self._record(connection, "vo.certificate_added", at, by, subject=member)
-            _add_certificate(connection, vo_id, member, names, serial, at)
+            add_certificate(connection, vo_id, member, names, serial, at)
 
     def link_identity(self, member: str, identity: FederatedIdentity, *, at: datetime, by: str) -> None:
         """The member is also who a home organisation names so."""
         with self._changing() as (connection, vo_id):
-            self._member(connection, vo_id, member)
+            lock_member(connection, vo_id, member)
             serial = self._record(connection, "vo.identity_linked", at, by, subject=member)
             connection.execute(
                 insert(vo_member_identity).values(
@@ -146,7 +207,7 @@ class VoDirectory:
                     asserted_by=identity.asserted_by,
                     attribute=identity.attribute,
                     value=identity.value,
-                    **_begins(serial, at),
+                    **begins(serial, at),
                 )
             )
 
@@ -163,7 +224,7 @@ class VoDirectory:
     def remove_member(self, member: str, *, at: datetime, by: str) -> None:
         """Ends the membership and all that goes with it; the certificates may be registered anew."""
         with self._changing() as (connection, vo_id):
-            self._member(connection, vo_id, member)
+            lock_member(connection, vo_id, member)
             serial = self._record(connection, "vo.member_removed", at, by, subject=member)
             for table in (
                 vo_member_certificate,
@@ -172,8 +233,8 @@ class VoDirectory:
                 vo_role_assignment,
                 vo_attribute,
             ):
-                _end(connection, table, serial, at, member_id=member)
-            _end(connection, vo_member, serial, at, id=member)
+                end_rows(connection, table, serial, at, member_id=member)
+            end_rows(connection, vo_member, serial, at, id=member)
 
     def join(
         self,
@@ -184,26 +245,27 @@ class VoDirectory:
         by: str,
         since: datetime | None = None,
         until: datetime | None = None,
+        recurs: Recurrence | None = None,
     ) -> None:
-        """Puts the member into a group, and so into those above it, for ``[since, until)``."""
+        """Puts the member into a group, and so into those above it, for ``[since, until)``, and within that when it ``recurs``."""
         with self._changing() as (connection, vo_id):
-            self._member(connection, vo_id, member)
-            group_id = self._group(connection, vo_id, group)
+            lock_member(connection, vo_id, member)
+            group_id = group_number(connection, vo_id, group)
             serial = self._record(connection, "vo.group_joined", at, by, subject=member, facts={"group": group})
-            row = {"member_id": member, "group_id": group_id, **_validity(at, since, until)}
-            connection.execute(insert(vo_group_membership).values(**row, **_begins(serial, at)))
+            row = {"member_id": member, "group_id": group_id, **validity(at, since, until, recurs)}
+            connection.execute(insert(vo_group_membership).values(**row, **begins(serial, at)))
 
     def leave(self, member: str, group: str, *, at: datetime, by: str) -> None:
         """Takes the member out of a group, of those below it, and of her roles there."""
         if group == f"/{self._name}":
             raise Refusal("voms.root_group", expected=f"a group below /{self._name}", found=group, group=group)
         with self._changing() as (connection, vo_id):
-            below = self._groups_from(connection, vo_id, group)
+            below = groups_from(connection, group_number(connection, vo_id, group))
             facts = {"group": group}
             serial = self._record(connection, "vo.group_left", at, by, subject=member, facts=facts)
             for table in (vo_group_membership, vo_role_assignment):
                 wanted = update(table).where(table.c.member_id == member, table.c.group_id.in_(below))
-                connection.execute(wanted.where(table.c.live.is_(True)).values(**_ends(serial, at)))
+                connection.execute(wanted.where(table.c.live.is_(True)).values(**ends(serial, at)))
 
     def assign_role(
         self,
@@ -215,25 +277,26 @@ class VoDirectory:
         by: str,
         since: datetime | None = None,
         until: datetime | None = None,
+        recurs: Recurrence | None = None,
     ) -> None:
-        """Gives the member a role in a group in which she is."""
+        """Gives the member a role in a group in which she is; when: as for `join`."""
         with self._changing() as (connection, vo_id):
-            self._member(connection, vo_id, member)
-            ids = {"group_id": self._group(connection, vo_id, group), "role_id": self._role(connection, vo_id, role)}
+            lock_member(connection, vo_id, member)
+            ids = {"group_id": group_number(connection, vo_id, group), "role_id": role_number(connection, vo_id, role)}
             if not self._is_in(connection, vo_id, member, group):
                 raise Refusal("voms.not_in_group", expected=f"a member of {group}", found="somebody else", group=group)
             facts = {"group": group, "role": role}
             serial = self._record(connection, "vo.role_assigned", at, by, subject=member, facts=facts)
-            row = {"member_id": member, **ids, **_validity(at, since, until)}
-            connection.execute(insert(vo_role_assignment).values(**row, **_begins(serial, at)))
+            row = {"member_id": member, **ids, **validity(at, since, until, recurs)}
+            connection.execute(insert(vo_role_assignment).values(**row, **begins(serial, at)))
 
     def dismiss_role(self, member: str, group: str, role: str, *, at: datetime, by: str) -> None:
         """Takes the role away."""
         with self._changing() as (connection, vo_id):
-            ids = {"group_id": self._group(connection, vo_id, group), "role_id": self._role(connection, vo_id, role)}
+            ids = {"group_id": group_number(connection, vo_id, group), "role_id": role_number(connection, vo_id, role)}
             facts = {"group": group, "role": role}
             serial = self._record(connection, "vo.role_dismissed", at, by, subject=member, facts=facts)
-            _end(connection, vo_role_assignment, serial, at, member_id=member, **ids)
+            end_rows(connection, vo_role_assignment, serial, at, member_id=member, **ids)
 
     def set_attribute(
         self,
@@ -245,32 +308,40 @@ class VoDirectory:
         member: str | None = None,
         group: str | None = None,
         role: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        recurs: Recurrence | None = None,
     ) -> None:
-        """A generic attribute of a member, of a group, or of a role in a group; replaces the value that it had there."""
+        """A generic attribute of a member, of a group, or of a role in a group; replaces the value that it had there. When: as for
+        `join`."""
         if _ATTRIBUTE_NAME.fullmatch(name) is None or not 0 < len(value) <= MAXIMUM_VALUE:
             raise Refusal("voms.attribute", expected="a name, and a value", found=repr(name[:80]), name=name[:80])
         if (member is None) == (group is None) or (role is not None and group is None):
             raise ValueError("an attribute belongs to a member, a group, or a role in a group")
         with self._changing() as (connection, vo_id):
             if member is not None:
-                self._member(connection, vo_id, member)
+                lock_member(connection, vo_id, member)
             of = {
                 "member_id": member,
-                "group_id": self._group(connection, vo_id, group) if group is not None else None,
-                "role_id": self._role(connection, vo_id, role) if role is not None else None,
+                "group_id": group_number(connection, vo_id, group) if group is not None else None,
+                "role_id": role_number(connection, vo_id, role) if role is not None else None,
             }
             facts = {"attribute": name, "group": group, "role": role}
             serial = self._record(connection, "vo.attribute_set", at, by, subject=member, facts=facts)
-            _end(connection, vo_attribute, serial, at, vo_id=vo_id, name=name, **of)
-            row = {"vo_id": vo_id, "name": name, "value": value, **of}
-            connection.execute(insert(vo_attribute).values(**row, **_begins(serial, at)))
+            end_rows(connection, vo_attribute, serial, at, vo_id=vo_id, name=name, **of)
+            row = {"vo_id": vo_id, "name": name, "value": value, **of, **validity(at, since, until, recurs)}
+            connection.execute(insert(vo_attribute).values(**row, **begins(serial, at)))
 
     @contextmanager
-    def _changing(self) -> Iterator[tuple[Connection, int]]:
-        """One transaction on this VO, and the VO's number. What exists already is `Refusal` (``voms.taken``)."""
+    def _changing(self, *, alone: bool = False) -> Iterator[tuple[Connection, int]]:
+        """One transaction on this VO, and the VO's number; ``alone``: one after the other of these. What exists already is `Refusal`
+        (``voms.taken``)."""
         try:
             with writing(self._engine) as connection:
-                yield connection, vo_number(connection, self._name)
+                number = vo_number(connection, self._name)
+                if alone:
+                    connection.execute(select(vo.c.id).where(vo.c.id == number).with_for_update())
+                yield connection, number
         except IntegrityError as error:
             raise Refusal("voms.taken", expected="something that is not there yet", found="it is there") from error
 
@@ -289,7 +360,7 @@ class VoDirectory:
 
     def _set_suspended(self, member: str, reason: str | None, action: str, at: datetime, by: str) -> None:
         with self._changing() as (connection, vo_id):
-            self._member(connection, vo_id, member)
+            lock_member(connection, vo_id, member)
             connection.execute(update(vo_member).where(vo_member.c.id == member).values(suspended_reason=reason))
             self._record(connection, action, at, by, subject=member)
 
@@ -301,90 +372,12 @@ class VoDirectory:
         if fqan.role is not None or fqan.vo != self._name or fqan.group == f"/{self._name}" or "/Capability=" in path:
             raise Refusal("voms.group_name", expected=f"a group below /{self._name}", found=path)
 
-    def _group(self, connection: Connection, vo_id: int, path: str) -> int:
-        wanted = select(vo_group.c.id).where(
-            vo_group.c.vo_id == vo_id, vo_group.c.path == path, vo_group.c.live.is_(True)
-        )
-        found: int | None = connection.execute(wanted).scalar_one_or_none()
-        if found is None:
-            raise Missing("voms.no_group", expected="a group of this VO", found=path, group=path)
-        return found
-
-    def _groups_from(self, connection: Connection, vo_id: int, path: str) -> list[int]:
-        """The group and all below it."""
-        first = self._group(connection, vo_id, path)
-        below = select(vo_group.c.id).where(
-            vo_group.c.vo_id == vo_id,
-            vo_group.c.live.is_(True),
-            vo_group.c.path.startswith(f"{path}/", autoescape=True),
-        )
-        return [first, *connection.execute(below).scalars()]
-
     def _is_in(self, connection: Connection, vo_id: int, member: str, path: str) -> bool:
         if path == f"/{self._name}":
             return True
         wanted = select(vo_group_membership.c.id).where(
             vo_group_membership.c.member_id == member,
             vo_group_membership.c.live.is_(True),
-            vo_group_membership.c.group_id.in_(self._groups_from(connection, vo_id, path)),
+            vo_group_membership.c.group_id.in_(groups_from(connection, group_number(connection, vo_id, path))),
         )
         return connection.execute(wanted.limit(1)).scalar_one_or_none() is not None
-
-    def _role(self, connection: Connection, vo_id: int, role: str) -> int:
-        wanted = select(vo_role.c.id).where(vo_role.c.vo_id == vo_id, vo_role.c.name == role, vo_role.c.live.is_(True))
-        found: int | None = connection.execute(wanted).scalar_one_or_none()
-        if found is None:
-            raise Missing("voms.no_role", expected="a role of this VO", found=role, role=role)
-        return found
-
-    def _member(self, connection: Connection, vo_id: int, member: str) -> None:
-        """Locks the member, so that two changes of one person come one after the other."""
-        wanted = select(vo_member.c.id).where(
-            vo_member.c.id == member, vo_member.c.vo_id == vo_id, vo_member.c.live.is_(True)
-        )
-        if connection.execute(wanted.with_for_update()).scalar_one_or_none() is None:
-            raise Missing("voms.no_member", expected="a member of this VO", found=member)
-
-
-def vo_number(connection: Connection, name: str) -> int:
-    """The number of a VO in this database. Raises `Missing` (``voms.no_vo``)."""
-    found: int | None = connection.execute(select(vo.c.id).where(vo.c.name == name)).scalar_one_or_none()
-    if found is None:
-        raise Missing("voms.no_vo", expected="a VO of this database", found=name, vo=name)
-    return found
-
-
-def _add_certificate(
-    connection: Connection, vo_id: int, member: str, names: CertificateNames, serial: int, at: datetime
-) -> None:
-    connection.execute(
-        insert(vo_member_certificate).values(
-            vo_id=vo_id,
-            member_id=member,
-            names_key=names.key,
-            subject=names.subject,
-            issuer=names.issuer,
-            **_begins(serial, at),
-        )
-    )
-
-
-def _begins(serial: int, at: datetime) -> dict[str, Any]:
-    return {"created_serial": serial, "created_at": at, "live": True}
-
-
-def _ends(serial: int, at: datetime) -> dict[str, Any]:
-    return {"deleted_serial": serial, "deleted_at": at, "live": None}
-
-
-def _end(connection: Connection, table: Table, serial: int, at: datetime, **of: object) -> None:
-    """Ends the live rows whose columns have exactly these values (None: NULL)."""
-    conditions = [table.c[name].is_(None) if value is None else table.c[name] == value for name, value in of.items()]
-    connection.execute(update(table).where(table.c.live.is_(True), *conditions).values(**_ends(serial, at)))
-
-
-def _validity(at: datetime, since: datetime | None, until: datetime | None) -> dict[str, datetime | None]:
-    begin = since or at
-    if until is not None and until <= begin:
-        raise Refusal("voms.validity", expected=f"an end after {begin.isoformat()}", found=until.isoformat())
-    return {"valid_from": begin, "valid_to": until}

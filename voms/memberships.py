@@ -1,22 +1,40 @@
 """Reads who a member is and what she has at one moment: at most three queries, whatever the size of the VO. Changes nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, and_, null, or_, select, union_all
+from sqlalchemy import (
+    CTE,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    and_,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from ostiary.storage.engine import reading
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
 from voms.directory import FederatedIdentity
-from voms.standing import End, Standing, earliest, with_ancestors
+from voms.hierarchy import above, held_groups, inherited_roles, inherited_values
+from voms.periods import read_recurrence
+from voms.standing import End, Standing, Value, Values, earliest, later
 from voms.tables import (
     vo,
     vo_attribute,
     vo_group,
     vo_group_membership,
+    vo_group_parent,
     vo_member,
     vo_member_certificate,
     vo_member_identity,
@@ -24,7 +42,20 @@ from voms.tables import (
     vo_role_assignment,
 )
 
-Values = tuple[tuple[str, str], ...]
+_JOINED: Final = "joined"
+_ASSIGNED: Final = "assigned"
+_LINE: Final = "line"
+_OPTIONAL: Final = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Groups and roles with their ends, who stands above whom, and the groups that are stated only when asked for."""
+
+    groups: dict[str, End]
+    roles: dict[Fqan, End]
+    ancestors: dict[str, tuple[str, ...]]
+    optional: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +130,11 @@ class Memberships:
             return tuple(FederatedIdentity(*row) for row in connection.execute(wanted.order_by(link.c.id)))
 
     def names_of(self, asserted_by: str, attribute: str, value: str, at: datetime) -> tuple[str, ...]:
-        """See `ostiary.ports.VoMemberships`."""
+        """See `ostiary.ports.VoMemberships`. Nobody can ask for an optional group this way, so none is told."""
         standing = self.of_identity(FederatedIdentity(asserted_by, attribute, value), at)
         if standing is None or standing.suspended is not None:
             return ()
-        return tuple(fqan.short() for fqan in standing.fqans())
+        return tuple(fqan.short() for fqan in standing.fqans() if fqan.role or fqan.group not in standing.optional)
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -116,59 +147,76 @@ class Memberships:
             member = connection.execute(wanted).one_or_none()
             if member is None:
                 return None
-            groups, roles = self._held(member.valid_to, connection.execute(_grants(member.id, at)).all())
-            own, of_names = self._attributes(connection, member.id, groups, roles)
+            held = self._held(member, connection.execute(_grants(member.id, at)).all(), at)
+            own, of_names = self._attributes(connection, member.id, held, at)
+        if member.inherits:
+            of_names = inherited_values(of_names, [*map(Fqan, held.groups), *held.roles], held.ancestors)
         return Standing(
             vo=self._name,
             member=member.id,
-            groups=groups,
-            roles=roles,
+            groups=held.groups,
+            roles=held.roles,
             attributes=own,
             group_attributes=of_names,
+            optional=held.optional,
             suspended=member.suspended_reason or member.own_reason,
             ends=member.valid_to,
         )
 
-    def _held(self, member_end: End, grants: Iterable[Row[Any]]) -> tuple[dict[str, End], dict[Fqan, End]]:
-        """Groups and roles with their ends. A role holds only where its group does, and no longer."""
-        rows = list(grants)
-        joined = [(row.path, earliest((row.valid_to, member_end))) for row in rows if row.role is None]
-        groups = with_ancestors([(f"/{self._name}", member_end), *joined])
-        roles = {
-            Fqan(row.path, row.role): earliest((row.valid_to, groups[row.path]))
-            for row in rows
-            if row.role is not None and row.path in groups
-        }
-        return groups, roles
+    def _held(self, member: Row[Any], rows: Sequence[Row[Any]], at: datetime) -> _Held:
+        """A role holds only where its group does, and no longer."""
+        root, member_end = f"/{self._name}", member.valid_to
+        ancestors = above((row.path, row.other) for row in rows if row.kind == _LINE)
+        joined = [(row.path, earliest((end, member_end))) for row, end in _holding(rows, _JOINED, at)]
+        groups = held_groups([(root, member_end), *joined], ancestors)
+        roles: dict[Fqan, End] = {}
+        for row, end in _holding(rows, _ASSIGNED, at):
+            if row.path in groups:
+                fqan, until = Fqan(row.path, row.other), earliest((end, groups[row.path]))
+                roles[fqan] = later(roles[fqan], until) if fqan in roles else until
+        if member.inherits:
+            roles = inherited_roles(roles, groups, ancestors)
+        optional = frozenset(row.path for row in rows if row.kind == _OPTIONAL)
+        return _Held(groups, roles, ancestors, optional)
 
     def _attributes(
-        self, connection: Connection, member: str, groups: Iterable[str], roles: Iterable[Fqan]
+        self, connection: Connection, member: str, held: _Held, at: datetime
     ) -> tuple[Values, dict[Fqan, Values]]:
-        """The member's own attributes, and those of the groups and roles that she has."""
-        paths, held = sorted(groups), set(roles)
-        wanted = (
-            select(vo_attribute.c.name, vo_attribute.c.value, vo_group.c.path, vo_role.c.name.label("role"))
+        """The member's own attributes, and those that hold of the groups and roles that she has."""
+        paths = sorted(held.groups)
+        wanted: Select[Any] = (
+            select(
+                *(vo_attribute.c[name] for name in ("name", "value", "valid_to", "recurs")),
+                *(vo_group.c.path, vo_role.c.name.label("role")),
+            )
             .join(vo, vo.c.id == vo_attribute.c.vo_id)
             .outerjoin(vo_group, vo_group.c.id == vo_attribute.c.group_id)
             .outerjoin(vo_role, vo_role.c.id == vo_attribute.c.role_id)
             .where(vo.c.name == self._name, vo_attribute.c.live.is_(True))
+            .where(or_(vo_attribute.c.valid_from.is_(None), vo_attribute.c.valid_from <= at))
+            .where(or_(vo_attribute.c.valid_to.is_(None), vo_attribute.c.valid_to > at))
             .where(or_(vo_attribute.c.member_id == member, and_(vo_group.c.path.in_(paths), vo_group.c.live.is_(True))))
             .order_by(vo_attribute.c.name, vo_attribute.c.id)
         )
-        own: list[tuple[str, str]] = []
+        own: list[Value] = []
         of_names: dict[Fqan, Values] = {}
         for row in connection.execute(wanted):
+            until = _held_until(row, at)
+            if until is None:
+                continue
+            value = Value(row.name, row.value, until.end)
             if row.path is None:
-                own.append((row.name, row.value))
-            elif (fqan := Fqan(row.path, row.role)).role is None or fqan in held:
-                of_names[fqan] = (*of_names.get(fqan, ()), (row.name, row.value))
+                own.append(value)
+            elif (fqan := Fqan(row.path, row.role)).role is None or fqan in held.roles:
+                of_names[fqan] = (*of_names.get(fqan, ()), value)
         return tuple(own), of_names
 
 
 def _members(own_reason: ColumnElement[Any]) -> Select[Any]:
     """``own_reason``: why the link by which she is found is suspended."""
     return select(
-        vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to, own_reason.label("own_reason")
+        *(vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to),
+        *(vo.c.inherits, own_reason.label("own_reason")),
     ).join(vo, vo.c.id == vo_member.c.vo_id)
 
 
@@ -182,19 +230,72 @@ def _valid(table: Table, at: datetime) -> ColumnElement[bool]:
 
 
 def _grants(member: str, at: datetime) -> Select[Any]:
-    """Group memberships and role assignments that are valid: path, role (NULL for a membership), end."""
+    """Everything about groups and roles of one member, in one question: rows of a kind, a group's path, what else is named, and validity.
+
+    The groups that she joined, the roles that she was given, each line upwards from one of those groups to one directly above it, and which
+    of all these groups are stated only when asked for.
+    """
     joined = (
-        select(vo_group.c.path, null().label("role"), vo_group_membership.c.valid_to)
+        select(
+            literal(_JOINED).label("kind"), vo_group.c.path, null().label("other"), *_end_columns(vo_group_membership)
+        )
         .join(vo_group, vo_group.c.id == vo_group_membership.c.group_id)
         .where(vo_group_membership.c.member_id == member, vo_group_membership.c.live.is_(True))
         .where(vo_group.c.live.is_(True), _valid(vo_group_membership, at))
     )
     assigned = (
-        select(vo_group.c.path, vo_role.c.name.label("role"), vo_role_assignment.c.valid_to)
+        select(literal(_ASSIGNED), vo_group.c.path, vo_role.c.name, *_end_columns(vo_role_assignment))
         .join(vo_group, vo_group.c.id == vo_role_assignment.c.group_id)
         .join(vo_role, vo_role.c.id == vo_role_assignment.c.role_id)
         .where(vo_role_assignment.c.member_id == member, vo_role_assignment.c.live.is_(True))
         .where(vo_group.c.live.is_(True), vo_role.c.live.is_(True), _valid(vo_role_assignment, at))
     )
-    both = union_all(joined, assigned).subquery()
-    return select(both.c.path, both.c.role, both.c.valid_to)
+    reached = _reached(member, at)
+    over = vo_group.alias("over")
+    lines = (
+        select(literal(_LINE), vo_group.c.path, over.c.path, null(), null())
+        .join(vo_group_parent, and_(vo_group_parent.c.group_id == vo_group.c.id, vo_group_parent.c.live.is_(True)))
+        .join(over, and_(over.c.id == vo_group_parent.c.parent_id, over.c.live.is_(True)))
+        .where(vo_group.c.id.in_(select(reached.c.id)))
+    )
+    optional = select(literal(_OPTIONAL), vo_group.c.path, null(), null(), null()).where(
+        vo_group.c.id.in_(select(reached.c.id)), vo_group.c.optional.is_(True)
+    )
+    both = union_all(joined, assigned, lines, optional).subquery()
+    return select(both)
+
+
+def _reached(member: str, at: datetime) -> CTE:
+    """The numbers of the groups that she joined and of all above them, on every path."""
+    first = (
+        select(vo_group_membership.c.group_id.label("id"))
+        .where(vo_group_membership.c.member_id == member, vo_group_membership.c.live.is_(True))
+        .where(_valid(vo_group_membership, at))
+        .cte("reached", recursive=True)
+    )
+    line = vo_group_parent.alias("upwards")
+    return first.union(select(line.c.parent_id).join(first, first.c.id == line.c.group_id).where(line.c.live.is_(True)))
+
+
+def _end_columns(table: Table) -> tuple[Column[Any], Column[Any]]:
+    return table.c.valid_to, table.c.recurs
+
+
+def _holding(rows: Iterable[Row[Any]], kind: str, at: datetime) -> Iterator[tuple[Row[Any], End]]:
+    """The rows of this kind that hold at the moment, with their ends."""
+    for row in rows:
+        if row.kind == kind and (held := _held_until(row, at)) is not None:
+            yield row, held.end
+
+
+@dataclass(frozen=True, slots=True)
+class _Until:
+    end: End
+
+
+def _held_until(row: Row[Any], at: datetime) -> _Until | None:
+    """When what holds by its dates ends; None while it pauses."""
+    if row.recurs is None:
+        return _Until(row.valid_to)
+    span = read_recurrence(row.recurs).at(at)
+    return _Until(earliest((row.valid_to, span[1]))) if span is not None else None

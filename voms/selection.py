@@ -4,7 +4,7 @@ Which names, and their order, are security relevant: relying parties authorise o
 (docs/voms-protocol.md); where that leaves the order open, ours is: the order list, then what was asked for, then bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ from ostiary.errors import Denied, Refusal
 from ostiary.x509.attribute_certificate import GenericAttribute
 from ostiary.x509.fqan import Fqan
 from voms.asking import Asked, Everything, RoleAnywhere, Wish
-from voms.standing import End, Standing, earliest
+from voms.standing import End, Standing, Value, earliest
 
 ORDER: Final = 1
 SHORTENED: Final = 2
@@ -64,7 +64,7 @@ def grant(
         raise Denied("voms.suspended", expected="an active member", found=standing.suspended, vo=standing.vo)
     now = now.replace(microsecond=0)
     roles = _roles_asked_for(standing, asked)
-    available = [*(Fqan(path) for path in sorted(standing.groups)), *roles]
+    available = [*_groups_to_state(standing, asked), *roles]
     warnings: list[Warned] = [Warned(UNKNOWN_PARAMETER, name) for name in asked.unknown]
     fqans = _in_order(standing, available, asked)
     if carried is not None:
@@ -89,6 +89,12 @@ def grant(
         not_after=not_after,
         warnings=tuple(warnings),
     )
+
+
+def _groups_to_state(standing: Standing, asked: Asked) -> Iterator[Fqan]:
+    """All of hers, but those that are optional only where a wish means them."""
+    wished = {fqan.group for wish in asked.wishes for fqan in _meant(standing, wish) if fqan.role is None}
+    return (Fqan(path) for path in sorted(standing.groups) if path not in standing.optional or path in wished)
 
 
 def _roles_asked_for(standing: Standing, asked: Asked) -> list[Fqan]:
@@ -143,6 +149,7 @@ def _end(
     wanted = now + timedelta(seconds=asked.lifetime) if asked.lifetime is not None else None
     ends: list[End] = [now + bounds.longest, standing.ends, *bounds.ends]
     ends += [standing.groups[fqan.group] if fqan.role is None else standing.roles[fqan] for fqan in fqans]
+    ends += [value.ends for value in (*standing.attributes, *_values_of(standing, fqans))]
     limit = earliest(ends) or now
     limit = limit.replace(microsecond=0)
     if limit <= now:
@@ -152,15 +159,19 @@ def _end(
     return (limit, True) if limit < wanted else (wanted, False)
 
 
+def _values_of(standing: Standing, fqans: Sequence[Fqan]) -> Iterator[Value]:
+    return (value for fqan in fqans for value in standing.group_attributes.get(fqan, ()))
+
+
 def _attributes(standing: Standing, fqans: Sequence[Fqan]) -> tuple[GenericAttribute, ...]:
-    """Those of the roles stated, of all groups stated, and the member's own. The tree passes nothing on."""
+    """Those of the roles stated, of all groups stated, and the member's own. What comes down the hierarchy is in the standing already."""
     found: list[GenericAttribute] = []
     for roles in (True, False):
         for fqan in sorted(fqans, key=Fqan.short):
             if (fqan.role is not None) == roles:
                 values = standing.group_attributes.get(fqan, ())
-                found += [GenericAttribute(name, value, fqan.short()) for name, value in values]
-    return (*found, *(GenericAttribute(name, value, standing.vo) for name, value in standing.attributes))
+                found += [GenericAttribute(each.name, each.value, fqan.short()) for each in values]
+    return (*found, *(GenericAttribute(each.name, each.value, standing.vo) for each in standing.attributes))
 
 
 def _command(wish: Wish) -> str:

@@ -11,20 +11,33 @@ End = datetime | None
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """A generic attribute, without saying whose; ``ends``: when it does."""
+
+    name: str
+    value: str
+    ends: End = None
+
+
+Values = tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """One member of ``vo`` at one moment.
 
     ``groups`` and ``roles`` hold what is valid at that moment, ancestors of each group included. ``attributes``: the member's own
-    generic attributes as name and value; ``group_attributes`` those of her groups and of her roles. ``suspended``: the reason, None
-    when she is not.
+    generic attributes; ``group_attributes`` those of her groups and of her roles. ``optional``: groups that are
+    stated only when asked for. ``suspended``: the reason, None when she is not.
     """
 
     vo: str
     member: str
     groups: Mapping[str, End]
     roles: Mapping[Fqan, End]
-    attributes: tuple[tuple[str, str], ...] = ()
-    group_attributes: Mapping[Fqan, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    attributes: Values = ()
+    group_attributes: Mapping[Fqan, Values] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
     suspended: str | None = None
     ends: End = None
 
@@ -33,23 +46,8 @@ class Standing:
         return (*(Fqan(path) for path in sorted(self.groups)), *sorted(self.roles, key=Fqan.short))
 
 
-def ancestors(path: str) -> tuple[str, ...]:
-    """The groups above ``path``, nearest first: ``/vo/a/b`` gives ``/vo/a``, ``/vo``."""
-    parts = path.split("/")
-    return tuple("/".join(parts[:length]) for length in range(len(parts) - 1, 1, -1))
-
-
-def with_ancestors(groups: Iterable[tuple[str, End]]) -> dict[str, End]:
-    """Who is in a group is in those above it, for as long as she is in any group below (voms-wire (h): a member of a child is
-    a member of its parent)."""
-    found: dict[str, End] = {}
-    for path, end in groups:
-        for each in (path, *ancestors(path)):
-            found[each] = _later(found[each], end) if each in found else end
-    return found
-
-
-def _later(one: End, other: End) -> End:
+def later(one: End, other: End) -> End:
+    """The later end of two."""
     return None if one is None or other is None else max(one, other)
 
 

@@ -1,12 +1,13 @@
 """The tables of the VO service. A row carries the audit serials that made and ended it; what has ended stays, with ``live`` empty.
 
-Validity (``valid_from``, ``valid_to``) is what a manager grants, half-open; ``created_at`` and ``deleted_at`` are when that was written.
+Validity (``valid_from``, ``valid_to``) is what a manager grants, half-open, and within it perhaps only the times of ``recurs``
+(`voms.periods`); ``created_at`` and ``deleted_at`` are when that was written.
 """
 
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, Text, UniqueConstraint, false
 
 from ostiary.storage.types import UtcDateTime, exact_text, make_metadata, serial_number
 
@@ -32,6 +33,8 @@ vo = Table(
     metadata,
     Column("id", serial_number(), primary_key=True, autoincrement=True),
     Column("name", exact_text(128), nullable=False, unique=True),
+    # Whether what a group gives goes to the members of the groups below it. The original VOMS has no such thing.
+    Column("inherits", Boolean, nullable=False, server_default=false()),
     Column("created_serial", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
@@ -43,8 +46,21 @@ vo_group = Table(
     Column("vo_id", BigInteger, ForeignKey("vo.id"), nullable=False),
     Column("path", exact_text(255), nullable=False),
     Column("description", Text, nullable=False),
+    Column("optional", Boolean, nullable=False, server_default=false()),
     *_written(),
     UniqueConstraint("vo_id", "path", "live"),
+)
+
+# Every line from a group to one directly above it: that of its path, and those to further parents.
+vo_group_parent = Table(
+    "vo_group_parent",
+    metadata,
+    Column("id", serial_number(), primary_key=True, autoincrement=True),
+    Column("group_id", BigInteger, ForeignKey("vo_group.id"), nullable=False),
+    Column("parent_id", BigInteger, ForeignKey("vo_group.id"), nullable=False),
+    *_written(),
+    UniqueConstraint("group_id", "parent_id", "live"),
+    Index("ix_vo_group_parent_parent_id", "parent_id"),
 )
 
 vo_role = Table(
@@ -106,6 +122,7 @@ vo_group_membership = Table(
     Column("group_id", BigInteger, ForeignKey("vo_group.id"), nullable=False),
     Column("valid_from", UtcDateTime, nullable=False),
     Column("valid_to", UtcDateTime, nullable=True),
+    Column("recurs", Text, nullable=True),
     *_written(),
     UniqueConstraint("member_id", "group_id", "live"),
 )
@@ -119,6 +136,7 @@ vo_role_assignment = Table(
     Column("role_id", BigInteger, ForeignKey("vo_role.id"), nullable=False),
     Column("valid_from", UtcDateTime, nullable=False),
     Column("valid_to", UtcDateTime, nullable=True),
+    Column("recurs", Text, nullable=True),
     *_written(),
     UniqueConstraint("member_id", "group_id", "role_id", "live"),
 )
@@ -133,6 +151,9 @@ vo_attribute = Table(
     Column("role_id", BigInteger, ForeignKey("vo_role.id"), nullable=True),
     Column("name", exact_text(255), nullable=False),
     Column("value", Text, nullable=False),
+    Column("valid_from", UtcDateTime, nullable=True),
+    Column("valid_to", UtcDateTime, nullable=True),
+    Column("recurs", Text, nullable=True),
     *_written(),
     Index("ix_vo_attribute_member_id", "member_id"),
     Index("ix_vo_attribute_group_id_role_id", "group_id", "role_id"),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,14 +22,14 @@ from ostiary.x509.names import issuer_bytes, slash_form_of
 from ostiary.x509.trust import load_trust_directory
 from ostiary.x509.vomses import VomsServer
 from voms.directory import FederatedIdentity, VoDirectory, create_vo
+from voms.grant_options import Holds, instant, when
 from voms.memberships import Memberships
 from voms.settings import VomsSettings
-from voms.standing import Standing
+from voms.standing import End, Standing
 
 _OPERATOR: Final = "operator"
 _MEMBER_ID: Final = re.compile(r"[0-9a-f]{32}")
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
-_until = click.option("--until", metavar="ISO_TIME", help="When it ends, for instance 2027-01-01T00:00:00Z.")
 _member = click.argument("member", metavar="CERTIFICATE_OR_ID")
 
 
@@ -77,21 +77,54 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
         context.obj = _Desk(engine, VoDirectory(engine, name), Memberships(engine, name), clock.now(), settings)
 
     @vo.command("create")
+    @click.option("--no-inheritance", is_flag=True, help="What a group gives stays there, as in the original VOMS.")
     @click.pass_obj
-    def create(desk: _Desk) -> None:
+    def create(desk: _Desk, no_inheritance: bool) -> None:
         """Make the VO that the configuration names, with its root group."""
         # Better now than when the service is started.
         load_issuer_key(desk.settings.certificate, desk.settings.key)
-        create_vo(desk.engine, desk.directory.name, at=desk.now, by=_OPERATOR)
+        create_vo(desk.engine, desk.directory.name, at=desk.now, by=_OPERATOR, inherits=not no_inheritance)
         click.echo(f"The VO {desk.directory.name} is there.")
 
     @vo.command("add-group")
     @click.argument("group")
     @click.option("--description", default="")
+    @click.option("--optional", is_flag=True, help="State it only when asked for.")
     @click.pass_obj
-    def add_group(desk: _Desk, group: str, description: str) -> None:
+    def add_group(desk: _Desk, group: str, description: str, optional: bool) -> None:
         """Make the GROUP /vo/name; the one above it must be there."""
-        desk.directory.add_group(group, at=desk.now, by=_OPERATOR, description=description)
+        desk.directory.add_group(group, at=desk.now, by=_OPERATOR, description=description, optional=optional)
+
+    @vo.command("set-optional")
+    @click.argument("group")
+    @click.option("--no", "always", is_flag=True, help="State it always.")
+    @click.pass_obj
+    def set_optional(desk: _Desk, group: str, always: bool) -> None:
+        """State the GROUP only when it is asked for."""
+        desk.directory.set_optional(group, not always, at=desk.now, by=_OPERATOR)
+
+    @vo.command("add-parent")
+    @click.argument("group")
+    @click.argument("parent")
+    @click.pass_obj
+    def add_parent(desk: _Desk, group: str, parent: str) -> None:
+        """Who is in GROUP shall be in PARENT, too. The name of GROUP stays."""
+        desk.directory.add_parent(group, parent, at=desk.now, by=_OPERATOR)
+
+    @vo.command("remove-parent")
+    @click.argument("group")
+    @click.argument("parent")
+    @click.pass_obj
+    def remove_parent(desk: _Desk, group: str, parent: str) -> None:
+        """Take back add-parent."""
+        desk.directory.remove_parent(group, parent, at=desk.now, by=_OPERATOR)
+
+    @vo.command("set-inheritance")
+    @click.argument("state", type=click.Choice(["on", "off"]))
+    @click.pass_obj
+    def set_inheritance(desk: _Desk, state: str) -> None:
+        """Whether roles and attributes of a group go to the members of the groups below it."""
+        desk.directory.set_inheritance(state == "on", at=desk.now, by=_OPERATOR)
 
     @vo.command("add-role")
     @click.argument("role")
@@ -102,12 +135,12 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
 
     @vo.command("add-member")
     @click.argument("certificate", type=_FILE)
-    @_until
+    @click.option("--until", metavar="ISO_TIME", help="When it ends, for instance 2027-01-01T00:00:00Z.")
     @click.pass_obj
     def add_member(desk: _Desk, certificate: Path, until: str | None) -> None:
         """Make the person whose CERTIFICATE this is a member; prints her id."""
         names = _vouched_for(desk.settings, certificate)
-        click.echo(desk.directory.add_member(names, at=desk.now, by=_OPERATOR, until=_instant(until)))
+        click.echo(desk.directory.add_member(names, at=desk.now, by=_OPERATOR, until=instant(until)))
 
     @vo.command("add-certificate")
     @_member
@@ -132,11 +165,11 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     @vo.command("join")
     @_member
     @click.argument("group")
-    @_until
+    @when
     @click.pass_obj
-    def join(desk: _Desk, member: str, group: str, until: str | None) -> None:
+    def join(desk: _Desk, member: str, group: str, holds: Holds) -> None:
         """Put a member into a GROUP, and so into those above it."""
-        desk.directory.join(desk.member(member), group, at=desk.now, by=_OPERATOR, until=_instant(until))
+        desk.directory.join(desk.member(member), group, at=desk.now, by=_OPERATOR, **holds.parts())
 
     @vo.command("leave")
     @_member
@@ -150,12 +183,12 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     @_member
     @click.argument("group")
     @click.argument("role")
-    @_until
+    @when
     @click.pass_obj
-    def assign_role(desk: _Desk, member: str, group: str, role: str, until: str | None) -> None:
+    def assign_role(desk: _Desk, member: str, group: str, role: str, holds: Holds) -> None:
         """Give a member a ROLE in a GROUP."""
         whose = desk.member(member)
-        desk.directory.assign_role(whose, group, role, at=desk.now, by=_OPERATOR, until=_instant(until))
+        desk.directory.assign_role(whose, group, role, at=desk.now, by=_OPERATOR, **holds.parts())
 
     @vo.command("dismiss-role")
     @_member
@@ -172,15 +205,17 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     @click.option("--member", metavar="CERTIFICATE_OR_ID")
     @click.option("--group")
     @click.option("--role", help="With --group: for those who have the role there.")
+    @when
     @click.pass_obj
     def set_attribute(
-        desk: _Desk, name: str, value: str, member: str | None, group: str | None, role: str | None
+        desk: _Desk, name: str, value: str, member: str | None, group: str | None, role: str | None, holds: Holds
     ) -> None:
-        """A generic attribute of a member, a group, or a role in a group."""
+        """A generic attribute (a capability, for instance) of a member, a group, or a role in a group."""
         if (member is None) == (group is None) or (role is not None and group is None):
             raise click.UsageError("give --member, or --group, or --group and --role")
         whose = desk.member(member) if member is not None else None
-        desk.directory.set_attribute(name, value, at=desk.now, by=_OPERATOR, member=whose, group=group, role=role)
+        of = {"member": whose, "group": group, "role": role}
+        desk.directory.set_attribute(name, value, at=desk.now, by=_OPERATOR, **of, **holds.parts())
 
     @vo.command("suspend")
     @_member
@@ -209,10 +244,11 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
     def list_members(desk: _Desk) -> None:
         """Everybody: id, names of the certificates, and whether she is suspended."""
         for listed in desk.memberships.listed():
-            ends = f"  until {listed.ends:%Y-%m-%dT%H:%M:%SZ}" if listed.ends is not None else ""
             suspended = f"  suspended: {listed.suspended}" if listed.suspended else ""
             for names in listed.certificates:
-                click.echo(f"{listed.member}  {names.subject}  issued by {names.issuer}{ends}{suspended}")
+                click.echo(
+                    f"{listed.member}  {names.subject}  issued by {names.issuer}{_until_text(listed.ends)}{suspended}"
+                )
 
     @vo.command("show")
     @_member
@@ -228,12 +264,13 @@ def vo_commands(*, prepare: Callable[[Engine], None], clock: Clock) -> click.Gro
             click.echo(f"known at {identity.asserted_by} by {identity.attribute} {identity.value}")
         for fqan in standing.fqans():
             end = standing.roles[fqan] if fqan.role is not None else standing.groups[fqan.group]
-            click.echo(fqan.short() + (f"  until {end:%Y-%m-%dT%H:%M:%SZ}" if end is not None else ""))
-        for name, value in standing.attributes:
-            click.echo(f"{name} = {value}")
+            optional = "  only when asked for" if fqan.role is None and fqan.group in standing.optional else ""
+            click.echo(fqan.short() + _until_text(end) + optional)
+        for value in standing.attributes:
+            click.echo(f"{value.name} = {value.value}{_until_text(value.ends)}")
         for fqan, values in standing.group_attributes.items():
-            for name, value in values:
-                click.echo(f"{name} = {value} ({fqan.short()})")
+            for value in values:
+                click.echo(f"{value.name} = {value.value} ({fqan.short()}){_until_text(value.ends)}")
 
     @vo.command("vomses")
     @click.pass_obj
@@ -274,14 +311,5 @@ def _vouched_for(settings: VomsSettings, path: Path) -> CertificateNames:
     return CertificateNames.of(certificate)
 
 
-def _instant(text: str | None) -> datetime | None:
-    """Raises `Refusal` (``voms.instant``)."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text)
-    return found.astimezone(UTC)
+def _until_text(end: End) -> str:
+    return f"  until {end:%Y-%m-%dT%H:%M:%SZ}" if end is not None else ""

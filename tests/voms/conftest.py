@@ -22,7 +22,8 @@ ALICE = CertificateNames("CN=Alice,O=Test,C=ZZ", "CN=Test CA,O=Test,C=ZZ")
 
 @dataclass(frozen=True)
 class Vo:
-    """The VO ``testvo`` with groups ``g1``, ``g1/sub``, ``g2`` and roles ``admin``, ``pilot``; ``alice`` is a member."""
+    """The VO ``testvo`` with groups ``g1``, ``g1/sub``, ``g2`` and roles ``admin``, ``pilot``; ``alice`` is a member. Nothing
+    comes down."""
 
     engine: Engine
     directory: VoDirectory
@@ -38,7 +39,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def vo(engine: Engine) -> Vo:
-    create_vo(engine, "testvo", at=NOW, by="operator")
+    create_vo(engine, "testvo", at=NOW, by="operator", inherits=False)
     directory = VoDirectory(engine, "testvo")
     for group in ("/testvo/g1", "/testvo/g1/sub", "/testvo/g2"):
         directory.add_group(group, at=NOW, by="operator")

@@ -128,7 +128,7 @@ def make_grid(
 
 
 def _vo(engine: Engine, alice: Identity, now: datetime) -> Vo:
-    create_vo(engine, "testvo", at=now, by="operator")
+    create_vo(engine, "testvo", at=now, by="operator", inherits=False)
     directory = VoDirectory(engine, "testvo")
     for group in ("/testvo/g1", "/testvo/g1/sub", "/testvo/g2"):
         directory.add_group(group, at=now, by="operator")

@@ -1,5 +1,6 @@
 """Selection and order of names, ends, generic attributes: the rules behind every certificate, as measured from the original."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,19 +10,19 @@ from ostiary.x509.attribute_certificate import GenericAttribute
 from ostiary.x509.fqan import Fqan, parse_fqan
 from voms.asking import Asked, read_query
 from voms.selection import ORDER, SHORTENED, SUBSET, UNKNOWN_PARAMETER, Bounds, Grant, Warned, grant
-from voms.standing import Standing, with_ancestors
+from voms.standing import Standing, Value
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = NOW.replace(microsecond=0)
 ALICE = Standing(
     vo="testvo",
     member="a" * 32,
-    groups=with_ancestors([("/testvo/g1/sub", None), ("/testvo/g2", None)]),
+    groups=dict.fromkeys(("/testvo", "/testvo/g1", "/testvo/g1/sub", "/testvo/g2")),
     roles={Fqan("/testvo/g1", "admin"): None, Fqan("/testvo", "pilot"): None, Fqan("/testvo/g2", "pilot"): None},
-    attributes=(("nickname", "alice"),),
+    attributes=(Value("nickname", "alice"),),
     group_attributes={
-        Fqan("/testvo/g1"): (("grpattr", "gval"),),
-        Fqan("/testvo/g1", "admin"): (("roleattr", "rval"),),
+        Fqan("/testvo/g1"): (Value("grpattr", "gval"),),
+        Fqan("/testvo/g1", "admin"): (Value("roleattr", "rval"),),
     },
 )
 DAY = Bounds(timedelta(hours=24))
@@ -174,15 +175,23 @@ def test_an_unknown_parameter_is_a_warning() -> None:
     assert granted("colour=blue").warnings == (Warned(UNKNOWN_PARAMETER, "colour"),)
 
 
-def test_who_is_in_a_group_is_in_all_above_it_as_long_as_in_any_below() -> None:
-    soon, late = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
-    assert with_ancestors([("/vo/a/b", late), ("/vo/a/c", soon), ("/vo/d", None)]) == {
-        "/vo/a/b": late,
-        "/vo/a": late,
-        "/vo/a/c": soon,
-        "/vo": None,
-        "/vo/d": None,
-    }
+def test_an_optional_group_is_stated_only_when_asked_for() -> None:
+    shy = replace(ALICE, optional=frozenset({"/testvo/g2"}))
+    assert names("", shy) == ["/testvo", "/testvo/g1", "/testvo/g1/sub"]
+    assert names("fqans=/testvo/g2", shy) == ["/testvo/g2", "/testvo", "/testvo/g1", "/testvo/g1/sub"]
+    assert "/testvo/g2" in names("fqans=all", shy)
+    assert names("fqans=/testvo/g2/Role=pilot", shy)[0] == "/testvo/g2/Role=pilot"
+    assert "/testvo/g2" not in names("fqans=/testvo/g2/Role=pilot", shy)
+
+
+def test_a_statement_ends_with_the_first_of_its_attributes() -> None:
+    soon = SECOND + timedelta(hours=1)
+    limited = replace(ALICE, attributes=(Value("badge", "x", soon),))
+    assert granted("", limited).not_after == soon
+    grouped = replace(ALICE, group_attributes={Fqan("/testvo/g2"): (Value("quota", "1", soon),)})
+    assert granted("", grouped).not_after == soon
+    elsewhere = replace(ALICE, group_attributes={Fqan("/testvo/g2", "pilot"): (Value("quota", "1", soon),)})
+    assert granted("", elsewhere).not_after == SECOND + timedelta(hours=24)
 
 
 @pytest.mark.parametrize(
