@@ -13,6 +13,7 @@ from bench import (
     attribute_authority,
     attribute_certificate,
     demo_start,
+    discovery_search,
     release_policies,
     resource,
     saml_messages,
@@ -37,6 +38,7 @@ def main() -> int:
             sso_sessions,
             resource,
             demo_start,
+            discovery_search,
         )
         for row in part.rows(quick=quick)
     ]

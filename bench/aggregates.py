@@ -3,14 +3,19 @@ the same octets but for IDs, times and the signature."""
 
 import base64
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
+from ostiary.federation.keys import self_signed
 from ostiary.saml import names
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import new_id
@@ -96,11 +101,23 @@ _KINDS: Final = (
 )
 _LANGUAGES: Final = ("en", "de", "fr", "es")
 _ELSEWHERE: Final = (("ja", "大学"), ("el", "Πανεπιστήμιο"), ("ar", "جامعة"), ("ru", "Университет"))
+_INDENTATION: Final = re.compile(r">\s+<")
 _BINDINGS: Final = "urn:oasis:names:tc:SAML:2.0:bindings"
 _CATEGORIES: Final = (
     "http://refeds.org/category/research-and-scholarship",
     "https://refeds.org/category/code-of-conduct/v2",
 )
+
+
+def certificates_of_members(number: int = 9) -> tuple[bytes, ...]:
+    """So many certificates (DER) as members publish them: most keys have 3072 or 4096 bits. Takes seconds."""
+    return tuple(_certificate(one, (3072, 3072, 4096)[one % 3]) for one in range(number))
+
+
+def _certificate(number: int, bits: int) -> bytes:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    pem = self_signed(key, f"idp{number}.federation.example", now=datetime.now(UTC))
+    return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
 
 
 @dataclass(frozen=True)
@@ -125,7 +142,9 @@ class Aggregates:
             f' ID="{new_id()}" Name="https://federation.example/all" validUntil="{write_instant(self.valid_until)}">\n'
         ).encode()
         for number in range(size):
-            yield self._entity(number, number in changed, idps).encode()
+            entity = self._entity(number, number in changed, idps)
+            # Most federations publish without indentation, whatever their members wrote.
+            yield (_INDENTATION.sub("><", entity) if number % 4 else entity).encode()
         yield b"</md:EntitiesDescriptor>\n"
 
     @cached_property
@@ -156,12 +175,12 @@ class Aggregates:
                 ("OrganizationDisplayName", f"Organisation {number} in {host}"),
                 ("OrganizationURL", f"https://www.{host}/"),
             )
-            for language in ("en", "de")
+            for language in ("en", "de")[: 1 + number % 2]
         )
         contacts = "".join(
             f'  <md:ContactPerson contactType="{kind}">\n    <md:GivenName>{kind.title()} contact{"s" if changed else ""}</md:GivenName>\n'
             f"    <md:EmailAddress>mailto:{kind}@{host}</md:EmailAddress>\n  </md:ContactPerson>\n"
-            for kind in ("technical", "support", "administrative")
+            for kind in ("technical", "support", "administrative")[: 1 + number % 3]
         )
         return (
             f'<md:EntityDescriptor entityID="{entity_id}">\n  <md:Extensions>\n'
@@ -183,7 +202,7 @@ class Aggregates:
         described = "".join(
             f'<mdui:Description xml:lang="{one}">{text}: members sign in here to reach services of research.'
             "</mdui:Description>\n"
-            for one, text in texts
+            for one, text in texts[: number % 3]
         )
         return (
             f"      <mdui:UIInfo>\n        {shown}{described}"
@@ -194,20 +213,21 @@ class Aggregates:
             f'        <mdui:Logo width="16" height="16">https://www.{host}/favicon.png</mdui:Logo>\n      </mdui:UIInfo>\n'
         )
 
-    def _keys(self, number: int) -> str:
+    def _keys(self, number: int, *uses: str) -> str:
         return "".join(
             f'    <md:KeyDescriptor use="{use}">\n      <ds:KeyInfo><ds:X509Data><ds:X509Certificate>\n'
             f"{self._encoded[(number + shift) % len(self._encoded)]}</ds:X509Certificate>"
             "</ds:X509Data></ds:KeyInfo>\n    </md:KeyDescriptor>\n"
-            for shift, use in enumerate(("signing", "encryption"))
+            for shift, use in enumerate(uses)
         )
 
     def _idp(self, number: int, host: str, chance: random.Random) -> str:
         services = "".join(
             f'    <md:SingleSignOnService Binding="{_BINDINGS}:{binding}" Location="https://idp.{host}/idp/profile/SAML2/{binding}/SSO"/>\n'
-            for binding in ("HTTP-Redirect", "HTTP-POST", "HTTP-POST-SimpleSign", "SOAP")
+            for binding in ("HTTP-Redirect", "HTTP-POST", "SOAP")
         )
-        keys = self._keys(number)
+        # The Shibboleth IdP publishes three: for the front channel, for the back channel, and to encrypt to.
+        keys = self._keys(number, "signing", "signing", "encryption")
         return (
             f'  <md:IDPSSODescriptor protocolSupportEnumeration="{names.SAMLP}">\n    <md:Extensions>\n'
             f'      <shibmd:Scope regexp="false">{host}</shibmd:Scope>\n{self._display(number, host, chance)}'
@@ -225,7 +245,7 @@ class Aggregates:
         consumers = "".join(
             f'    <md:AssertionConsumerService index="{index}" Binding="{_BINDINGS}:{binding}"'
             f' Location="https://sp.{host}/Shibboleth.sso/SAML2/{binding}"/>\n'
-            for index, binding in enumerate(("HTTP-POST", "HTTP-POST-SimpleSign", "HTTP-Artifact", "PAOS"), 1)
+            for index, binding in enumerate(("HTTP-POST", "HTTP-Artifact", "PAOS"), 1)
         )
         requested = "".join(
             f'      <md:RequestedAttribute FriendlyName="{friendly}" Name="urn:oid:{oid}" NameFormat="{names.URI_NAME}"'
@@ -237,7 +257,7 @@ class Aggregates:
                 ("eduPersonScopedAffiliation", "1.3.6.1.4.1.5923.1.1.1.9"),
             )
         )
-        keys = self._keys(number)
+        keys = self._keys(number, "signing", "encryption")
         return (
             f'  <md:SPSSODescriptor protocolSupportEnumeration="{names.SAMLP}">\n    <md:Extensions>\n{self._display(number, host, chance)}'
             f'      <idpdisc:DiscoveryResponse index="1" Binding="{names.IDPDISC}" Location="https://sp.{host}/Shibboleth.sso/Login"/>\n'

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from idp.logout.settings import logout_rules
-from idp.settings import ARTIFACT_PATH, IdpSettings
+from idp.settings import ARTIFACT_PATH, UNSOLICITED_PATH, IdpSettings
 from idp.sign_on.artifacts import ENDPOINT_INDEX
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Display, Endpoint, IdpRole, LocalizedText, Scope
@@ -27,6 +27,8 @@ def idp_role(settings: IdpSettings, key_ring: KeyRing) -> IdpRole:
             Endpoint(names.HTTP_POST_SIMPLE_SIGN, rules.simple_sign_url),
             # Programs bring a password.
             *((Endpoint(names.SOAP, rules.ecp_url),) if "password" in rules.methods else ()),
+            # Where a WAYF sends the browser itself; the answer is a Response of SAML 2.0.
+            Endpoint(names.SHIBBOLETH_REQUEST, settings.public_url + UNSOLICITED_PATH),
         ),
         artifact_resolution=(
             Endpoint(names.SOAP, settings.public_url + ARTIFACT_PATH, index=ENDPOINT_INDEX, is_default=True),

@@ -43,6 +43,7 @@ from ostiary.web.branding import BrandingSettings
 from ostiary.web.operators import StatusSettings
 
 REDIRECT_PATH = "/saml/sso/redirect"
+UNSOLICITED_PATH = "/saml/sso/unsolicited"
 POST_PATH = "/saml/sso/post"
 SIMPLE_SIGN_PATH = "/saml/sso/simple-sign"
 ECP_PATH = "/saml/sso/ecp"

@@ -10,12 +10,13 @@ from ostiary.clock import Clock, SystemClock
 from ostiary.config import Holder, Sources, ValkeySettings, load_settings
 from ostiary.federation.keys import load_key_ring
 from ostiary.federation.registry import Registry
-from ostiary.federation.sources.files import load_registry
+from ostiary.federation.sources.living import read_files
 from ostiary.policy.acceptance_document import load_acceptance_policy
 from ostiary.policy.access_document import load_access_policy
 from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
 from ostiary.storage.stores import Groups, ReplayStore, SessionStore
 from ostiary.web.log import Log, left_out, make_log
+from ostiary.web.metadata_log import trusted_metadata
 from ostiary.web.pages import Pages
 from ostiary.web.texts import Catalogue
 from sp_shire.applications import domains_of
@@ -56,9 +57,19 @@ def make_shire(
     log = log or make_log(clock, service=settings.entity_id)
 
     read_at: list[datetime] = []
+    indexed = None
+    if registry is None and settings.trust.state is not None:
+        indexed = trusted_metadata(settings.trust, clock, log)
+        registry = indexed.registry
 
     def load(sources: Sources) -> Snapshot:
-        known = registry() if registry is not None else _registry(settings, sources, clock.now(), log)
+        if indexed is not None:
+            # No thread yet: a server may fork its workers after this.
+            known = indexed.held()
+        elif registry is not None:
+            known = registry()
+        else:
+            known = read_files(settings.trust, clock.now(), sources, left_out(log))
         loaded = load_snapshot(settings, sources, known)
         read_at[:] = [clock.now()]
         return loaded
@@ -114,11 +125,6 @@ def load_snapshot(settings: ShireSettings, sources: Sources, registry: Registry)
         keys=load_key_ring(settings.trust.keys, sources),
         token_keys=load_key_ring(settings.jwt.keys, sources) if settings.jwt and settings.jwt.keys else None,
     )
-
-
-def _registry(settings: ShireSettings, sources: Sources, now: datetime, log: Log) -> Registry:
-    files = [entry.source() for entry in settings.trust.metadata]
-    return load_registry(files, now=now, sources=sources, leave_out=left_out(log))
 
 
 def make_pages() -> Pages:

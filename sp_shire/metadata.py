@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ostiary.federation.keys import KeyRing
@@ -32,6 +32,8 @@ from sp_shire.settings import ShireSettings
 
 LOGOUT_ENDPOINTS: Final = {names.SOAP: "slo/soap", names.HTTP_REDIRECT: "slo/redirect", names.HTTP_POST: "slo/post"}
 """Handlers of single logout by binding (SAML profiles 4.4)."""
+
+ASK_AGAIN_AFTER: Final = timedelta(hours=6)
 
 _LEGACY_CIPHERS: Final = (EncryptionMethod(names.AES256_CBC), EncryptionMethod(names.AES128_CBC))
 
@@ -80,7 +82,13 @@ def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
 
 def signed_metadata(settings: ShireSettings, ring: KeyRing, now: datetime) -> bytes:
     """The document that the resource serves: the same, signed, with an end."""
-    return signed_entity(sp_entity(settings, ring), ring.signer, valid_until=now + settings.published.valid_for)
+    valid_for = settings.published.valid_for
+    return signed_entity(
+        sp_entity(settings, ring),
+        ring.signer,
+        valid_until=now + valid_for,
+        cache_duration=min(ASK_AGAIN_AFTER, valid_for),
+    )
 
 
 def _with_legacy_ciphers(key: EntityKey, settings: ShireSettings) -> EntityKey:

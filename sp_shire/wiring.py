@@ -19,6 +19,7 @@ from sp_shire.handlers.showing import Showing
 from sp_shire.handlers.signing_in import Decide, SigningIn
 from sp_shire.handlers.signing_out import SigningOut
 from sp_shire.handlers.status import Reading, StatusPage
+from sp_shire.handlers.widget import Widget
 from sp_shire.login.answers import Answers
 from sp_shire.login.artifacts import ArtifactIssuer
 from sp_shire.login.asking import LOGIN_TIME, LOGINS_AT_MOST, Asking
@@ -97,9 +98,11 @@ def make_parts(
     consuming = Consuming(settings, addresses, answers, finishing, signing_in, resolver, programs, visits, replies, log)
     logouts = LogoutFlow(settings, addresses, visits.keeper, common, stores.replay, siblings)
     expiring = Expiring(settings, addresses, targets, visits, replies, log)
+    discovering = Discovering(settings, addresses, targets, asking, signing_in, replies)
     groups = (
         signing_in,
-        Discovering(settings, addresses, targets, asking, signing_in, replies),
+        discovering,
+        Widget(settings, addresses, targets, discovering, replies),
         consuming,
         Fetching(artifacts, replies, log),
         SigningOut(addresses, logouts, stores.tickets, visits, replies, log),

@@ -4,10 +4,12 @@ The variable holds SQLAlchemy URLs, separated by spaces, of databases that belon
 xdist. ``make e2e`` starts servers and sets it, and OSTIARY_TEST_VALKEY, which holds the URL of a Valkey or Redis server to be emptied.
 """
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,14 +53,40 @@ def emptied(url: str) -> "Engine":
     return engine
 
 
+@functools.cache
+def _content(*migrations: Path) -> bytes:
+    """An SQLite file with these tables and nothing in them."""
+    from ostiary.storage.engine import open_engine
+    from ostiary.storage.migrate import upgrade
+
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "a.db")
+        engine = open_engine(f"sqlite:///{path}")
+        upgrade(engine, migrations)
+        # Closing the last connection moves the write-ahead log into the file.
+        engine.dispose()
+        return path.read_bytes()
+
+
+def write_upgraded(path: Path, migrations: Sequence[Path]) -> None:
+    """Writes an SQLite file with the tables of ``migrations``, which nobody changes meanwhile, and nothing in them."""
+    path.write_bytes(_content(*migrations))
+
+
 @contextmanager
 def upgraded(name: str, directory: Path, migrations: Sequence[Path]) -> "Iterator[Engine]":
     """The one of `DATABASES` with this name, with the tables of ``migrations`` and nothing in them."""
+    from ostiary.storage.engine import open_engine
     from ostiary.storage.migrate import upgrade
 
-    engine = emptied(DATABASES[name](directory))
-    try:
+    url = DATABASES[name](directory)
+    if name == "sqlite":
+        write_upgraded(directory / "a.db", migrations)
+        engine = open_engine(url)
+    else:
+        engine = emptied(url)
         upgrade(engine, migrations)
+    try:
         yield engine
     finally:
         engine.dispose()

@@ -4,8 +4,10 @@ test moves. No sockets: browsers and SHARs call the WSGI applications straight. 
 import functools
 import io
 import json
+import os
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,8 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, event
 
 from idp.accounts.directory import Directory
+from idp.accounts.passwords import Argon2Parameters
+from ostiary.command.demo import federation
 from ostiary.command.demo.applications import DemoResource, make_demo_application
 from ostiary.command.demo.federation import prepare
 from ostiary.command.demo.layout import RESOURCES, Layout
@@ -44,6 +48,7 @@ from tests.browser import Answer, Browser, WsgiTransport, forms_of
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BASE_PORT = 20_000
+_CHEAP = {"time_cost": 1, "memory": 8, "parallelism": 1}
 
 
 @dataclass
@@ -74,8 +79,45 @@ class SimulatedSoap:
         return self.transport.send("POST", url, {"Content-Type": "text/xml"}, envelope).body
 
 
+class Later:
+    """A service that is started by the first who wants something of it: few tests want all seven."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: Any = None
+
+    def made(self) -> Any:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self.made()(environ, start_response)
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.made(), name)
+
+
+class _MadeWhenWanted(dict[str, Any]):
+    """What belongs to each resource, made when somebody asks for it first."""
+
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, resource: str) -> Any:
+        self[resource] = made = self._make(resource)
+        return made
+
+
 class Simulation:
-    """``state`` is a directory made by `prepared_state`. Close it at the end."""
+    """``state`` is a directory made by `prepared_state`. Close it at the end.
+
+    Services start when they are first asked, and refuse to when files that they read have changed by then: whoever changes files of a
+    running federation calls `start_all` before."""
 
     def __init__(self, state: Path) -> None:
         self.clock = MovableClock()
@@ -84,23 +126,50 @@ class Simulation:
         self.transport = WsgiTransport()
         self.soap = SimulatedSoap(self.transport)
         self.idp_soap = SimulatedSoap(self.transport)
-        self.shires: dict[str, Shire] = {}
-        self.stores: dict[str, Stores] = {}
+        self.shires: dict[str, Shire] = _MadeWhenWanted(self._first_shire)
+        self.stores: dict[str, Stores] = _MadeWhenWanted(self._first_stores)
         self._engines: list[Engine] = []
+        self._later: list[Later] = []
+        self._files = _files_of(state)
         event.listen(Engine, "engine_connect", self._note_engine)
-        with _read_once():
-            self.serve(
-                self.layout.wayf_url,
-                make_discovery(self.layout.directory("wayf") / "wayf.yaml", clock=self.clock, log=self.log("wayf")),
-            )
+        self._serve_later("wayf", self.layout.wayf_url, self._discovery)
         for home in HOMES:
-            self.serve(self.layout.idp_url(home), self.idp_node(home))
-            self.serve(self.layout.aa_url(home), self.authority_node(home))
+            self._serve_later(home.key, self.layout.idp_url(home), functools.partial(self.idp_node, home))
+            self._serve_later(home.key, self.layout.aa_url(home), functools.partial(self.authority_node, home))
         for resource in RESOURCES:
-            settings = load_settings(self.layout.directory(resource.key) / "sp.yaml", ShireSettings)
-            self.stores[resource.key] = make_stores(settings)
-            self.shires[resource.key] = self.resource_node(resource.key)
-            self.serve(self.layout.resource_url(resource), self.protect(resource.key, self.shires[resource.key]))
+            self._serve_later(
+                resource.key,
+                self.layout.resource_url(resource),
+                lambda key=resource.key: self.protect(key, self.shires[key]),
+            )
+
+    def start_all(self) -> None:
+        """Every service runs from now on; does nothing for those that do already."""
+        for later in self._later:
+            later.made()
+
+    def _serve_later(self, part: str, url: str, make: Callable[[], Any]) -> None:
+        later = Later(lambda: self._unchanged(part, make))
+        self._later.append(later)
+        self.serve(url, later)
+
+    def _unchanged(self, part: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` makes of the files of one part of the federation, as they were at the beginning."""
+        ours = tuple(f"{self.layout.directory(name)}{os.sep}" for name in (part, "federation"))
+        changed = {name for name, _ in _files_of(self.layout.state) ^ self._files if name.startswith(ours)}
+        if changed:
+            raise RuntimeError(f"start_all() before these change: {sorted(changed)}")
+        return make()
+
+    def _discovery(self) -> Any:
+        with _read_once():
+            return make_discovery(self.layout.directory("wayf") / "wayf.yaml", clock=self.clock, log=self.log("wayf"))
+
+    def _first_stores(self, resource: str) -> Stores:
+        return make_stores(load_settings(self.layout.directory(resource) / "sp.yaml", ShireSettings))
+
+    def _first_shire(self, resource: str) -> Shire:
+        return self._unchanged(resource, lambda: self.resource_node(resource))
 
     def close(self) -> None:
         """Closes what is open in databases."""
@@ -252,10 +321,14 @@ def make_template(directory: Path) -> Path:
     layout = Layout(directory, BASE_PORT)
     for part in ("federation", "wayf", *(home.key for home in HOMES), *(resource.key for resource in RESOURCES)):
         _write_keys(layout.directory(part) / "keys", rsa_key=part == NORTHGATE.key)
-    prepare(layout, [], now=START)
+    # Passwords are checked a thousand times, and none of them is worth protecting.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(federation, "_HASHING", Argon2Parameters(**_CHEAP))
+        prepare(layout, [], now=START)
     for home in HOMES:
         # Everybody comes from one address, and the clock may stand still.
-        configure(layout.directory(home.key) / "idp.yaml", throttle={"per_name": 100_000, "per_address": 1_000_000})
+        throttle = {"per_name": 100_000, "per_address": 1_000_000}
+        configure(layout.directory(home.key) / "idp.yaml", throttle=throttle, password_hashing=_CHEAP)
         ask_people(layout, home, "off")
     return directory
 
@@ -266,6 +339,17 @@ def prepared_state(template: Path, directory: Path) -> Path:
     for path in directory.glob("*/*.yaml"):
         path.write_text(path.read_text().replace(str(template), str(directory)))
     return directory
+
+
+def _files_of(state: Path) -> frozenset[tuple[str, tuple[int, int, int]]]:
+    """What services read at their start, and when each was written; the databases are theirs to change."""
+    found = set()
+    for directory, _, names in os.walk(state):
+        for name in names:
+            if name.endswith((".yaml", ".key", ".crt", ".pem", ".xml")):
+                status = os.stat(os.path.join(directory, name))
+                found.add((os.path.join(directory, name), (status.st_ino, status.st_mtime_ns, status.st_size)))
+    return frozenset(found)
 
 
 def _resource(key: str) -> DemoResource:

@@ -16,6 +16,9 @@ from ostiary.web.forms import Fields, one, optional, parse_query
 
 SINGLE: Final = f"{names.IDPDISC}:single"
 MAX_RETURN: Final = 4096
+DISCOVERY_PATH: Final = "/discovery"
+SHIBBOLETH_PATH: Final = "/WAYF"
+OWN_PATHS: Final = (DISCOVERY_PATH, SHIBBOLETH_PATH, "/choose", "/forget")
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # What may stand in a URL's query as it is (RFC 3986 3.4), and the percent sign of what is encoded already.
@@ -36,11 +39,12 @@ class DiscoveryRequest:
     is_passive: bool = False
 
 
-def read_request(fields: Fields, registry: Registry, now: datetime) -> DiscoveryRequest:
-    """The request in a query string, checked against the metadata of who asks (IdP Discovery 2.4.1 and 2.5).
+def read_request(fields: Fields, registry: Registry, now: datetime, *, own_url: str) -> DiscoveryRequest:
+    """The request in a query string, checked against the metadata of who asks (IdP Discovery 2.4.1 and 2.5). ``own_url``: the public URL of
+    this service.
 
     Raises `Refusal`: ``http.parameter_missing`` and the like, ``wayf.unknown_resource``, ``wayf.unregistered_return``,
-    ``wayf.return_parameter``, ``wayf.policy``, ``wayf.is_passive``.
+    ``wayf.return_parameter``, ``wayf.policy``, ``wayf.is_passive``, ``wayf.leads_here``.
     """
     entity_id = one(fields, "entityID", max_length=1024)
     policy = optional(fields, "policy", max_length=1024)
@@ -52,6 +56,8 @@ def read_request(fields: Fields, registry: Registry, now: datetime) -> Discovery
         raise Refusal("wayf.unknown_resource", expected="the entityID of a known SP", found=entity_id)
     registered = tuple(endpoint for endpoint in role.discovery_responses if _usable(endpoint))
     location, query = _way_back(optional(fields, "return", max_length=MAX_RETURN), registered)
+    if leads_to(own_url, location):
+        raise Refusal("wayf.leads_here", expected="an address of the resource", found=location)
     return_id_param = optional(fields, "returnIDParam", max_length=128) or "entityID"
     if return_id_param.casefold() in _names_in(query):
         raise Refusal("wayf.return_parameter", expected=f"no {return_id_param} in the return URL", found=query)
@@ -66,6 +72,12 @@ def answer_url(request: DiscoveryRequest, idp: str | None) -> str:
     if idp is not None:
         parts.append(f"{quote(request.return_id_param, safe='')}={quote(idp, safe='')}")
     return f"{request.location}?{'&'.join(parts)}" if parts else request.location
+
+
+def leads_to(own_url: str, url: str) -> bool:
+    """Whether an address is one where the service at ``own_url`` takes requests: an answer to it would come back as a new one."""
+    address = _address(url.partition("?")[0])
+    return address is not None and address in (_address(own_url + path) for path in OWN_PATHS)
 
 
 def _way_back(wanted: str | None, registered: tuple[Endpoint, ...]) -> tuple[str, str]:

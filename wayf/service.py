@@ -5,39 +5,39 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Final
-from urllib.parse import urlencode
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response
 
 from ostiary.clock import Clock
-from ostiary.errors import Refusal
 from ostiary.federation.directory import Directory
 from ostiary.federation.discovery_feed import Feed
+from ostiary.federation.discovery_json import listing
 from ostiary.federation.keys import KeyRing
+from ostiary.federation.publish.publication import Publication
+from ostiary.federation.publish.publisher import Make
+from ostiary.federation.publish.signed_entities import SignedEntities
 from ostiary.federation.registry import Registry
-from ostiary.web import incoming
-from ostiary.web.assets import STATIC, load_asset
+from ostiary.federation.sources.selection import Selection
+from ostiary.saml.keys import Signer
 from ostiary.web.branding import make_branding
-from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cookie
-from ostiary.web.forms import Fields, one, optional
 from ostiary.web.log import Log
 from ostiary.web.pages import Pages
-from ostiary.web.remembered import cookie_value, from_cookie, with_choice
-from ostiary.web.service import asset_url, make_service, page, shell
+from ostiary.web.service import make_service, page
 from ostiary.web.texts import Catalogue
-from wayf.discovery import DiscoveryRequest, answer_url, read_request
-from wayf.mdq import MEDIA_TYPE, MetadataQueries, SignedDocument
+from wayf.choosing import Choosing, add_choosing
+from wayf.logos.serving import add_logos, logo_addresses
+from wayf.logos.shelf import Shelf
+from wayf.mdq_endpoints import add_entity_queries
+from wayf.search import Searching, add_search, send_document
 from wayf.settings import WayfSettings
+from wayf.whole import WholeRegistry
 
 HERE: Final = Path(__file__).parent
 TEXTS: Final = HERE / "texts"
 TEMPLATES: Final = HERE / "templates"
-MOST_SHOWN: Final = 50
-
-# The parameters of the discovery protocol that our own forms carry on.
-_CARRIED: Final = ("entityID", "return", "returnIDParam", "policy", incoming.LANGUAGE_PARAMETER)
+_MANY: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Snapshot:
     keys: KeyRing
     directory: Directory
     feed: Feed
-    queries: MetadataQueries
+    listing: Feed
 
 
 class _Metadata:
@@ -76,15 +76,32 @@ class _Metadata:
 
 
 def make_wayf(
-    settings: WayfSettings, *, registry: Callable[[], Registry], key_ring: Callable[[], KeyRing], log: Log, clock: Clock
+    settings: WayfSettings,
+    *,
+    registry: Callable[[], Registry],
+    key_ring: Callable[[], KeyRing],
+    log: Log,
+    clock: Clock,
+    make_whole: Make | None = None,
 ) -> Flask:
     """The application. ``registry`` and ``key_ring`` give the snapshots of the moment, new objects whenever they were reloaded.
+    ``make_whole`` makes the document of a large federation, outside of this process.
 
-    Routes below the public URL: ``/discovery`` (IdP Discovery Protocol), ``/feed``, ``/mdq/entities`` and
-    ``/mdq/entities/<identifier>``.
+    Routes below the public URL: ``/discovery`` and ``/WAYF`` (IdP Discovery Protocol, and the original Shibboleth's request), ``/feed``,
+    ``/suggest`` and ``/entities`` (search), ``/logo/<key>.png``, ``/mdq/entities`` and ``/mdq/entities/<identifier>``.
     """
+
+    def snapshot(registry: Registry, keys: KeyRing, now: datetime) -> _Snapshot:
+        directory = Directory(registry, now)
+        if len(directory) > _MANY:
+            # So that nobody's first search waits for it.
+            Thread(target=directory.prepare, daemon=True).start()
+        return _Snapshot(registry, keys, directory, Feed(directory), Feed(directory, listing))
+
+    metadata = _Metadata(registry, key_ring, snapshot)
+    shelf = Shelf(settings.logos.directory) if settings.logos is not None else None
+    choosing = Choosing(settings, metadata.at, clock, logo_addresses(shelf, clock) if shelf is not None else None)
     pages = Pages(Catalogue.load(TEXTS), [TEMPLATES])
-    script = load_asset(STATIC / "discovery.js")
     look = make_branding(settings.branding, pages, file=Path("wayf.yaml"))
     app = make_service(
         __name__,
@@ -96,131 +113,47 @@ def make_wayf(
         # No form of this service posts, so no CSRF token has to outlive the process.
         secret=secrets.token_bytes(32),
         trusted_proxies=settings.trusted_proxies,
-        assets=[script],
+        assets=choosing.assets,
         branding=lambda: look,
     )
-    https = settings.public_url.startswith("https:")
-    memory = cookie_name("home", settings.public_url, https=https)
-
-    def snapshot(registry: Registry, keys: KeyRing, now: datetime) -> _Snapshot:
-        directory = Directory(registry, now)
-        queries = MetadataQueries(
-            registry, keys.signer, federation_name=settings.federation_name, validity=settings.validity
-        )
-        return _Snapshot(registry, keys, directory, Feed(directory), queries)
-
-    metadata = _Metadata(registry, key_ring, snapshot)
-
-    def remembered() -> tuple[str, ...]:
-        return from_cookie(read_cookie(request.headers.get("Cookie"), memory))
 
     @app.get("/")
     def start() -> Response:
         return page("start.html")
 
-    @app.get("/discovery")
-    def discovery() -> Response:
-        now, fields = clock.now(), incoming.query()
-        known = metadata.at(now)
-        asked = read_request(fields, known.registry, now)
-        homes = [home for entity_id in remembered() if (home := known.directory.get(entity_id, now)) is not None]
-        if asked.is_passive:
-            return _back(asked, homes[0].entity_id if homes else None)
-        text = optional(fields, "q", max_length=200) or ""
-        language = incoming.language(shell().pages.catalogue)
-        return page(
-            "discovery.html",
-            # Choosing ends in redirects to other sites, and browsers hold form-action against each of them.
-            form_action=False,
-            own_scripts=True,
-            asking=asked.resource.name(language),
-            carried=_carried(fields),
-            field="choice",
-            remembered=homes,
-            found=known.directory.search(text, now, language=language, most=MOST_SHOWN),
-            q=text,
-            language=language,
-            choose_url=url_for("choose"),
-            forget_url=url_for("forget"),
-            search_url=url_for("discovery"),
-            script=asset_url(script),
-        )
-
-    @app.get("/choose")
-    def choose() -> Response:
-        # A GET, because it changes nothing here and its answer is a redirect as the protocol wants it (IdP Discovery 2.4.3).
-        # It trusts nothing of the page before: everything is checked again.
-        now, fields = clock.now(), incoming.query()
-        known = metadata.at(now)
-        asked = read_request(fields, known.registry, now)
-        choice = one(fields, "choice", max_length=1024)
-        if known.directory.get(choice, now) is None:
-            raise Refusal("wayf.unknown_choice", expected="an IdP that is offered", found=choice)
-        answer = _back(asked, choice)
-        if optional(fields, "remember", max_length=10) == "yes" and _asked_by_our_page():
-            value = cookie_value(with_choice(remembered(), choice))
-            answer.headers.add("Set-Cookie", set_cookie(memory, value, https=https, max_age=settings.remember))
-        return answer
-
-    @app.get("/forget")
-    def forget() -> Response:
-        fields = incoming.query()
-        now = clock.now()
-        read_request(fields, metadata.at(now).registry, now)
-        answer = Response(b"", 303)
-        answer.headers["Location"] = f"{url_for('discovery')}?{urlencode(_carried(fields))}"
-        if _asked_by_our_page():
-            answer.headers.add("Set-Cookie", clear_cookie(memory, https=https))
-        return answer
+    add_choosing(app, choosing)
+    if shelf is not None:
+        add_logos(app, shelf)
+    add_search(app, Searching(settings, metadata.at, choosing, clock))
 
     @app.get("/feed")
     def feed() -> Response:
         now = clock.now()
-        document = metadata.at(now).feed.at(now)
-        answer = Response(document.content, content_type="application/json")
-        answer.headers["ETag"] = f'"{document.etag}"'
-        answer.headers["Cache-Control"] = "public, max-age=300"
-        # Public data; embedded discovery pages read it from their own origin.
-        answer.headers["Access-Control-Allow-Origin"] = "*"
-        answer.make_conditional(request)
-        return answer
+        return send_document(metadata.at(now).feed.at(now))
 
-    @app.get("/mdq/entities")
-    def all_entities() -> Response:
-        now = clock.now()
-        return _signed(metadata.at(now).queries.aggregate(now), now)
+    whole = WholeRegistry(whole_federation(settings), make_whole)
 
-    @app.get("/mdq/entities/<path:identifier>")
-    def one_entity(identifier: str) -> Response:
-        now = clock.now()
-        document = metadata.at(now).queries.entity(identifier, now)
-        if document is None:
-            # The asker is a program: no page, no echo of what it asked for.
-            return Response(b"", 404, content_type=MEDIA_TYPE)
-        return _signed(document, now)
+    def moment(now: datetime) -> tuple[Registry, Signer]:
+        known = metadata.at(now)
+        return known.registry, known.keys.signer
 
+    add_entity_queries(
+        app,
+        "/mdq",
+        moment=moment,
+        signed=SignedEntities(validity=settings.validity, cache_duration=settings.cache_duration),
+        aggregate=lambda now, gzipped: whole.open(*moment(now), now, gzipped=gzipped),
+        clock=clock,
+    )
     return app
 
 
-def _back(asked: DiscoveryRequest, idp: str | None) -> Response:
-    answer = Response(b"", 302)
-    answer.headers["Location"] = answer_url(asked, idp)
-    return answer
-
-
-def _carried(fields: Fields) -> dict[str, str]:
-    return {name: value for name in _CARRIED if (value := optional(fields, name)) is not None}
-
-
-def _asked_by_our_page() -> bool:
-    """Whether memory may change: another site must not plant a home organisation by a link (Fetch Metadata 2.3)."""
-    return request.headers.get("Sec-Fetch-Site") in (None, "same-origin", "none")
-
-
-def _signed(document: SignedDocument, now: datetime) -> Response:
-    answer = Response(document.content, content_type=MEDIA_TYPE)
-    answer.headers["ETag"] = f'"{document.etag}"'
-    answer.headers["Cache-Control"] = f"public, max-age={int((document.fresh_until - now).total_seconds())}"
-    answer.last_modified = document.made_at
-    answer.make_conditional(request)
-    return answer
+def whole_federation(settings: WayfSettings) -> Publication:
+    """What this service hands out as one document."""
+    return Publication(
+        "all",
+        settings.federation_name,
+        Selection(),
+        valid_for=settings.validity,
+        cache_duration=settings.cache_duration,
+    )

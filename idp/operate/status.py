@@ -35,5 +35,6 @@ class Status:
         return (
             all(check.good for check in self.checks)
             and all(watched.problem is None for watched in self.watched)
+            and all(line.problem is None for line in self.metadata)
             and not self.needs_restart
         )

@@ -9,7 +9,7 @@ from typing import Final
 
 from flask import Flask, Response, request
 
-from idp.settings import POST_PATH, REDIRECT_PATH, SIMPLE_SIGN_PATH
+from idp.settings import POST_PATH, REDIRECT_PATH, SIMPLE_SIGN_PATH, UNSOLICITED_PATH
 from idp.sign_on.requests import AcceptedRequest, accept_request, obstacle, start_at_home, waiting
 from idp.sign_on.sign_on import SignOn, see_other
 from ostiary.errors import Refusal, WrongMethod
@@ -36,7 +36,7 @@ def add_sso(app: Flask, sign_on: SignOn) -> None:
     add(POST_PATH, "sso_post", cross_site(partial(_post, sign_on)), methods=["POST"])
     add(SIMPLE_SIGN_PATH, "sso_simple_sign", cross_site(partial(_simple_sign, sign_on)), methods=["POST"])
     add("/saml/sso/continue", "sso_continue", partial(_continue, sign_on), methods=["GET"])
-    add("/saml/sso/unsolicited", "sso_unsolicited", partial(_unsolicited, sign_on), methods=["GET"])
+    add(UNSOLICITED_PATH, "sso_unsolicited", partial(_unsolicited, sign_on), methods=["GET"])
 
 
 def _redirect(sign_on: SignOn) -> Response:

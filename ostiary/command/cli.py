@@ -9,6 +9,8 @@ import click
 from ostiary.command.explain_commands import explain
 from ostiary.command.keys_commands import keys
 from ostiary.command.maintenance_commands import maintenance
+from ostiary.command.metadata_commands import metadata
+from ostiary.command.metadata_service_commands import aggregate_command, serve_command, sign_command
 from ostiary.command.plain_errors import plain_errors
 from ostiary.command.policy_commands import dry_run_command, history_command, lint_command
 from ostiary.command.resource_policy_commands import policy_check
@@ -280,75 +282,6 @@ def healthy(url: str, ca: Path | None, certificate: Path | None, key: Path | Non
     ask(url, ca=ca, certificate=certificate, key=key)
 
 
-@ostiary.group()
-def metadata() -> None:
-    """Metadata documents, to be handed to partners and federations."""
-
-
-@metadata.command("home")
-@click.option("--config", type=_CONFIG, required=True, help="idp.yaml")
-@click.option("--authority", type=_CONFIG, required=True, help="aa.yaml")
-@click.option("--support-email", default="", help="Whom people write to for help.")
-def metadata_home(config: Path, authority: Path, support_email: str) -> None:
-    """Print the entity of a home organisation: its IdP and its Attribute Authority."""
-    from attribute_authority.settings import AttributeAuthoritySettings
-    from idp.settings import IdpSettings
-    from ostiary.command.home import home_entity
-    from ostiary.config import load_settings
-    from ostiary.federation.keys import load_key_ring
-    from ostiary.federation.publish.documents import unsigned_entity
-
-    settings = load_settings(config, IdpSettings)
-    ring = load_key_ring(settings.trust.keys)
-    entity = home_entity(settings, load_settings(authority, AttributeAuthoritySettings), ring, support_email)
-    click.echo(unsigned_entity(entity))
-
-
-@metadata.command("sp")
-@click.option("--config", type=_CONFIG, required=True, help="sp.yaml")
-@click.option("--application", default="", help="An application domain with an entityID of its own, by name.")
-@click.option("--signed", is_flag=True, help="With signature and dates, as the resource itself serves it.")
-def metadata_sp(config: Path, application: str, signed: bool) -> None:
-    """Print the entity of a protected resource, or of one of its application domains."""
-    from ostiary.clock import SystemClock
-    from ostiary.config import load_settings
-    from ostiary.federation.keys import load_key_ring
-    from ostiary.federation.publish.documents import unsigned_entity
-    from sp_shire.applications import domain_named
-    from sp_shire.metadata import signed_metadata, sp_entity
-    from sp_shire.settings import ShireSettings
-
-    settings = load_settings(config, ShireSettings)
-    if application:
-        settings = domain_named(settings, application, config).published_as
-    ring = load_key_ring(settings.trust.keys)
-    click.echo(
-        signed_metadata(settings, ring, SystemClock().now()) if signed else unsigned_entity(sp_entity(settings, ring))
-    )
-
-
-@metadata.command("verify")
-@click.argument("file", type=_CONFIG)
-@click.option(
-    "--certificate",
-    type=_CONFIG,
-    multiple=True,
-    required=True,
-    help="PEM certificate of a trusted key; may be repeated.",
-)
-def metadata_verify(file: Path, certificate: tuple[Path, ...]) -> None:
-    """Verify a signed metadata FILE and list its entities."""
-    from ostiary.clock import SystemClock
-    from ostiary.federation.sources.files import MetadataFile, load_registry
-
-    now = SystemClock().now()
-    registry = load_registry([MetadataFile(file, certificate)], now=now)
-    for entity in registry.all(now):
-        roles = [name for name, role in (("IdP", entity.idp), ("AA", entity.aa), ("SP", entity.sp)) if role is not None]
-        click.echo(f"{entity.entity_id}  {', '.join(roles)}  {entity.name()}")
-    click.echo(f"{len(registry)} entities, signature and dates are good.")
-
-
 @ostiary.group("policy")
 def policy() -> None:
     """Policy documents."""
@@ -425,3 +358,6 @@ ostiary.add_command(attributes)
 ostiary.add_command(trace)
 ostiary.add_command(keys)
 ostiary.add_command(maintenance)
+for metadata_command in (sign_command, aggregate_command, serve_command):
+    metadata.add_command(metadata_command)
+ostiary.add_command(metadata)

@@ -13,6 +13,7 @@ from idp.settings import IdpSettings
 from ostiary.ldap.settings import LdapSettings
 from sp_shire.settings import ShireSettings
 from voms.settings import VomsSettings
+from wayf.metadata_settings import MetadataServiceSettings
 from wayf.settings import WayfSettings
 
 _HEAD = """# Every key of every configuration file
@@ -29,6 +30,7 @@ _FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("ldap.yaml", LdapSettings),
     ("sp.yaml", ShireSettings),
     ("wayf.yaml", WayfSettings),
+    ("metadata.yaml", MetadataServiceSettings),
     ("voms.yaml", VomsSettings),
 )
 

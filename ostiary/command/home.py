@@ -42,6 +42,7 @@ from ostiary.command.authority_pages import own_page_url, serve_pages, with_own_
 from ostiary.command.certificate_subjects import certificate_subjects
 from ostiary.command.named_people import external_names, principal_names
 from ostiary.command.operation import Parts, make_operation, watched_settings
+from ostiary.command.own_metadata import add_own_metadata
 from ostiary.command.own_page import make_own_page
 from ostiary.command.several_people import SeveralPeople
 from ostiary.command.watched import (
@@ -130,9 +131,10 @@ def make_home_idp(
         own_page_url=own_page_url(authority_settings),
         precedence=authority.precedence,
         operation=make_operation(
-            config, live, watching, Parts(registry, engine, [("people", opened.people.check)]), clock=clock
+            config, live, watching, Parts(engine, [("people", opened.people.check)]), clock=clock
         ),
     )
+    add_own_metadata(app, lambda: home_entity(live().settings, authority_settings, key_ring(), ""), key_ring, clock)
     app.extensions[LOOK_NOW] = watching.look_now
     return app
 

@@ -51,6 +51,10 @@ class _Duration(click.ParamType[timedelta]):
             self.fail(f"expected {error.expected}", param, ctx)
 
 
+DURATION: Final = _Duration()
+"""The type of an option that is a length of time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """One kind of keys of a service: where they are, how long its steps wait. ``database``: where changes are audited, if anywhere."""
@@ -245,7 +249,7 @@ def _shown(path: Path, kind: Kind) -> Keys | None:
 @click.option("--force-now", is_flag=True, help="Do not wait for partners: for a stolen key.")
 @click.option(
     "--partners-refresh-within",
-    type=_Duration(),
+    type=DURATION,
     help="In place of what the configuration says (14d for a directory).",
 )
 def rotate_command(

@@ -21,7 +21,6 @@ from ostiary.command.watched import Watching
 from ostiary.command.wording import catalogue
 from ostiary.config import Sources, load_settings
 from ostiary.errors import OstiaryError
-from ostiary.federation.registry import Registry
 from ostiary.federation.rotation import key_states, waits_of
 from ostiary.handle_rotation import handle_key_states, waits_of_handles
 from ostiary.rotation import KeyState, Waits, next_step
@@ -34,9 +33,9 @@ from ostiary.web.status import (
     Check,
     KeyLine,
     KeySet,
-    MetadataLine,
     Watched,
     check_of,
+    metadata_lines,
     own_version,
     problem_of,
 )
@@ -79,7 +78,6 @@ def maintenance_flag(config: Path, settings: IdpSettings) -> Path:
 class Parts:
     """What the status looks at. ``checks``: by name, each raises `OstiaryError` while what the service needs does not answer."""
 
-    registry: Callable[[], Registry]
     engine: Engine
     checks: Sequence[tuple[str, Callable[[], None]]]
 
@@ -124,10 +122,7 @@ def _status(
         now=now,
         started=started,
         keys=tuple(_keys(live.settings)),
-        metadata=tuple(
-            MetadataLine(one.file, one.entities, one.identity_providers, one.service_providers, one.valid_until)
-            for one in parts.registry().sources
-        ),
+        metadata=metadata_lines(watching.sources(), _texts()),
         watched=tuple(Watched(one.name, one.read_at, problem_of(one.problem, _texts())) for one in watching.reports()),
         needs_restart=live.needs_restart,
         checks=(database, *(check_of(name, ask, _texts()) for name, ask in parts.checks)),

@@ -21,7 +21,6 @@ from ostiary.attributes import (
 from ostiary.config import load_settings
 from ostiary.errors import Refusal
 from ostiary.federation.registry import Registry
-from ostiary.federation.sources.files import load_registry
 from ostiary.policy.acceptance import AcceptanceDecision, AcceptancePolicy, Issuer, Scope, accept
 from ostiary.policy.acceptance_changes import Requirement, combined, missing
 from ostiary.policy.acceptance_document import load_acceptance_policy
@@ -32,7 +31,8 @@ from ostiary.policy.access_document import load_access_policy
 from ostiary.policy.access_doubts import access_doubts
 from ostiary.policy.doubts import Doubt
 from ostiary.policy.names import friendly
-from ostiary.web.log import Log, left_out
+from ostiary.web.log import Log
+from ostiary.web.metadata_log import registry_at
 from ostiary.x509.fqan import parse_fqan
 from sp_shire.addresses import Addresses
 from sp_shire.applications import domain_named
@@ -183,7 +183,7 @@ def _settings(config: Path, application: str) -> ShireSettings:
 
 
 def _registry(settings: ShireSettings, now: datetime, log: Log) -> Registry:
-    return load_registry([entry.source() for entry in settings.trust.metadata], now=now, leave_out=left_out(log))
+    return registry_at(settings.trust, now, log)
 
 
 def _host(settings: ShireSettings) -> str:

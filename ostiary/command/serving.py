@@ -78,6 +78,14 @@ class _Server(MPServer):
                 os.kill(worker.inner.pid, signal.SIGHUP)
 
 
+def end_with_parent() -> None:
+    """A thread-free watch: the kernel signals this process when its parent dies, however it dies (prctl PR_SET_PDEATHSIG, Linux only)."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 def serve_checked(name: str, make: MakeApplication, listen: ListenSettings, *, asgi: bool = False) -> None:
     """The same, after one try in a process of its own: a broken configuration is told once, in words, before anything listens."""
     refuse_taken_port(listen)
@@ -109,6 +117,7 @@ def _try(name: str, make: MakeApplication) -> None:
 
 
 def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication | ForwardAuth | ShireAsgiMiddleware":
+    end_with_parent()
     application = make(log=make_log(SystemClock(), service=name, style=style))
     # What is made at the start stays: the collector need not look through it again and again, at the cost of the request it meets.
     gc.collect()

@@ -10,11 +10,12 @@ from ostiary.clock import Clock
 from ostiary.config import Holder, Sources
 from ostiary.errors import OstiaryError
 from ostiary.federation.keys import KeyRing, load_key_ring
-from ostiary.federation.registry import Registry
+from ostiary.federation.registry import Registry, SourceReport
 from ostiary.federation.settings import TrustSettings
-from ostiary.federation.sources.files import load_registry
+from ostiary.federation.sources.living import IndexedMetadata, MetadataInMemory
 from ostiary.handle import HandleKey, load_handle_keys
-from ostiary.web.log import Log, left_out
+from ostiary.web.log import Log
+from ostiary.web.metadata_log import trusted_metadata
 
 LOOK_EVERY: Final = timedelta(seconds=5)
 LOOK_NOW: Final = "ostiary.look_now"
@@ -40,6 +41,7 @@ class Watching:
         self._clock = clock
         self._log = log
         self._holders: dict[str, tuple[Holder[Any], list[datetime]]] = {}
+        self._metadata: MetadataInMemory | IndexedMetadata | None = None
 
     def watch(self, name: str, load: Callable[[Sources], T]) -> Callable[[], T]:
         """Gives what ``load`` reads, of the moment."""
@@ -55,8 +57,13 @@ class Watching:
         return watched(holder, self._clock, self._log)
 
     def registry(self, trust: TrustSettings) -> Callable[[], Registry]:
-        """Gives the registry of the moment."""
-        return self.watch("metadata", registry_loader(trust, self._clock, self._log))
+        """Gives the registry of the moment; with ``trust.state``, kept up to date in the background."""
+        self._metadata = trusted_metadata(trust, self._clock, self._log)
+        return self._metadata.registry
+
+    def sources(self) -> tuple[SourceReport, ...]:
+        """How each source of metadata stands."""
+        return self._metadata.reports() if self._metadata is not None else ()
 
     def keys(self, trust: TrustSettings) -> Callable[[], KeyRing]:
         """Gives the key ring of the moment."""
@@ -70,28 +77,22 @@ class Watching:
         """The next request looks at the files, without waiting for their turn."""
         for holder, _ in tuple(self._holders.values()):
             holder.look_now()
+        if self._metadata is not None:
+            self._metadata.look_now()
 
     def reports(self) -> tuple[WatchReport, ...]:
         """How everything stands."""
-        return tuple(
+        known = self._metadata
+        metadata = () if known is None else (WatchReport("metadata", known.version, known.read_at, known.problem),)
+        return metadata + tuple(
             WatchReport(name, holder.version, read_at[0], holder.problem)
             for name, (holder, read_at) in self._holders.items()
         )
 
 
-def registry_loader(trust: TrustSettings, clock: Clock, log: Log) -> Callable[[Sources], Registry]:
-    """Reads all metadata that a service trusts."""
-    files = [entry.source() for entry in trust.metadata]
-
-    def load(sources: Sources) -> Registry:
-        return load_registry(files, now=clock.now(), sources=sources, leave_out=left_out(log))
-
-    return load
-
-
 def watched_registry(trust: TrustSettings, clock: Clock, log: Log) -> Callable[[], Registry]:
-    """Gives the registry of the moment."""
-    return watched(Holder(registry_loader(trust, clock, log), every=LOOK_EVERY), clock, log)
+    """Gives the registry of the moment to a command: it takes no part in keeping it up to date."""
+    return trusted_metadata(trust, clock, log, refresh=False).registry
 
 
 def watched_keys(trust: TrustSettings, clock: Clock, log: Log) -> Callable[[], KeyRing]:

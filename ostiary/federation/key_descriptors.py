@@ -1,13 +1,14 @@
 """The keys of a role in metadata, and what their owner decrypts: md:KeyDescriptor (SAML metadata 2.4.1.1). Trusts nothing by itself."""
 
-import base64
-from collections.abc import Iterator
+import binascii
+import functools
+from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ostiary.errors import Refusal
+from ostiary.errors import OstiaryError, Refusal
 from ostiary.federation.model import EntityKey
 from ostiary.saml import names
 from ostiary.saml.encryption_methods import EncryptionMethod
@@ -19,11 +20,14 @@ _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "urn:oid:1.3.132.0.34": ec.SECP384R1(),
     "urn:oid:1.3.132.0.35": ec.SECP521R1(),
 }
+_ENCRYPTION_METHOD: Final = qname(names.MD, "EncryptionMethod")
+_CERTIFICATE: Final = qname(names.DS, "X509Certificate")
+_KEYS: Final = (_CERTIFICATE, qname(names.DS, "RSAKeyValue"), qname(names.DSIG11, "ECKeyValue"))
 
 
-def read_keys(descriptor: Element) -> Iterator[EntityKey]:
-    """Each certificate and bare RSA KeyValue of a KeyDescriptor. A key that is too weak or of an unknown kind is left out: nothing
-    that it signs will verify."""
+def read_keys(descriptor: Element, notice: Callable[[OstiaryError], None] | None = None) -> Iterator[EntityKey]:
+    """Each certificate and bare RSA or EC KeyValue of a KeyDescriptor. A key that is too weak or of an unknown kind is left out, and
+    ``notice`` is told: nothing that it signs will verify. Of a certificate the key alone counts, not its dates, issuer or signature."""
     use: Literal["signing", "encryption"] | None
     match descriptor.get("use"):
         case None:
@@ -34,18 +38,25 @@ def read_keys(descriptor: Element) -> Iterator[EntityKey]:
             use = "encryption"
         case other:
             raise Refusal("metadata.key_use", expected="signing or encryption", found=other[:40])
-    methods = tuple(_read_method(method) for method in children(descriptor, names.MD, "EncryptionMethod"))
-    for certificate in descriptor.iter(qname(names.DS, "X509Certificate")):
+    methods = tuple(_read_method(method) for method in descriptor.iterchildren(_ENCRYPTION_METHOD))
+    for found in descriptor.iter(*_KEYS):
         try:
-            der = _decoded(certificate)
-            yield EntityKey(TrustedKey.from_certificate(der), use, der, methods)
-        except (Refusal, ValueError):
-            continue
-    for value in descriptor.iter(qname(names.DS, "RSAKeyValue"), qname(names.DSIG11, "ECKeyValue")):
-        try:
-            yield EntityKey(TrustedKey.from_public_key(_bare_key(value)), use, None, methods)
-        except (Refusal, UnsupportedAlgorithm, ValueError):
-            continue
+            if found.tag == _CERTIFICATE:
+                key, der = _in_certificate(found.text or "")
+                yield EntityKey(key, use, der, methods)
+            else:
+                yield EntityKey(TrustedKey.from_public_key(_bare_key(found)), use, None, methods)
+        except (Refusal, UnsupportedAlgorithm, ValueError) as error:
+            if notice is not None:
+                problem = error if isinstance(error, Refusal) else Refusal("key.unusable", found=error)
+                notice(problem)
+
+
+# Most roles name one certificate twice, for signing and for encryption, and a document that changed names the same again.
+@functools.lru_cache(maxsize=256)
+def _in_certificate(text: str) -> tuple[TrustedKey, bytes]:
+    der = _octets(text)
+    return TrustedKey.from_certificate(der), der
 
 
 def _read_method(element: Element) -> EncryptionMethod:
@@ -74,4 +85,9 @@ def _bare_key(value: Element) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
 
 
 def _decoded(element: Element) -> bytes:
-    return base64.b64decode("".join(text_of(element).split()), validate=True)
+    return _octets(text_of(element))
+
+
+def _octets(text: str) -> bytes:
+    """Of base64 in lines. Raises ValueError."""
+    return binascii.a2b_base64("".join(text.split()), strict_mode=True)

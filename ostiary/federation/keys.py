@@ -36,6 +36,7 @@ PUBLISHED: Final = "published.crt"
 """All certificates that partners may meet, for those who trust this service by a file. Written with each change, read by nobody here."""
 
 _MOST_TRUSTED: Final = 16
+_PEM_BEGIN: Final = b"-----BEGIN PUBLIC KEY-----"
 _ATTEMPTS: Final = 10
 _PAUSE: Final = 0.02
 _TRIAL: Final = b"ostiary: does this key sign?"
@@ -210,6 +211,20 @@ def _certificates(path: Path, content: bytes) -> tuple[bytes, ...]:
             "key.file", file=path, expected=f"at most {_MOST_TRUSTED} certificates", found=len(ders)
         )
     return ders
+
+
+def load_public_keys(path: Path) -> tuple[TrustedKey, ...]:
+    """Every bare public key of a PEM file (``PUBLIC KEY``), at most 16. Raises `ConfigurationError` (``key.file``)."""
+    try:
+        content = path.read_bytes()
+        parts = [_PEM_BEGIN + part for part in content.split(_PEM_BEGIN)[1:]]
+        keys = tuple(TrustedKey.from_public_key(serialization.load_pem_public_key(part)) for part in parts)
+    except (OSError, ValueError, UnsupportedAlgorithm, Refusal) as error:
+        raise ConfigurationError("key.file", file=path, expected="a PEM public key", found=error) from None
+    if not 0 < len(keys) <= _MOST_TRUSTED:
+        expected = f"1 to {_MOST_TRUSTED} public keys in PEM form"
+        raise ConfigurationError("key.file", file=path, expected=expected, found=len(keys))
+    return keys
 
 
 def create_key_ring(directory: Path, common_name: str, *, now: datetime, use: Use = "signing") -> None:

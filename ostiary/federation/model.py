@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from ostiary.federation.shown_text import shown_text
 from ostiary.saml import names
 from ostiary.saml.encryption_methods import EncryptionMethod
 from ostiary.saml.keys import TrustedKey
@@ -124,17 +125,34 @@ class Contact:
     name: str = ""
     emails: tuple[str, ...] = ()
     for_security: bool = False
+    company: str = ""
+    telephones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SigningMethod:
+    """alg:SigningMethod (Metadata Profile for Algorithm Support 1.0, 2.4): a signature algorithm that a role verifies, with keys of so many
+    bits."""
+
+    algorithm: str
+    minimum_bits: int | None = None
+    maximum_bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What all roles share (SAML metadata 2.4.1). ``valid_until`` is the role's own, None where it sets none."""
+    """What all roles share (SAML metadata 2.4.1). ``valid_until`` is the role's own, None where it sets none. ``protocols``: all that it
+    supports, SAML 2.0 among them. ``digest_methods`` (URIs) and ``signing_methods``: what it verifies, most wanted first: its own, else
+    the entity's; empty where neither says."""
 
     keys: tuple[EntityKey, ...] = ()
     display: Display = Display()
     error_url: str | None = None
     valid_until: datetime | None = None
     nameid_formats: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = (names.SAMLP,)
+    digest_methods: tuple[str, ...] = ()
+    signing_methods: tuple[SigningMethod, ...] = ()
 
     def signing_keys(self) -> tuple[TrustedKey, ...]:
         """The keys that may have signed what this role says."""
@@ -209,10 +227,22 @@ def default_endpoint(endpoints: tuple[Endpoint, ...]) -> Endpoint | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """mdrpi:PublicationInfo (MDRPI 1.0, 2.2): who published a document, when, as which, and on which terms it may be used (links)."""
+
+    publisher: str
+    instant: datetime | None = None
+    identifier: str | None = None
+    usage_policies: tuple[LocalizedText, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """EntityDescriptor. ``valid_until`` is the effective one: the earliest of the entity's own and those of all that enclose it.
 
-    ``source`` is the descriptor as it was read, a self-contained document without signatures; what we do not understand is in there.
+    ``registration_*``: mdrpi:RegistrationInfo (MDRPI 1.0, 2.1); the policies are links. ``organization_names`` are the ones to show
+    (OrganizationDisplayName), ``organization_formal_names`` its OrganizationName where it is another. ``contacts`` are those of the entity, then those of its
+    roles. ``source`` is the descriptor as it was read, a self-contained document without signatures; what we do not understand is in there.
     """
 
     entity_id: str
@@ -226,6 +256,9 @@ class Entity:
     organization_urls: tuple[LocalizedText, ...] = ()
     contacts: tuple[Contact, ...] = ()
     source: bytes = b""
+    registration_instant: datetime | None = None
+    registration_policies: tuple[LocalizedText, ...] = ()
+    organization_formal_names: tuple[LocalizedText, ...] = ()
 
     @property
     def entity_categories(self) -> tuple[str, ...]:
@@ -240,4 +273,4 @@ class Entity:
             shown = role.display.name(*languages) if role else None
             if shown:
                 return shown
-        return localized(self.organization_names, *languages) or self.entity_id
+        return localized(self.organization_names, *languages) or shown_text(self.entity_id)

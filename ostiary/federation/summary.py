@@ -25,7 +25,8 @@ class Summary:
 
     ``names``: its display names (mdui, of the first role that has them), else its organisation's; ``keywords``, ``logos`` likewise.
     ``domains``: scopes that are no pattern. ``domain_hints``, ``ip_hints`` (networks as text) and ``geolocation_hints`` (geo: URIs) of
-    mdui:DiscoHints. ``entity_attributes`` as in `Entity`. ``offers_sign_on``: the IdP role has an endpoint for it.
+    mdui:DiscoHints. ``entity_attributes`` as in `Entity`. ``offers_sign_on``: the IdP role has an endpoint for it;
+    ``takes_shibboleth_requests``: one of them is for the original Shibboleth's request (`names.SHIBBOLETH_REQUEST`).
     """
 
     entity_id: str
@@ -41,6 +42,7 @@ class Summary:
     entity_attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     valid_until: datetime | None = None
     offers_sign_on: bool = False
+    takes_shibboleth_requests: bool = False
 
     def has(self, role: RoleName, now: datetime) -> bool:
         """Whether it has this role, and the role is valid now."""
@@ -81,6 +83,10 @@ def summary_of(entity: Entity) -> Summary:
         entity_attributes=entity.entity_attributes,
         valid_until=entity.valid_until,
         offers_sign_on=bool(entity.idp is not None and entity.idp.single_sign_on),
+        takes_shibboleth_requests=bool(
+            entity.idp is not None
+            and any(endpoint.binding == names.SHIBBOLETH_REQUEST for endpoint in entity.idp.single_sign_on)
+        ),
     )
 
 

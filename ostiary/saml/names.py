@@ -20,6 +20,8 @@ MDUI: Final = "urn:oasis:names:tc:SAML:metadata:ui"
 MDRPI: Final = "urn:oasis:names:tc:SAML:metadata:rpi"
 MDATTR: Final = "urn:oasis:names:tc:SAML:metadata:attribute"
 SHIBMD: Final = "urn:mace:shibboleth:metadata:1.0"
+# SAML V2.0 Metadata Profile for Algorithm Support 1.0
+ALG: Final = "urn:oasis:names:tc:SAML:metadata:algsupport"
 IDPDISC: Final = "urn:oasis:names:tc:SAML:profiles:SSO:idp-discovery-protocol"
 # Asynchronous Single Logout Profile Extension 1.0
 ASLO: Final = "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo"
@@ -120,10 +122,22 @@ MGF1_SHA512: Final = "http://www.w3.org/2009/xmlenc11#mgf1sha512"
 ENCRYPTED_ELEMENT: Final = "http://www.w3.org/2001/04/xmlenc#Element"
 ENCRYPTED_KEY: Final = "http://www.w3.org/2001/04/xmlenc#EncryptedKey"
 
+# The original Shibboleth's request for a login, as the binding of an SSO endpoint (Shibboleth Architecture, Protocols and Profiles 3.1.1)
+SHIBBOLETH_REQUEST: Final = "urn:mace:shibboleth:1.0:profiles:AuthnRequest"
+
 # Entity categories
 ENTITY_CATEGORY: Final = "http://macedir.org/entity-category"
+ENTITY_CATEGORY_SUPPORT: Final = "http://macedir.org/entity-category-support"
+ASSURANCE_CERTIFICATION: Final = "urn:oasis:names:tc:SAML:attribute:assurance-certification"
 REMD: Final = "http://refeds.org/metadata"
 SECURITY_CONTACT: Final = "http://refeds.org/metadata/contactType/security"
+RESEARCH_AND_SCHOLARSHIP: Final = "http://refeds.org/category/research-and-scholarship"
+CODE_OF_CONDUCT_1: Final = "http://www.geant.net/uri/dataprotection-code-of-conduct/v1"
+CODE_OF_CONDUCT_2: Final = "https://refeds.org/category/code-of-conduct/v2"
+ANONYMOUS_ACCESS: Final = "https://refeds.org/category/anonymous"
+PSEUDONYMOUS_ACCESS: Final = "https://refeds.org/category/pseudonymous"
+PERSONALIZED_ACCESS: Final = "https://refeds.org/category/personalized"
+ENTITY_SELECTION_PROFILE: Final = "https://refeds.org/entity-selection-profile"
 HIDE_FROM_DISCOVERY: Final = "http://refeds.org/category/hide-from-discovery"
 
 # Prefixes used when this software writes XML
@@ -141,6 +155,7 @@ PREFIXES: Final[dict[str, str]] = {
     "mdattr": MDATTR,
     "shibmd": SHIBMD,
     "idpdisc": IDPDISC,
+    "alg": ALG,
     "soap11": SOAP11,
     "aslo": ASLO,
     "ecp": ECP,

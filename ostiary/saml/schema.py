@@ -1,7 +1,9 @@
 """The OASIS schemas (as pysaml2 ships them), compiled once by lxml. Checks form only; says nothing about trust."""
 
 import functools
+import threading
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from lxml.etree._docloader import _InputDocument
 
 Kind = Literal["protocol", "metadata", "soap"]
+# libxml2 mixes up schemas that two threads compile at once.
+_COMPILING: Final = threading.Lock()
+_MOST_COMPLAINTS: Final = 50
 
 _ROOTS: Final[dict[Kind, tuple[tuple[str, str], ...]]] = {
     "protocol": (
@@ -54,6 +59,15 @@ def check_schema(element: Element, kind: Kind) -> None:
         )
 
 
+def schema_complaints(element: Element, kind: Kind) -> tuple[tuple[int, str], ...]:
+    """Everything that the schema finds wrong in an element, in place: line (from 1) and message, bounded in number and length."""
+    schema = _compiled(kind)
+    if schema.validate(element):
+        return ()
+    found = tuple((entry.line, entry.message[:300]) for entry in islice(schema.error_log, _MOST_COMPLAINTS))
+    return found or ((element.sourceline or 0, "invalid"),)
+
+
 class _ByFileName(etree.Resolver):
     """Maps each import, which names an address on the network, to the file of the same name that is shipped."""
 
@@ -62,8 +76,13 @@ class _ByFileName(etree.Resolver):
         return self.resolve_filename(str(path), context)
 
 
-@functools.cache
 def _compiled(kind: Kind) -> etree.XMLSchema:
+    with _COMPILING:
+        return _compile(kind)
+
+
+@functools.cache
+def _compile(kind: Kind) -> etree.XMLSchema:
     parser = etree.XMLParser(no_network=True, load_dtd=False, resolve_entities=False)
     parser.resolvers.add(_ByFileName())
     schema = etree.Element("{http://www.w3.org/2001/XMLSchema}schema")

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import xmlsec
 from lxml import etree
@@ -22,7 +22,7 @@ from lxml import etree
 from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.keys import ECDSA_ALGORITHMS, RSA_ALGORITHMS, Signer, TrustedKey
-from ostiary.saml.xml import Element, add, qname, to_bytes
+from ostiary.saml.xml import Element, add, may_have_references, qname, to_bytes
 
 _DIGESTS: Final[dict[str, str]] = {names.SHA256: "sha256", names.SHA384: "sha384", names.SHA512: "sha512"}
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
@@ -33,6 +33,8 @@ ID_NAMES: Final = ("ID", "Id", "id", "AssertionID", "RequestID", "ResponseID", "
 _IDS: Final = tuple(etree.XPath(f"/descendant-or-self::*/@{name}", smart_strings=False) for name in ID_NAMES)
 # Messages of SAML 2.0 know ID alone; whether any other name is there takes one question instead of six.
 _OTHER_IDS: Final = etree.XPath(" or ".join(f"/descendant-or-self::*/@{name}" for name in ID_NAMES[1:]))
+_SAME_VALUE: Final = etree.XPath("//@*[normalize-space(.) = $wanted]")
+_ATTRIBUTES: Final = frozenset(name.replace("xml:", f"{{{names.XML}}}") for name in ID_NAMES)
 _MAXIMUM_KEYS: Final = 8
 _MAXIMUM_PREFIXES: Final = 16
 _NCNAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}")
@@ -110,7 +112,7 @@ Proof = Authenticated | UnsignedAllowedByMetadata
 def sign(element: Element, signer: Signer) -> None:
     """Adds an enveloped signature over ``element`` by its ID, after its Issuer where it begins with one, else as first child (XMLDSig 4,
     SAML core 5.4). Sign when the element is complete: whatever is changed afterwards breaks the signature."""
-    _sign(element, _canonical(element), signer)
+    _sign(element, canonical(element), signer)
 
 
 def write_nested(outer: Element, inner: Element, signer: Signer) -> bytes:
@@ -120,7 +122,7 @@ def write_nested(outer: Element, inner: Element, signer: Signer) -> bytes:
     Both elements stand alone, at the top of their own documents, and are written with the prefixes of `names.PREFIXES`. Exclusive c14n then
     says the same of ``inner`` inside and outside, unless it uses a namespace that ``outer`` itself uses. They are of no use afterwards.
     """
-    octets, own = _canonical(inner), _canonical(outer)
+    octets, own = canonical(inner), canonical(outer)
     if not (_stands_after_issuer(inner) and _stands_after_issuer(outer)) or _shares_namespace(outer, inner, octets):
         sign(inner, signer)
         outer.append(inner)
@@ -142,6 +144,19 @@ def write_nested(outer: Element, inner: Element, signer: Signer) -> bytes:
             *(head[:at], "".join(declared).encode(), head[at:], end_of_issuer, signature, tail),
             *(end_tag, name),
         )
+    )
+
+
+def signature_over(identifier: str, digest: bytes, signer: Signer) -> bytes:
+    """The ds:Signature, as octets, of an element with this ID: for a document that is written piece by piece. ``digest``: SHA-256 of the
+    element's exclusive canonical form, without comments and without this signature. One key always makes the same number of octets.
+
+    Raises `ValueError` for an ID that is no NCName.
+    """
+    if _NCNAME.fullmatch(identifier) is None:
+        raise ValueError("an ID that is no NCName can't be referred to")
+    return _filled(
+        _signature_form(signer.algorithm, signer.certificate).octets, _values_for(identifier, digest, signer)
     )
 
 
@@ -172,8 +187,12 @@ def _signed_values(element: Element, octets: bytes, signer: Signer) -> tuple[byt
     identifier = element.get("ID")
     if not identifier or _NCNAME.fullmatch(identifier) is None:
         raise ValueError("an element without ID, or with one that is no NCName, can't be signed")
+    return _values_for(identifier, hashlib.sha256(octets).digest(), signer)
+
+
+def _values_for(identifier: str, digest: bytes, signer: Signer) -> tuple[bytes, bytes, bytes]:
     form = _signature_form(signer.algorithm, signer.certificate)
-    signed = identifier.encode("ascii"), base64.b64encode(hashlib.sha256(octets).digest())
+    signed = identifier.encode("ascii"), base64.b64encode(digest)
     return *signed, base64.b64encode(signer.sign(_filled(form.signed_info, signed)))
 
 
@@ -210,11 +229,11 @@ def _signature_form(algorithm: str, certificate: bytes) -> _SignatureForm:
     x509_data = add(add(signature, names.DS, "KeyInfo"), names.DS, "X509Data")
     # Filled in last: base64 could spell one of the blanks.
     written = add(x509_data, names.DS, "X509Certificate", "CERTIFICATE")
-    octets = _around(_canonical(signature), *_BLANKS, "CERTIFICATE")
+    octets = _around(canonical(signature), *_BLANKS, "CERTIFICATE")
     encoded = base64.b64encode(certificate)
     written.text = encoded.decode("ascii")
     return _SignatureForm(
-        signature, (*octets[:3], octets[3] + encoded + octets[4]), _around(_canonical(signed_info), identifier, digest)
+        signature, (*octets[:3], octets[3] + encoded + octets[4]), _around(canonical(signed_info), identifier, digest)
     )
 
 
@@ -234,7 +253,8 @@ def _filled(around: Sequence[bytes], values: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _canonical(element: Element) -> bytes:
+def canonical(element: Element) -> bytes:
+    """The exclusive canonical form of an element where it stands, without comments."""
     return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
 
 
@@ -258,6 +278,18 @@ def verify_element(
     return _verify_one(element, keys)
 
 
+def verify_root(root: Element, octets: bytes, keys: Sequence[TrustedKey]) -> SignedElement:
+    """`verify_element` with ``other_ids_may_repeat``, for the root of a large document that was parsed from ``octets``: whether another
+    element has its ID is asked of the octets first, and of the tree only where they leave it open. Raises as `verify_element`."""
+    identifier = root.get("ID", "")
+    # Once as the attribute, once in the reference. An attribute could be written with character references.
+    if octets.count(identifier.encode()) != 2 or may_have_references(octets):
+        found = cast("Sequence[etree._ElementUnicodeResult]", _SAME_VALUE(root, wanted=identifier))
+        if sum(value.attrname in _ATTRIBUTES for value in found) > 1:
+            raise Refusal("signature.duplicate_id", expected="each ID once in the document", found=identifier[:200])
+    return _verify_one(root, keys)
+
+
 def verify_elements(elements: Sequence[Element], keys: Sequence[TrustedKey]) -> tuple[SignedElement, ...]:
     """`verify_element` for several elements, each with a signature of its own; all of them verify, or the first that doesn't is refused."""
     for root in {element.getroottree().getroot() for element in elements}:
@@ -268,21 +300,34 @@ def verify_elements(elements: Sequence[Element], keys: Sequence[TrustedKey]) -> 
 def _verify_one(element: Element, keys: Sequence[TrustedKey]) -> SignedElement:
     if not keys:
         raise Refusal("signature.no_key", expected="a signing key in the sender's metadata", found="none")
-    found = list(element.iterchildren(_SIGNATURE))
-    if not found:
-        raise Refusal("signature.missing", expected=f"a signature on {etree.QName(element).localname}", found="none")
-    if len(found) > 1:
-        raise Refusal("signature.structure", expected="one signature", found=f"{len(found)} signatures on one element")
-    algorithm = _check_form(found[0], element, any(key.sha1_from_legacy_partner for key in keys))
+    signature = _only_signature(element)
+    algorithm = _check_form(signature, element, any(key.sha1_from_legacy_partner for key in keys))
     candidates = [key for key in keys if key.allows(algorithm)][:_MAXIMUM_KEYS]
     for key in candidates:
-        if _verifies(found[0], element, key):
+        if _verifies(signature, element, key):
             return SignedElement(element, key, algorithm)
     raise Refusal(
         "signature.wrong",
         expected=f"a signature by one of the {len(candidates)} keys that metadata lists for {algorithm}",
         found="a signature that none of them verifies",
     )
+
+
+def check_signature_form(element: Element) -> str:
+    """The algorithm of the one enveloped signature of ``element``, whose form is that of SAML core 5.4. Proves nothing: no key is asked.
+
+    Raises `Refusal`: ``signature.missing``, ``signature.structure``, ``signature.algorithm``.
+    """
+    return _check_form(_only_signature(element), element, False)
+
+
+def _only_signature(element: Element) -> Element:
+    found = list(element.iterchildren(_SIGNATURE))
+    if not found:
+        raise Refusal("signature.missing", expected=f"a signature on {etree.QName(element).localname}", found="none")
+    if len(found) > 1:
+        raise Refusal("signature.structure", expected="one signature", found=f"{len(found)} signatures on one element")
+    return found[0]
 
 
 def _verifies(signature: Element, element: Element, key: TrustedKey) -> bool:

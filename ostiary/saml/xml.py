@@ -6,9 +6,9 @@ instructions in protocol messages. Comments are dropped while parsing, so a valu
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from lxml import etree
@@ -20,7 +20,12 @@ Element = etree._Element
 
 _DECLARED_ENCODING: Final = re.compile(rb"\sencoding\s*=\s*[\"']([^\"']*)[\"']")
 _MAXIMUM_DECLARATION: Final = 200
+_MOST_LOOKED_AT: Final = 10_000
 _INSTANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z")
+_DURATION: Final = re.compile(
+    r"P(?=[0-9T])(?:([0-9]{1,6})Y)?(?:([0-9]{1,6})M)?(?:([0-9]{1,7})D)?"
+    r"(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,10})(?:\.([0-9]{1,9}))?S)?)?"
+)
 
 # Evaluated in C: a message is measured in microseconds, a federation's metadata in seconds.
 _COUNT_ELEMENTS: Final = etree.XPath("count(//*)")
@@ -65,27 +70,87 @@ def parse_xml(data: bytes, limits: Limits = MESSAGE) -> Element:
     namespaces = data.count(b"xmlns")
     if namespaces > limits.max_namespaces:
         raise TooLarge("xml.too_many_namespaces", expected=f"at most {limits.max_namespaces}", found=namespaces)
-    parser = etree.XMLParser(
+    root = _parsed(data, huge=limits.huge)
+    try:
+        _measure(root, limits)
+    except etree.XPathError as error:
+        # libxml2 counts no further than ten million nodes.
+        raise TooLarge("xml.too_many_elements", expected=f"at most {limits.max_elements}", found=error) from None
+    return root
+
+
+def parse_large(data: bytes) -> Element:
+    """The root of a document of a metadata source, of up to 1 GiB. `parse_xml` for those of many megabytes, whose checks would cost more
+    than reading: nesting (256 levels), texts (10 MB) and names are bounded by libxml2, the number of elements by that of the tags; the
+    caller bounds memory and CPU time. Raises `TooLarge` or `Refusal` as `parse_xml`."""
+    if len(data) > METADATA.max_bytes:
+        raise TooLarge("xml.too_large", expected=f"at most {METADATA.max_bytes} bytes", found=f"{len(data)} bytes")
+    _refuse_other_encodings(data)
+    if _holds(data, b"!DOCTYPE", b"!") or _holds(data, b"!ENTITY", b"!"):
+        raise Refusal("xml.doctype", expected="no document type declaration", found="!DOCTYPE")
+    tags = data.count(b"<")
+    if tags > 2 * METADATA.max_elements:
+        raise TooLarge("xml.too_many_elements", expected=f"at most {METADATA.max_elements}", found=f"{tags} tags")
+    return _parsed(data, huge=False)
+
+
+def may_have_instructions(data: bytes) -> bool:
+    """Whether a processing instruction may stand in these octets, behind the XML declaration."""
+    declared = data.startswith((b"<?xml", b"\xef\xbb\xbf<?xml"))
+    return _holds(data, b"?>", b"?", data.find(b"?>") + 2 if declared else 0)
+
+
+def may_have_references(data: bytes) -> bool:
+    """Whether a character may be written as a reference (``&#65;``) in these octets."""
+    return _holds(data, b"&#", b"#")
+
+
+def _holds(data: bytes, word: bytes, rare: bytes, start: int = 0) -> bool:
+    """Whether ``word`` is there: looks for that octet of it which is rare in metadata, at the speed of memory."""
+    before = word.index(rare)
+    at = data.find(rare, start)
+    for _ in range(_MOST_LOOKED_AT):
+        if at < 0 or data.startswith(word, max(at - before, 0)):
+            return at >= 0
+        at = data.find(rare, at + 1)
+    # Not so rare here.
+    return word in data[start:]
+
+
+def parse_stored(octets: bytes) -> Element:
+    """The root of a small document that this software wrote itself, from a tree that was believed."""
+    try:
+        return etree.fromstring(octets, _parser_of_stored())
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise Refusal("xml.not_well_formed", expected="well-formed XML", found=error) from None
+
+
+@functools.cache
+def _parser_of_stored() -> etree.XMLParser:
+    # Threads take turns: it is a matter of microseconds, and making one costs as many.
+    return _parser(huge=False)
+
+
+def _parser(*, huge: bool) -> etree.XMLParser:
+    return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
         dtd_validation=False,
         remove_comments=True,
         remove_pis=False,
-        huge_tree=limits.huge,
+        huge_tree=huge,
         encoding="utf-8",
     )
+
+
+def _parsed(data: bytes, *, huge: bool) -> Element:
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _parser(huge=huge))
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Refusal("xml.not_well_formed", expected="well-formed XML", found=error) from None
     if root.getroottree().docinfo.doctype:
         raise Refusal("xml.doctype", expected="no document type declaration", found="a document type")
-    try:
-        _measure(root, limits)
-    except etree.XPathError as error:
-        # libxml2 counts no further than ten million nodes.
-        raise TooLarge("xml.too_many_elements", expected=f"at most {limits.max_elements}", found=error) from None
     return root
 
 
@@ -156,14 +221,20 @@ def child(element: Element, namespace: str, name: str) -> Element | None:
 
 
 class Children:
-    """The direct children of an element by name, found in one pass: for an element of which several kinds are wanted."""
+    """The direct children of an element by name, found in one pass: for an element of which several kinds are wanted. Of an element that is
+    not there: none (``()``)."""
 
     __slots__ = ("_found",)
 
-    def __init__(self, element: Element) -> None:
-        self._found: dict[str, list[Element]] = {}
+    def __init__(self, element: Iterable[Element]) -> None:
+        found: dict[object, list[Element]] = {}
         for part in element:
-            self._found.setdefault(str(part.tag), []).append(part)
+            tag = part.tag
+            if tag in found:
+                found[tag].append(part)
+            else:
+                found[tag] = [part]
+        self._found = found
 
     def all(self, name: str) -> Sequence[Element]:
         """Those of this name (in lxml's notation), in document order."""
@@ -209,6 +280,36 @@ def read_instant(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError as error:
         raise Refusal("xml.instant", expected="a time that exists", found=f"{text[:60]} ({error})") from None
+
+
+def read_duration(text: str) -> timedelta:
+    """An xs:duration (XML Schema 2, 3.2.6) that is not negative, such as ``PT6H`` of a ``cacheDuration``. A year is counted as 365 days, a
+    month as 28: the shortest that it can be. Digits beyond microseconds are cut. Raises `Refusal` (``xml.duration``)."""
+    collapsed = text.strip(" \t\r\n")
+    found = _DURATION.fullmatch(collapsed)
+    if found is None:
+        raise Refusal("xml.duration", expected="a duration such as PT6H or P1D", found=text[:60])
+    years, months, days, hours, minutes, seconds = (int(part or 0) for part in found.groups()[:6])
+    microseconds = int((found[7] or "").ljust(6, "0")[:6])
+    try:
+        return timedelta(
+            days=years * 365 + months * 28 + days,
+            hours=hours,
+            minutes=minutes,
+            seconds=seconds,
+            microseconds=microseconds,
+        )
+    except OverflowError:
+        raise Refusal("xml.duration", expected="a duration of less than a million years", found=text[:60]) from None
+
+
+def write_duration(length: timedelta) -> str:
+    """An xs:duration in days, hours, minutes and whole seconds; nothing at all is ``PT0S``."""
+    minutes, seconds = divmod(length.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days = f"{length.days}D" if length.days else ""
+    time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if number)
+    return f"P{days}{'T' + time if time else ''}" if days or time else "PT0S"
 
 
 # A message says the same few instants several times.

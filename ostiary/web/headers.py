@@ -15,6 +15,7 @@ def page_headers(
     own_scripts: bool = False,
     no_store: bool = True,
     images: str = "",
+    geolocation: bool = False,
 ) -> Headers:
     """Headers of an ordinary HTML page.
 
@@ -22,6 +23,7 @@ def page_headers(
     answer may redirect to another site, because browsers apply the directive to the whole chain of redirects. ``own_scripts``:
     allow script files of this origin, which may ask this origin for more. ``no_store``: False only for pages that are the same
     for everybody. ``images``: one more origin that pictures may come from (``https://host``), empty for none.
+    ``geolocation``: its scripts may ask the person where she is.
 
     The referrer policy is ``same-origin``: with ``no-referrer`` a browser sends ``Origin: null`` even with a form's POST to its own
     origin (Fetch 3.1), and the CSRF check needs it.
@@ -33,7 +35,7 @@ def page_headers(
         ),
         ("Referrer-Policy", "same-origin"),
         ("Cache-Control", "no-store" if no_store else "no-cache"),
-        *_everywhere(https),
+        *_everywhere(https, geolocation=geolocation),
     ]
 
 
@@ -65,10 +67,10 @@ def asset_headers(*, https: bool, fingerprint: str, forever: bool, image: bool =
     ]
 
 
-def _everywhere(https: bool) -> Headers:
+def _everywhere(https: bool, *, geolocation: bool = False) -> Headers:
     headers = [
         ("X-Content-Type-Options", "nosniff"),
-        ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+        ("Permissions-Policy", f"camera=(), geolocation=({'self' if geolocation else ''}), microphone=()"),
     ]
     return [*headers, ("Strict-Transport-Security", _HSTS)] if https else headers
 

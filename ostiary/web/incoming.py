@@ -45,8 +45,14 @@ def form() -> Fields:
 
 
 def language(catalogue: Catalogue) -> str:
-    """The language of the answer: ``ui_locales`` in the query, else ``Accept-Language``, else English."""
-    return catalogue.choose(wanted=_wanted_languages(), accept=request.headers.get("Accept-Language"))
+    """The language of the answer: ``ui_locales`` in the query, else the one that is remembered, else ``Accept-Language``, else English."""
+    wanted = " ".join(filter(None, (_wanted_languages(), g.get("remembered_language"))))
+    return catalogue.choose(wanted=wanted or None, accept=request.headers.get("Accept-Language"))
+
+
+def remember_language(tag: str | None) -> None:
+    """For this request: a language (BCP 47) that the person chose earlier; any text will do, since only languages that there are count."""
+    g.remembered_language = tag
 
 
 def _wanted_languages() -> str | None:

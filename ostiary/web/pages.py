@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ostiary.config import Sources
 from ostiary.web.assets import stylesheet
+from ostiary.web.languages import direction
 from ostiary.web.texts import Catalogue
 
 __all__ = ["GROUND_FLOOR_TEMPLATES", "Pages", "is_web_address", "stylesheet"]
@@ -56,6 +57,7 @@ class Pages:
         template = self._environment.get_template(name)
         own = {
             "lang": lang,
+            "direction": direction(lang),
             "nonce": nonce,
             "text": partial(self.catalogue.text, lang),
             "attribute_label": partial(self._label, lang),

@@ -14,6 +14,11 @@ def with_choice(remembered: tuple[str, ...], chosen: str) -> tuple[str, ...]:
     return (chosen, *(entity_id for entity_id in remembered if entity_id != chosen))[:MOST]
 
 
+def without(remembered: tuple[str, ...], forgotten: str) -> tuple[str, ...]:
+    """The entityIDs to remember when ``forgotten`` is to be forgotten."""
+    return tuple(entity_id for entity_id in remembered if entity_id != forgotten)
+
+
 def cookie_value(remembered: tuple[str, ...]) -> str:
     """Base64url of each entityID, newest first, joined by dots; the oldest are left out where a cookie would be too long."""
     value = ""

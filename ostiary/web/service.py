@@ -247,14 +247,22 @@ def page(
     form_action: bool = True,
     own_scripts: bool = False,
     images: str = "",
+    geolocation: bool = False,
     headers: Headers | None = None,
     **values: object,
 ) -> Response:
-    """An HTML page in the person's language. ``form_action``, ``own_scripts`` and ``images`` as in `ostiary.web.headers.page_headers`."""
+    """An HTML page in the person's language. ``form_action``, ``own_scripts``, ``images`` and ``geolocation`` as in
+    `ostiary.web.headers.page_headers`."""
     around = shell()
     response = _html(template, status, nonce=None, values={"csrf_field": csrf.csrf_field, **values})
     for name, value in (
-        *page_headers(https=around.https, form_action=form_action, own_scripts=own_scripts, images=images),
+        *page_headers(
+            https=around.https,
+            form_action=form_action,
+            own_scripts=own_scripts,
+            images=images,
+            geolocation=geolocation,
+        ),
         *(headers or ()),
     ):
         response.headers[name] = value

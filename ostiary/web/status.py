@@ -1,11 +1,13 @@
 """What operators are told about a running service: data, and its JSON. No secrets, no names of people."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from ostiary.errors import ConfigurationError, OstiaryError
+from ostiary.federation.registry import SourceReport
 from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
 
 
@@ -30,17 +32,6 @@ class KeySet:
 
 
 @dataclass(frozen=True, slots=True)
-class MetadataLine:
-    """One metadata file as it was last read. ``valid_until``: the first of its entities to expire."""
-
-    file: str
-    entities: int
-    identity_providers: int
-    service_providers: int
-    valid_until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Problem:
     """Why something was refused: the error's code, where, and the sentence for people."""
 
@@ -49,6 +40,27 @@ class Problem:
     line: int | None
     key: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataLine:
+    """One source of metadata as it stands; see `SourceReport`. ``valid_until``: the first of its entities to expire; ``written``: when the
+    file was, of one that is there."""
+
+    file: str
+    entities: int
+    identity_providers: int
+    service_providers: int
+    valid_until: datetime | None
+    kind: str = "file"
+    left_out: int = 0
+    not_selected: int = 0
+    scopes_dropped: int = 0
+    last_success: datetime | None = None
+    last_attempt: datetime | None = None
+    next_attempt: datetime | None = None
+    problem: Problem | None = None
+    written: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,24 @@ class Check:
     good: bool
     problem: Problem | None
     details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """A service that has nothing but metadata and keys, at one moment."""
+
+    version: str
+    now: datetime
+    started: datetime
+    watched: tuple[Watched, ...]
+    metadata: tuple[MetadataLine, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing waits for the operator."""
+        return all(watched.problem is None for watched in self.watched) and all(
+            line.problem is None for line in self.metadata
+        )
 
 
 def as_json(value: object) -> object:
@@ -92,6 +122,37 @@ def problem_of(error: OstiaryError | None, texts: Catalogue) -> Problem | None:
     if isinstance(error, ConfigurationError):
         return Problem(error.code, error.file, error.line, error.key, message)
     return Problem(error.code, "", None, "", message)
+
+
+def metadata_lines(reports: Iterable[SourceReport], texts: Catalogue) -> tuple[MetadataLine, ...]:
+    """The same for a page."""
+    return tuple(
+        MetadataLine(
+            one.file,
+            one.entities,
+            one.identity_providers,
+            one.service_providers,
+            one.valid_until,
+            one.kind,
+            one.left_out,
+            one.not_selected,
+            one.scopes_dropped,
+            one.last_success,
+            one.last_attempt,
+            one.next_attempt,
+            problem_of(one.problem, texts),
+            _written(Path(one.file)) if one.kind in ("file", "directory") else None,
+        )
+        for one in reports
+    )
+
+
+def _written(file: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    except OSError:
+        # What is in force was read from it; that it is gone is what the configuration complains of.
+        return None
 
 
 def check_of(name: str, ask: Callable[[], object], texts: Catalogue) -> Check:

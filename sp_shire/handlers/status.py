@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -12,12 +12,11 @@ from cryptography import x509
 from ostiary.config import Network, networks
 from ostiary.errors import Missing, OstiaryError, Refusal
 from ostiary.federation.keys import KeyRing
-from ostiary.federation.registry import Registry
 from ostiary.federation.rotation import key_states
 from ostiary.storage.stores import SessionStore
 from ostiary.web.forms import optional, parse_query
 from ostiary.web.operators import FORWARDING, Asked, Surroundings, who_asks
-from ostiary.web.status import Check, Watched, as_json, check_of, own_version, problem_of
+from ostiary.web.status import Check, MetadataLine, Watched, as_json, check_of, metadata_lines, own_version, problem_of
 from sp_shire.addresses import Addresses
 from sp_shire.handlers.routes import Routes
 from sp_shire.messages import Reply, Request
@@ -36,17 +35,6 @@ class Reading:
 
     read_at: datetime
     problem: OstiaryError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MetadataSource:
-    """One metadata file: when it was written, what was in it when it was read, and when the first of its entities expires."""
-
-    file: str
-    written: datetime | None
-    entities: int
-    identity_providers: int
-    valid_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +70,7 @@ class ResourceStatus:
     started: datetime
     configuration: Watched
     checks: tuple[Check, ...]
-    metadata: tuple[MetadataSource, ...]
+    metadata: tuple[MetadataLine, ...]
     keys: tuple[KeyFacts, ...]
     authorities: tuple[AuthorityFacts, ...]
 
@@ -92,6 +80,7 @@ class ResourceStatus:
         return (
             self.configuration.problem is None
             and all(check.good for check in self.checks)
+            and all(line.problem is None for line in self.metadata)
             and all(one.state == "closed" for one in self.authorities)
         )
 
@@ -150,7 +139,7 @@ class StatusPage:
             started=self._started,
             configuration=Watched("configuration", reading.read_at, problem),
             checks=(check_of("store", lambda: self._sessions.get("status", now), self._texts),),
-            metadata=tuple(_metadata(snapshot.registry)),
+            metadata=metadata_lines(snapshot.registry.sources, self._texts),
             keys=tuple(_keys(self._settings.trust.keys, snapshot.keys, now)),
             authorities=tuple(
                 AuthorityFacts(authority, one.state(now), one.failures, self._breakers.asks_again_at(authority, now))
@@ -167,16 +156,6 @@ def _asked(request: Request) -> Asked:
         any(name in headers for name in _FORWARDING),
         headers.get("authorization"),
     )
-
-
-def _metadata(registry: Registry) -> Iterator[MetadataSource]:
-    for one in registry.sources:
-        try:
-            written = datetime.fromtimestamp(Path(one.file).stat().st_mtime, UTC)
-        except OSError:
-            # What is in force was read from it; that it is gone is what the configuration complains of.
-            written = None
-        yield MetadataSource(one.file, written, one.entities, one.identity_providers, one.valid_until)
 
 
 def _keys(directory: Path, ring: KeyRing, now: datetime) -> Iterator[KeyFacts]:

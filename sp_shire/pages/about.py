@@ -1,21 +1,16 @@
 """What pages say of a person who is signed in: from where she is, what is known, and whom to ask. Decides nothing."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from ostiary.attributes import Attributes, texts_of
+from ostiary.federation.contacts import helpful_address
 from ostiary.federation.error_url import Happening, filled
-from ostiary.federation.model import Contact
 from ostiary.federation.registry import Registry
 from ostiary.web.identity import Person
 from sp_shire.pages.page import Page
 from sp_shire.sessions.records import Withheld
-
-# SAML metadata 2.3.2.2. Others, such as those for incidents, are not for people who want in.
-_HELPFUL: Final = ("support", "technical", "administrative")
-_ADDRESS: Final = re.compile(r"[^@\s?&#%<>\"]{1,64}@[A-Za-z0-9.-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +34,7 @@ def home_of(issuer: str, registry: Registry, now: datetime) -> Home:
     if entity is None:
         return Home(issuer, issuer)
     pages = (role.error_url for role in (entity.idp, entity.aa) if role is not None and role.error_url)
-    return Home(issuer, entity.name(), _contact(entity.contacts), next(pages, ""))
-
-
-def _contact(contacts: tuple[Contact, ...]) -> str:
-    for kind in _HELPFUL:
-        for contact in contacts:
-            if contact.kind == kind:
-                for email in contact.emails:
-                    if _ADDRESS.fullmatch(email):
-                        return email
-    return ""
+    return Home(issuer, entity.name(), helpful_address(entity.contacts), next(pages, ""))
 
 
 def about(page: Page, person: Person, withheld: Withheld, registry: Registry, now: datetime) -> dict[str, Any]:

@@ -29,9 +29,10 @@ class Page:
         self.home_url: Final = settings.public_url + settings.protected[0]
         self._pages = pages
         self._stylesheet = load_asset(STATIC / "style.css")
-        self._search = load_asset(STATIC / "discovery.js")
-        self._assets = {one.file_name: one for one in (self._stylesheet, self._search)}
-        self.script: Final = self.addresses.handler_prefix + self._search.file_name
+        search, style = load_asset(STATIC / "discovery.js"), load_asset(STATIC / "discovery.css")
+        self._assets = {one.file_name: one for one in (self._stylesheet, search, style)}
+        self.script: Final = self.addresses.handler_prefix + search.file_name
+        self.discovery_style: Final = self.addresses.handler_prefix + style.file_name
 
     def text(self, request: Request, key: str, **facts: object) -> str:
         """A text of the catalogue in the language of this request."""

@@ -26,6 +26,7 @@ class Replies:
         self.catalogue: Final = pages.catalogue
         self.data: Final = page.json
         self.redirect: Final = page.redirect
+        self.text: Final = page.text
         self.asset: Final = page.asset
         errors = Errors(page)
         self.refused: Final = errors.refused
@@ -45,6 +46,7 @@ class Replies:
         self.language: Final = page.language
         signing_in = SigningInPages(page)
         self.discover: Final = signing_in.discover
+        self.suggestions: Final = signing_in.suggestions
         self.form_waits: Final = signing_in.form_waits
         self.form_gone: Final = signing_in.form_gone
         self.form_lost: Final = signing_in.form_lost

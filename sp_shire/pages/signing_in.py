@@ -1,8 +1,10 @@
 """The pages around a login: where are you from, a form that waits or was lost, an answer that came twice. Decides nothing."""
 
+from functools import partial
 from typing import Final
 
 from ostiary.federation.directory import Found, HomeOrganisation
+from ostiary.web import suggestions
 from sp_shire.login.kept_forms import KeptForm
 from sp_shire.messages import Reply, Request
 from sp_shire.pages.page import Page
@@ -22,27 +24,57 @@ class SigningInPages:
         found: Found,
         remembered: tuple[HomeOrganisation, ...],
         language: str,
+        *,
+        editing: bool,
+        elsewhere: str,
     ) -> Reply:
-        """The page on which a person chooses her home organisation, for the login of this number."""
-        addresses = self._page.addresses
+        """The page on which a person chooses her home organisation, for the login of this number. ``editing``: she changes what is
+        remembered; ``elsewhere``: another way in that the resource names, may be empty."""
+        addresses, display = self._page.addresses, self._page.settings.display
         return self._page.show(
             request,
             200,
             "discovery.html",
             leads_away=True,
             own_scripts=True,
-            asking=self._page.settings.display.name,
+            asking=display.name,
             carried={"login": login},
             field="entityID",
             q=searched,
             found=found,
             remembered=remembered,
+            editing=editing,
             language=language,
+            languages=(),
+            came_back=False,
+            guests=(),
+            help={
+                "resource": display.support_email,
+                "resource_page": display.information_url or "",
+                "elsewhere": elsewhere,
+                "federation_mail": "",
+                "federation_page": "",
+            },
+            logo=None,
+            places_url="",
             search_url=addresses.handler("discover"),
+            suggest_url=addresses.handler("suggest"),
             choose_url=addresses.handler("discovered"),
             forget_url=addresses.handler("forget"),
-            script=self._page.script,
+            discovery_style=self._page.discovery_style,
+            scripts=(self._page.script,),
         )
+
+    def suggestions(self, request: Request, typed: str, found: Found, language: str) -> Reply:
+        """What that page shows while she types."""
+        content = suggestions.suggestions(found, typed, language, partial(self._page.text, request))
+        headers = (
+            ("Content-Type", suggestions.MEDIA_TYPE),
+            ("Cache-Control", suggestions.CACHE_CONTROL),
+            ("Vary", suggestions.VARY),
+            ("X-Content-Type-Options", "nosniff"),
+        )
+        return Reply(200, headers, content)
 
     def form_waits(self, request: Request, form: KeptForm) -> Reply:
         """The form that was kept through the login, with a button that sends it."""

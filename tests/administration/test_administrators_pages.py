@@ -83,6 +83,7 @@ def test_a_form_of_somebody_else_changes_nothing_and_shows_nothing(simulation: S
 
 
 def test_who_has_the_value_of_an_attribute_administers(simulation: Simulation) -> None:
+    simulation.start_all()
     configure(
         simulation.layout.directory(NORTHGATE.key) / "aa.yaml",
         administrators={"having": {"eduPersonScopedAffiliation": ["student@northgate.example"]}},
@@ -127,6 +128,7 @@ def test_a_search_finds_policies_by_what_they_speak_of(federation: Simulation) -
 
 
 def test_what_is_wrong_with_the_policies_stands_above_them(simulation: Simulation) -> None:
+    simulation.start_all()
     file = policies_file(simulation, NORTHGATE)
     file.write_text(
         "policies: [{id: odd, for: {requesters: https://library.example/shar}, rules: [{permit: eduPersonEntitlemnt}]}]\n"
@@ -256,6 +258,7 @@ def test_the_text_of_a_file_in_force_can_be_fetched_and_of_no_other(federation: 
 
 
 def test_a_changed_file_comes_into_the_history_with_what_was_before(simulation: Simulation) -> None:
+    simulation.start_all()
     file = policies_file(simulation, NORTHGATE)
     browser = simulation.browser()
     page = arrive(simulation, browser, NORTHGATE, "alice", "/admin/history")
@@ -275,6 +278,7 @@ def test_a_changed_file_comes_into_the_history_with_what_was_before(simulation: 
 
 
 def test_services_that_start_with_the_same_policies_record_nothing_anew(simulation: Simulation) -> None:
+    simulation.start_all()
     before = len(audited(simulation, SOUTHBANK, "release_policies"))
     simulation.authority_node(SOUTHBANK)
     simulation.idp_node(SOUTHBANK)
@@ -286,6 +290,7 @@ def fields_of(event: audit.Event) -> dict[str, Any]:
 
 
 def test_a_change_of_the_administrators_is_recorded_with_before_and_after(simulation: Simulation) -> None:
+    simulation.start_all()
     configure(simulation.layout.directory(NORTHGATE.key) / "aa.yaml", administrators={"login_names": ["alice", "bob"]})
     simulation.authority_node(NORTHGATE)
     first, second = audited(simulation, NORTHGATE, "administrators.changed")

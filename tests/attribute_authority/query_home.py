@@ -45,8 +45,8 @@ from ostiary.saml.signature import sign
 from ostiary.saml.validate import accept_query_response, verify_response
 from ostiary.storage import migrate as storage
 from ostiary.storage.engine import open_engine, reading
-from ostiary.storage.migrate import upgrade
 from ostiary.web.log import make_log
+from tests.databases import write_upgraded
 from tests.signers import make_signer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -222,9 +222,8 @@ class Home:
 
 def prepared(directory: Path) -> Engine:
     """The database of an authority."""
-    engine = open_engine(f"sqlite:///{directory}/audit.sqlite")
-    upgrade(engine, [MIGRATIONS, storage.MIGRATIONS, authority_tables.MIGRATIONS])
-    return engine
+    write_upgraded(directory / "audit.sqlite", [MIGRATIONS, storage.MIGRATIONS, authority_tables.MIGRATIONS])
+    return open_engine(f"sqlite:///{directory}/audit.sqlite")
 
 
 def handle(requester: str = LIBRARY, **more: object) -> str:

@@ -39,8 +39,8 @@ from ostiary.saml.signature import sign
 from ostiary.saml.validate import accept_query_response, verify_response
 from ostiary.storage.engine import open_engine, reading
 from ostiary.storage.memory import MemoryReplayStore
-from ostiary.storage.migrate import upgrade
 from ostiary.web.log import make_log
+from tests.databases import write_upgraded
 from tests.signers import make_signer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -223,8 +223,8 @@ class Organisation:
 
 @pytest.fixture
 def organisation(tmp_path: Path) -> Iterator[Organisation]:
+    write_upgraded(tmp_path / "audit.sqlite", [MIGRATIONS])
     engine = open_engine(f"sqlite:///{tmp_path}/audit.sqlite")
-    upgrade(engine, [MIGRATIONS])
     yield Organisation(tmp_path, engine)
     engine.dispose()
 

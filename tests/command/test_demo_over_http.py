@@ -1,31 +1,42 @@
 """``ostiary demo`` as other people's scripts use it: separate processes, real sockets, the ready file, SIGTERM."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from ostiary.command.cli import ostiary
+from ostiary.command.demo import run
 from ostiary.saml.xml import METADATA, parse_xml
 from tests.browser import Answer, Browser, HttpTransport
 from tests.running_demo import RunningDemo, free_base_port
 
-# All in one worker: the demo is started once.
-pytestmark = pytest.mark.xdist_group("demo")
+
+@dataclass(frozen=True)
+class Ended:
+    """A demo that ran in ``directory`` and was told to stop: the processes that it had, and its exit status."""
+
+    directory: Path
+    running: RunningDemo
+    family: tuple[int, ...]
+    status: int
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
-    running = RunningDemo(tmp_path_factory.mktemp("demo"))
-    yield running
-    running.stop()
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    directory = tmp_path_factory.mktemp("ended")
+    running = RunningDemo(directory)
+    children = psutil.Process(running.process.pid).children(recursive=True)
+    return Ended(directory, running, (running.process.pid, *(child.pid for child in children)), running.stop())
 
 
 @pytest.fixture
@@ -93,14 +104,10 @@ def test_every_metadata_address_gives_the_entity_that_it_is_for(demo: RunningDem
     assert sorted(home["entityID"] for home in feed) == sorted(home["entity_id"] for home in ready["idp"])
 
 
-def test_sigterm_to_the_named_process_stops_everything_and_takes_the_ready_file_away(tmp_path: Path) -> None:
-    running = RunningDemo(tmp_path)
-    family = [
-        running.process.pid,
-        *(child.pid for child in psutil.Process(running.process.pid).children(recursive=True)),
-    ]
+def test_sigterm_to_the_named_process_stops_everything_and_takes_the_ready_file_away(ended: Ended) -> None:
+    running, family = ended.running, ended.family
     assert len(family) >= 8
-    assert running.stop() == 0
+    assert ended.status == 0
     deadline = time.monotonic() + 10
     while any(psutil.pid_exists(pid) for pid in family) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -112,60 +119,74 @@ def test_sigterm_to_the_named_process_stops_everything_and_takes_the_ready_file_
     assert running.state.stat().st_mode & 0o077 == 0
 
 
-def run_demo(tmp_path: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "ostiary.command", "demo", "--state", str(tmp_path / "state"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))
+@pytest.fixture
+def refused_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Gives these arguments to the demo, which refuses them before anything starts; returns what it says."""
+
+    def never(*_: object) -> None:
+        raise RuntimeError("something was started")
+
+    monkeypatch.setattr(run, "Supervisor", never)
+
+    def start(*arguments: str) -> str:
+        told = CliRunner().invoke(ostiary, ["demo", "--state", str(tmp_path / "state"), *arguments])
+        assert told.exit_code == 1
+        assert isinstance(told.exception, SystemExit)
+        assert not (tmp_path / "state").exists()
+        return told.stderr
+
+    return start
 
 
-def test_a_port_that_is_taken_is_named_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_named_before_anything_starts(refused_start: Callable[..., str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        finished = run_demo(tmp_path, "--base-port", str(port))
-    assert finished.returncode == 1
-    assert f"Another program uses port {port} already." in finished.stderr
-    assert "serve.port" in finished.stderr
-    assert not (tmp_path / "state").exists()
+        told = refused_start("--base-port", str(port))
+    assert f"Another program uses port {port} already." in told
+    assert "serve.port" in told
 
 
 @pytest.mark.parametrize("content", ["", "<not-metadata/>", "<!DOCTYPE x []><x/>"])
-def test_metadata_to_trust_that_is_none_stops_the_start(tmp_path: Path, content: str) -> None:
+def test_metadata_to_trust_that_is_none_stops_the_start(
+    tmp_path: Path, content: str, refused_start: Callable[..., str]
+) -> None:
     (tmp_path / "partner.xml").write_text(content)
-    finished = run_demo(tmp_path, "--base-port", str(free_base_port()), "--trust", str(tmp_path / "partner.xml"))
-    assert finished.returncode == 1
-    assert "The metadata to trust could not be used." in finished.stderr
-    assert "Traceback" not in finished.stderr
-    assert not (tmp_path / "state").exists()
+    told = refused_start("--base-port", str(free_base_port()), "--trust", str(tmp_path / "partner.xml"))
+    assert "The metadata to trust could not be used." in told
+    assert "Traceback" not in told
 
 
-def test_a_second_demo_with_the_same_files_is_refused(demo: RunningDemo, tmp_path: Path) -> None:
-    finished = run_demo(tmp_path, "--base-port", str(free_base_port()), "--state", str(demo.state))
+def test_a_second_demo_with_the_same_files_is_refused(demo: RunningDemo) -> None:
+    command = [sys.executable, "-m", "ostiary.command", "demo", "--state", str(demo.state)]
+    command += ["--base-port", str(free_base_port())]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert finished.returncode == 1
     assert f"Another demo runs with the files in {demo.state}." in finished.stderr
     log_in(Browser(transport := HttpTransport()), demo, 0, 0, 0)
     transport.close()
 
 
-def test_a_release_policy_that_somebody_edited_is_kept(tmp_path: Path) -> None:
-    running = RunningDemo(tmp_path)
-    running.stop()
-    edited, other = running.state / "northgate" / "release.yaml", running.state / "southbank" / "release.yaml"
+def test_a_release_policy_that_somebody_edited_is_kept(ended: Ended) -> None:
+    edited, other = (ended.running.state / home / "release.yaml" for home in ("northgate", "southbank"))
     edited.write_text("policies: []\n")
-    before = other.read_text()
-    again = RunningDemo(tmp_path)
+    before, ports = other.read_text(), ended.running.ready["sp"][1]["url"]
+    again = RunningDemo(ended.directory)
     again.stop()
     assert edited.read_text() == "policies: []\n"
     # Ours follows the ports of the new start.
-    assert (other.read_text() == before) is (running.ready["sp"][1]["url"] == again.ready["sp"][1]["url"])
+    assert (other.read_text() == before) is (ports == again.ready["sp"][1]["url"])
 
 
-def test_a_trusted_partner_joins_the_aggregate(tmp_path: Path, demo: RunningDemo, browser: Browser) -> None:
+def test_a_trusted_partner_joins_the_aggregate(
+    tmp_path: Path, ended: Ended, demo: RunningDemo, browser: Browser
+) -> None:
     partner = browser.get(demo.ready["sp"][0]["metadata"]).body.replace(
         b"https://library.example/shar", b"https://partner.example/sp"
     )
     (tmp_path / "partner.xml").write_bytes(partner)
-    running = RunningDemo(tmp_path, "--trust", str(tmp_path / "partner.xml"))
+    running = RunningDemo(ended.directory, "--trust", str(tmp_path / "partner.xml"))
     try:
         ready: dict[str, Any] = running.ready
         aggregate = browser.get(ready["federation"]["aggregate"]).text

@@ -113,6 +113,7 @@ def test_who_is_gone_is_left_out_of_a_dry_run(simulation: Simulation) -> None:
 
 
 def test_the_history_tells_each_change_and_shows_one_before_and_after(simulation: Simulation) -> None:
+    simulation.start_all()
     state = simulation.layout.state
     policies = state / "northgate" / "release.yaml"
     policies.write_text(policies.read_text().replace("left: member", "left: [member, alum]"))

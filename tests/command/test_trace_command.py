@@ -1,7 +1,6 @@
 """``ostiary trace`` as it is typed, against a running demo."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,6 @@ from click.testing import CliRunner, Result
 
 from ostiary.command.cli import ostiary
 from tests.running_demo import RunningDemo
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
-    running = RunningDemo(tmp_path_factory.mktemp("demo"))
-    yield running
-    running.stop()
 
 
 def trace(*arguments: str, typed: str | None = None) -> Result:

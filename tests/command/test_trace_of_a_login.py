@@ -141,6 +141,7 @@ def test_pushed_attributes_are_told_and_nothing_is_asked(federation: Simulation)
 
 
 def test_what_always_asks_is_seen_asking(state: Path, simulation: Simulation) -> None:
+    simulation.start_all()
     configure(state / "instrument" / "sp.yaml", attributes_from="response_and_query")
     told = traced_login(simulation, "instrument", "alice")
     assert told.report["back_channel"]["told"] == "asked"

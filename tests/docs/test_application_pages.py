@@ -44,6 +44,7 @@ def block(first_line: str, page: str = SEES) -> Block:
 @pytest.fixture
 def run(simulation: Simulation) -> Callable[[str], ModuleType]:
     """Runs a program of the page, with the library of the simulation in place of its ``sp.yaml``."""
+    simulation.start_all()
 
     def run_block(first_line: str) -> ModuleType:
         # Annotations are looked up in the module that holds them.

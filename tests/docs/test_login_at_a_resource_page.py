@@ -16,7 +16,7 @@ from tests.docs.followed_page import Block, blocks_of, inline_code, text_of
 from tests.simulator import Simulation
 
 PAGE = "login-at-a-resource.md"
-BLOCKS = blocks_of(PAGE)
+BLOCKS = [block for block in blocks_of(PAGE) if block.language == "yaml"]
 WAYS = ("discovery_url", "identity_provider", "discovery")
 
 
@@ -70,3 +70,12 @@ def test_the_numbers_of_the_page_are_true() -> None:
     assert LoginSettings().keep_posted_forms == 256 * 1024
     assert "That holds for 256 KiB" in text
     assert f"at most {LOGINS_AT_MOST // 1024**2} MiB and {FORMS_AT_MOST} forms" in text
+
+
+def test_the_element_of_the_page_is_what_the_resource_serves(federation: Simulation) -> None:
+    (block,) = (block for block in blocks_of(PAGE) if block.language == "html")
+    browser = Browser(federation)
+    script = browser.get(f"{federation.layout.resource_url(LIBRARY)}/ostiary/widget.js")
+    assert '<script src="/ostiary/widget.js" defer></script>' in block.text
+    assert 'customElements.define("ostiary-login"' in script.text
+    assert "<ostiary-login " in block.text

@@ -1,4 +1,4 @@
-"""One federation for all examples; every test about them is in the group `examples`, so that one worker has it."""
+"""One federation for all examples; `tests.whole_files` gives every test about them to one worker."""
 
 from collections.abc import Iterator
 

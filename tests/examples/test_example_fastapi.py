@@ -9,8 +9,6 @@ import websocket
 from tests.browser import Browser, HttpTransport
 from tests.examples.places import Place, serving
 
-pytestmark = pytest.mark.xdist_group("examples")
-
 
 @pytest.fixture(scope="module")
 def measurements(places: dict[str, Place]) -> Iterator[Place]:

@@ -8,8 +8,6 @@ import pytest
 from tests.browser import Browser, HttpTransport
 from tests.examples.places import Place, serving
 
-pytestmark = pytest.mark.xdist_group("examples")
-
 
 @pytest.fixture(scope="module")
 def board(places: dict[str, Place]) -> Iterator[Place]:

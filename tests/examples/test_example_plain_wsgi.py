@@ -6,8 +6,6 @@ import pytest
 
 from tests.examples.places import ROOT, Place, commands, serving
 
-pytestmark = pytest.mark.xdist_group("examples")
-
 
 @pytest.fixture(scope="module")
 def visitors(places: dict[str, Place]) -> Iterator[Place]:

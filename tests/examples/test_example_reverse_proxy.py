@@ -7,8 +7,6 @@ import pytest
 from tests.browser import PAGE, Browser, HttpTransport
 from tests.examples.places import Place, serving
 
-pytestmark = pytest.mark.xdist_group("examples")
-
 
 @pytest.fixture(scope="module")
 def notebook(places: dict[str, Place]) -> Iterator[Place]:

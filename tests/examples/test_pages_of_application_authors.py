@@ -22,8 +22,6 @@ from tests.examples.places import (
     serving,
 )
 
-pytestmark = pytest.mark.xdist_group("examples")
-
 PAGES = ("flask", "django", "fastapi")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"(?:# |\{# )([\w./]+\.\w+)(?: #\})?\n")

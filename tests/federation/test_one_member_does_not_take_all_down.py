@@ -59,8 +59,6 @@ def read(*entities: Entity) -> tuple[set[str], list[tuple[str, str]]]:
         (odd(role=' validUntil="2030-01-01T00:00:00"'), "xml.instant"),
         (odd(role=' validUntil="2030-01-01T00:00:00+02:00"'), "xml.instant"),
         (odd(extensions=INFO + INFO), "xml.repeated_element"),
-        (odd(extensions=DISCOVERY.format(index="abc")), "metadata.index"),
-        (odd(extensions=DISCOVERY.format(index="99999")), "metadata.index"),
         (odd(entity=' cacheDuration="soon"'), "xml.schema"),
     ],
 )
@@ -80,8 +78,10 @@ def test_an_entity_that_can_not_be_read_is_left_out_and_reported(member: Entity,
         odd(extensions="<x:x xmlns:x='urn:x'>" + "<x:y>" * 60 + "</x:y>" * 60 + "</x:x>"),
         odd(extensions="<x:x xmlns:x='urn:x' " + " ".join(f"a{n}='1'" for n in range(150)) + "/>"),
         odd(extensions=DISCOVERY.format(index="7")),
+        odd(extensions=DISCOVERY.format(index="abc")),
+        odd(extensions=DISCOVERY.format(index="99999")),
     ],
-    ids=["plain", "deep", "many attributes", "discovery"],
+    ids=["plain", "deep", "many attributes", "discovery", "no index", "index too large"],
 )
 def test_what_is_only_unusual_is_read(member: Entity) -> None:
     assert read(GOOD, member) == ({"https://good.example/sp", "https://odd.example/sp"}, [])

@@ -98,6 +98,7 @@ PEOPLE = [("library", "alice"), ("instrument", "alice"), ("library", SOUTHBANK.p
 
 
 def test_all_keys_roll_while_logins_run_and_no_login_fails(simulation: Simulation) -> None:
+    simulation.start_all()
     operators = Operators(simulation)
     for keys in operators.all_keys():
         _date(keys, START - timedelta(days=100))
@@ -135,6 +136,7 @@ def test_all_keys_roll_while_logins_run_and_no_login_fails(simulation: Simulatio
 
 def test_a_key_that_was_never_published_would_have_failed(simulation: Simulation) -> None:
     """The test above could fail: without the waiting, the resource that reads metadata late refuses."""
+    simulation.start_all()
     operators = Operators(simulation)
     operators.publish()
     keys = keys_at(simulation.layout.directory("northgate") / "idp.yaml", "signing")
@@ -159,6 +161,7 @@ def test_a_new_handle_key_answers_queries_about_people_who_logged_in_before(simu
 
 
 def test_the_metadata_of_each_service_names_its_next_key(simulation: Simulation) -> None:
+    simulation.start_all()
     operators = Operators(simulation)
     operators.take_steps_that_are_due()
     for resource in RESOURCES:

@@ -125,6 +125,7 @@ def test_what_is_for_one_application_domain_is_there_after_a_renewal_too(state: 
         "      requesters: https://instrument.example/shar\n    target: http://127.0.0.1:20006/instrument\n",
     )
     simulation = make(attributes_from="query")
+    simulation.start_all()
     origin = simulation.origin("instrument")
     release.write_text(content.replace("http://127.0.0.1:20006", origin))
     simulation.clock.forward(seconds=10)

@@ -234,6 +234,7 @@ def test_by_the_identifier_that_her_home_gave_the_resource_too(federation_with: 
         certificate_names=None,
     )
     simulation = federation_with({EPPN: [ALICE]}, subject="pairwise-id")
+    simulation.start_all()
     (state / "northgate" / "release.yaml").write_text(AT_HOME.replace("permit: [", "permit: [pairwise-id, "))
     simulation.clock.forward(seconds=10)
     browser = simulation.browser()
@@ -277,6 +278,7 @@ def test_only_what_is_wanted_is_asked_for(federation_with: Federation) -> None:
 
 def test_a_home_can_not_say_what_only_the_collaboration_may(federation_with: Federation, state: Path) -> None:
     simulation = federation_with({EPPN: [ALICE], "isMemberOf": ["/tide/secret"]}, asks=False)
+    simulation.start_all()
     release = state / "northgate" / "release.yaml"
     release.write_text(AT_HOME.replace("permit: [", "permit: [isMemberOf, "))
     simulation.clock.forward(seconds=10)

@@ -22,6 +22,13 @@ from tests.simulator import Simulation, configure
 TOKEN = "t" * 40
 
 
+@pytest.fixture
+def simulation(simulation: Simulation) -> Simulation:
+    """Everything runs before an operator changes a file."""
+    simulation.start_all()
+    return simulation
+
+
 def idp(simulation: Simulation) -> str:
     return simulation.layout.idp_url(NORTHGATE)
 

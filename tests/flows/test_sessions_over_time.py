@@ -281,6 +281,8 @@ def republish(simulation: Simulation, change: Callable[[Entity], Entity | None],
 
 
 def test_when_the_metadata_of_a_home_expires_its_sessions_and_logins_end(simulation: Simulation) -> None:
+    simulation.start_all()
+
     def only_an_hour(entity: Entity) -> Entity:
         return replace(entity, valid_until=START + HOUR) if entity.entity_id == NORTHGATE.entity_id else entity
 
@@ -321,6 +323,7 @@ def test_a_home_that_leaves_the_federation_is_out_without_a_restart_and_back_wit
 
 @pytest.mark.parametrize("content", [b"", b"<xml", b"not xml at all"], ids=["empty", "cut", "text"])
 def test_broken_metadata_leaves_what_was_known(simulation: Simulation, content: bytes) -> None:
+    simulation.start_all()
     simulation.layout.aggregate.write_bytes(content)
     simulation.clock.forward(seconds=5)
     assert simulation.log_in(simulation.browser(), "library", "alice").status == 200
@@ -328,6 +331,7 @@ def test_broken_metadata_leaves_what_was_known(simulation: Simulation, content: 
 
 
 def test_metadata_of_another_signer_leaves_what_was_known(simulation: Simulation) -> None:
+    simulation.start_all()
     stranger = load_key_ring(simulation.layout.directory("southbank") / "keys").signer
     document = signed_aggregate([], stranger, name=FEDERATION_NAME, valid_until=START + timedelta(days=28))
     simulation.layout.aggregate.write_bytes(document)

@@ -269,7 +269,8 @@ def test_a_server_that_never_finishes_an_answer_is_slow(
 ) -> None:  # fmt: skip
     url = serve(talk).url("ldaps" if kind == "ldaps" else "ldap")
     tls = {} if kind == "plain" else {"ca_file": certificates.ours, "start_tls": kind == "StartTLS"}
-    directory = connect(url, **tls)
+    limit = timedelta(seconds=0.25)
+    directory = connect(url, connect_time_limit=limit, time_limit=limit, **tls)
     begun = time.monotonic()
     # What drips into a TLS handshake is no TLS, and may be found out at once.
     codes = {"ldap.slow", "ldap.tls"} if (talk, kind) == (dripping, "ldaps") else {"ldap.slow"}

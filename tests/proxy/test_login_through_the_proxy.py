@@ -54,6 +54,7 @@ def legacy() -> Iterator[str]:
 @pytest.fixture
 def alice(simulation: Simulation, legacy: str) -> Browser:
     """Somebody who is logged in at the library, which is that application behind the proxy."""
+    simulation.start_all()
     configure(simulation.layout.directory("library") / "sp.yaml", jwt={"audience": "https://legacy.example"})
     shire = simulation.resource_node("library")
     proxy = protected(shire, read_address(legacy), simulation.log("proxy"))

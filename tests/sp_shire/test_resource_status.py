@@ -1,6 +1,8 @@
 """The status of a resource: for its operators alone, whole, and without a word about people."""
 
+import gc
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ostiary.errors import Unavailable
+from ostiary.errors import Refusal, Unavailable
+from ostiary.federation.registry import Registry, SourceReport
 from ostiary.storage.memory import MemoryGroups, MemoryReplayStore, MemorySessionStore
 from sp_shire.messages import Reply, Request
 from sp_shire.snapshot import Stores
@@ -177,3 +180,46 @@ def test_another_form_is_refused(core: Core) -> None:
     posted = core.ask("/ostiary/status", method="POST", body=b"x")
     assert isinstance(posted, Reply)
     assert posted.status == 405
+
+
+def test_a_source_of_metadata_that_was_refused_waits_for_the_operator(make_core: Callable[..., Core]) -> None:
+    core = make_core()
+    refused = SourceReport(
+        "https://federation.example/metadata",
+        *(7, 4, 3, core.clock.at),
+        kind="url",
+        left_out=2,
+        scopes_dropped=5,
+        next_attempt=core.clock.at,
+        problem=Refusal("metadata.shrunk", expected="4 or more", found="1"),
+    )
+    registry = Registry((), (refused,))
+    core.shire = core._made(lambda: registry)
+    found = facts(core)
+    (source,) = found["metadata"]
+    assert (found["good"], source["kind"], source["problem"]["code"]) == (False, "url", "metadata.shrunk")
+    assert (source["left_out"], source["scopes_dropped"], source["written"]) == (2, 5, None)
+    page = asked(core).body.decode()
+    assert "metadata.shrunk" in page
+    assert "https://federation.example/metadata" in page
+
+
+def test_with_a_state_directory_the_resource_asks_the_index_and_starts_no_thread_before_the_first_request(
+    make_core: Callable[..., Core], tmp_path: Path
+) -> None:
+    core = make_core()
+    trust = core.settings.trust.model_copy(update={"state": tmp_path / "state"})
+    core.settings = core.settings.model_copy(update={"trust": trust})
+    core.shire = core._made(None)
+
+    def refreshing() -> bool:
+        return any(thread.name == "ostiary-metadata" for thread in threading.enumerate())
+
+    assert not refreshing()
+    (source,) = facts(core)["metadata"]
+    assert (source["entities"], source["last_success"], source["problem"]) == (4, "2026-11-22T09:00:00Z", None)
+    assert refreshing()
+    assert list((tmp_path / "state").glob("index-*"))
+    del core.shire
+    gc.collect()
+    assert not refreshing()

@@ -2,7 +2,9 @@
 
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -45,10 +47,12 @@ class Clock:
 def home(entity_id: str, *display_names: tuple[str, str], scope: str, **more: Any) -> Entity:
     """An IdP with these (language, name) pairs."""
     texts = tuple(LocalizedText(text, lang) for lang, text in display_names)
-    display = Display(names=texts, keywords=more.pop("keywords", ()), logos=more.pop("logos", ()))
+    display = Display(
+        names=texts, keywords=more.pop("keywords", ()), logos=more.pop("logos", ()), **more.pop("hints", {})
+    )
     role = IdpRole(
         display=display,
-        single_sign_on=(Endpoint(names.HTTP_REDIRECT, f"{entity_id}/sso"),),
+        single_sign_on=(Endpoint(names.HTTP_REDIRECT, f"{entity_id}/sso"), *more.pop("endpoints", ())),
         scopes=(Scope(r"^.*\.pattern$", is_pattern=True), Scope(scope)),
     )
     return Entity(entity_id, idp=role, **more)
@@ -93,7 +97,7 @@ def signer() -> Signer:
 class Wayf:
     """The service, its client, its clock, its log, and the registry that the test may replace."""
 
-    def __init__(self, signer: Signer, directory: Path, public_url: str = URL) -> None:
+    def __init__(self, signer: Signer, directory: Path, public_url: str = URL, **more: Any) -> None:
         self.clock = Clock()
         self.registry = Registry(federation())
         self.stream = io.StringIO()
@@ -104,6 +108,7 @@ class Wayf:
                 "listen": {"port": 0},
                 "federation_name": "https://federation.example.org",
                 "trust": {"keys": str(directory), "metadata": ()},
+                **more,
             }
         )
         log = make_log(self.clock, service="wayf", stream=self.stream)
@@ -111,6 +116,13 @@ class Wayf:
             settings, registry=lambda: self.registry, key_ring=lambda: self.keys, log=log, clock=self.clock
         )
         self.client: FlaskClient = self.app.test_client()
+
+    def know(self, *entities: Entity) -> None:
+        """Adds entities, or puts them in the place of those with the same entityID."""
+        new = {entity.entity_id for entity in entities}
+        self.registry = Registry(
+            [*(known for known in self.registry.all(self.clock.at) if known.entity_id not in new), *entities]
+        )
 
     def get(self, path: str, headers: Any = None, **params: str) -> TestResponse:
         query = f"?{urlencode(params)}" if params else ""
@@ -131,6 +143,18 @@ class Wayf:
         return [json.loads(line).get("code", "") for line in self.stream.getvalue().splitlines()]
 
 
+def cookies_of(answer: TestResponse, purpose: str) -> list[str]:
+    """What an answer sets for this purpose."""
+    values = answer.headers.getlist("Set-Cookie")
+    return [value for value in values if value.startswith(f"__Host-ost-{purpose}-")]
+
+
 @pytest.fixture
 def wayf(signer: Signer, tmp_path: Path) -> Wayf:
     return Wayf(signer, tmp_path)
+
+
+@pytest.fixture
+def make_wayf_with(signer: Signer, tmp_path: Path) -> Callable[..., Wayf]:
+    """Makes the service with further settings."""
+    return partial(Wayf, signer, tmp_path)

@@ -32,7 +32,7 @@ class Running:
             found = [line for line in lines if line["event"] == event]
             if len(found) >= count or time.monotonic() > deadline:
                 return found
-            time.sleep(0.01)
+            time.sleep(0.002)
 
     def refusal(self) -> str:
         """The code of the only connection that was refused."""

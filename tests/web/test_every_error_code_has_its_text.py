@@ -49,11 +49,15 @@ def error_classes(trees: dict[Path, ast.Module]) -> dict[Path, set[str]]:
     known[modules["ostiary.errors"]].add("OstiaryError")
     # WrongSetting is what a settings model raises; it becomes a ConfigurationError with file, line and key.
     known[modules["ostiary.config.problems"]].add("WrongSetting")
+    making = {
+        path: [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.ImportFrom)]
+        for path, tree in trees.items()
+    }
     more = True
     while more:
         more = False
-        for path, tree in trees.items():
-            found = {name for node in ast.walk(tree) for name in error_names(node, known, modules, path)}
+        for path, nodes in making.items():
+            found = {name for node in nodes for name in error_names(node, known, modules, path)}
             more = more or not found <= known[path]
             known[path] |= found
     return known

@@ -1,4 +1,5 @@
-"""What a home organisation says to people is there in every language: no text is missing, none asks for a value that English has not."""
+"""What a home organisation and a discovery service say to people is there in every language: no text is missing, none asks for a value
+that English has not."""
 
 from pathlib import Path
 
@@ -8,13 +9,27 @@ from attribute_authority.pages import TEXTS as AUTHORITY_TEXTS
 from idp.service import TEXTS as IDP_TEXTS
 from ostiary.config import load_document
 from ostiary.web.texts import GROUND_FLOOR, Catalogue, placeholders
+from wayf.service import TEXTS as WAYF_TEXTS
 
 LANGUAGES = ("nl", "de", "fr", "es", "it", "ru")
 # Of the ground floor, what may be shown to a person there. The rest is for those who run a service.
-GROUND_FLOOR_FILES = ("attributes", "consent", "ldap", "mail", "operate", "operators", "saml", "storage", "web", "wire")
+GROUND_FLOOR_FILES = (
+    "attributes",
+    "consent",
+    "discovery",
+    "ldap",
+    "mail",
+    "operate",
+    "operators",
+    "saml",
+    "storage",
+    "web",
+    "wire",
+)
 SOURCES = [
     *sorted((IDP_TEXTS / "en").glob("*.yaml")),
     *sorted((AUTHORITY_TEXTS / "en").glob("*.yaml")),
+    *sorted((WAYF_TEXTS / "en").glob("*.yaml")),
     *(GROUND_FLOOR / "en" / f"{name}.yaml" for name in GROUND_FLOOR_FILES),
 ]
 
@@ -63,7 +78,10 @@ def test_a_language_is_not_english_under_another_name(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize(("texts", "key"), [(IDP_TEXTS, "idp.login.title"), (AUTHORITY_TEXTS, "my.list.title")])
+@pytest.mark.parametrize(
+    ("texts", "key"),
+    [(IDP_TEXTS, "idp.login.title"), (AUTHORITY_TEXTS, "my.list.title"), (WAYF_TEXTS, "discovery.title")],
+)
 def test_every_language_is_offered_and_can_be_read(texts: Path, key: str, language: str) -> None:
     catalogue = Catalogue.load(texts)
     assert set(catalogue.languages) == {"en", *LANGUAGES}

@@ -21,7 +21,7 @@ HERE: Final = Path(__file__).parent
 @dataclass(frozen=True, slots=True)
 class DemoResource:
     """One resource: ``key`` is also the path of its protected page and the prefix of its texts; ``group``: where it stands in the homes'
-    portals."""
+    portals; ``asks_on_its_page``: people say on its start page where they are from."""
 
     key: str
     entity_id: str
@@ -29,6 +29,7 @@ class DemoResource:
     description: str
     wants: tuple[str, ...]
     group: str = ""
+    asks_on_its_page: bool = False
 
 
 def make_demo_application(resource: DemoResource, home_names: dict[str, str]) -> Flask:
@@ -50,13 +51,14 @@ def make_demo_application(resource: DemoResource, home_names: dict[str, str]) ->
             **values,
         )
         response = Response(html, mimetype="text/html")
-        for name, value in page_headers(https=False):
+        for name, value in page_headers(https=False, own_scripts=bool(values.get("widget"))):
             response.headers[name] = value
         return response
 
     @app.get("/")
     def start() -> Response:
-        return show("demo_start.html", protected=f"/{resource.key}/")
+        widget = f"{handlers}/widget.js" if resource.asks_on_its_page else ""
+        return show("demo_start.html", protected=f"/{resource.key}/", widget=widget)
 
     @app.get(f"/{resource.key}/")
     def protected() -> Response:

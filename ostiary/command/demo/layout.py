@@ -27,6 +27,7 @@ RESOURCES: Final = (
         "An electron microscope that several organisations operate together, over the network.",
         ("eduPersonEntitlement", "isMemberOf", "displayName", "mail", "eduPersonScopedAffiliation"),
         group="Laboratories",
+        asks_on_its_page=True,
     ),
 )
 

@@ -26,7 +26,7 @@ from ostiary.command.demo.people import HOMES
 from ostiary.command.demo.wsgi import application_of
 from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
-from ostiary.command.serving import MakeApplication, refuse_taken_port, serve_made
+from ostiary.command.serving import MakeApplication, end_with_parent, refuse_taken_port, serve_made
 from ostiary.command.vo_service import serve_vo
 from ostiary.config import ListenSettings
 from ostiary.errors import Unavailable
@@ -226,15 +226,7 @@ def _become_child(log: Path) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    _end_with_parent()
-
-
-def _end_with_parent() -> None:
-    """A thread-free watch: the kernel signals this process when its parent dies (prctl PR_SET_PDEATHSIG, Linux only)."""
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    end_with_parent()
 
 
 def write_ready(path: Path, content: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ from ostiary.federation.keys import load_key_ring
 from ostiary.federation.registry import Registry
 from ostiary.federation.sources.files import MetadataFile, load_registry
 from ostiary.saml.validate import DEFAULT_TIMING, Timing
+from ostiary.web.metadata_log import registry_at
 from sp_shire.settings import ShireSettings
 from sp_shire.shar.query import SoapTransport
 from sp_shire.shar.transport import HttpSoapTransport
@@ -34,12 +35,13 @@ def find_sources(
 ) -> Sources:
     """Metadata files first, then what the resource itself trusts. Raises `ConfigurationError`."""
     settings = load_settings(resource, ShireSettings) if resource is not None else None
-    trusted = list(files)
-    if settings is not None:
-        trusted += [entry.source() for entry in settings.trust.metadata]
-    registry = load_registry(trusted, now=now) if trusted else None
+    named = load_registry(files, now=now)
     if settings is None:
-        return Sources(registry)
+        return Sources(named if files else None)
+    registry = registry_at(settings.trust, now)
+    # What is named for the trace comes before what the resource trusts.
+    for entity in named.all(now):
+        registry = registry.with_unlisted(entity)
     ring = load_key_ring(settings.trust.keys)
     key = ResourceKey(
         settings.entity_id,

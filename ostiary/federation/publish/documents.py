@@ -1,51 +1,170 @@
-"""Entities to metadata: a descriptor from the model, and signed documents, one entity or an aggregate (SAML metadata 2.3)."""
+"""Signed documents: one entity, or an aggregate of any number, which is written entity by entity and never held whole (SAML metadata 2.3).
 
-import base64
-from collections.abc import Iterable
-from datetime import datetime
+No document ends later than anything that was read for it, and nothing that has ended is in it.
+"""
 
-from ostiary.federation.model import (
-    AaRole,
-    Display,
-    Endpoint,
-    Entity,
-    IdpRole,
-    LocalizedText,
-    Role,
-    Scope,
-    SpRole,
-    SsoRole,
-)
+import gzip
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import BinaryIO, Final
+
+from ostiary.errors import OstiaryError, Refusal
+from ostiary.federation.model import Entity, LocalizedText
+from ostiary.federation.publish.descriptors import entity_element
+from ostiary.federation.publish.republished import republished_element
 from ostiary.saml import names
-from ostiary.saml.encryption_methods import EncryptionMethod
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import new_id
-from ostiary.saml.signature import sign
-from ostiary.saml.xml import METADATA, Element, add, make, parse_xml, qname, to_bytes, write_instant
+from ostiary.saml.signature import canonical, sign, signature_over
+from ostiary.saml.xml import Element, add, make, qname, read_duration, to_bytes, write_duration, write_instant
 
-_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
-def signed_entity(entity: Entity, signer: Signer, *, valid_until: datetime) -> bytes:
-    """A signed EntityDescriptor, valid until the earlier of ``valid_until`` and the entity's own end."""
-    element = entity_element(entity)
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Who publishes (mdrpi:PublicationInfo): ``name`` is a URI, ``policies`` where the terms of use stand, by language."""
+
+    name: str
+    policies: tuple[LocalizedText, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a document says about itself: until when it counts, after how long to ask for a newer one, who published it."""
+
+    valid_until: datetime
+    cache_duration: timedelta | None = None
+    publisher: Publisher | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many entities stand in a document, and how many could not be passed on."""
+
+    entities: int
+    left_out: int
+
+
+def signed_entity(
+    entity: Entity,
+    signer: Signer,
+    *,
+    valid_until: datetime,
+    cache_duration: timedelta | None = None,
+    publisher: Publisher | None = None,
+    now: datetime | None = None,
+) -> bytes:
+    """A signed EntityDescriptor, valid until the earlier of ``valid_until`` and the entity's own end. With ``now``, roles that have ended
+    are left out; raises `Refusal` (``metadata.expired``) where none is left.
+    """
+    element = republished_element(entity, now)
+    if element is None:
+        raise Refusal("metadata.expired", expected="a role that is valid", found=entity.entity_id)
     element.set("ID", new_id())
     _set_valid_until(element, entity, valid_until)
+    if cache_duration is not None:
+        element.set("cacheDuration", write_duration(_shorter(cache_duration, element.get("cacheDuration"))))
+    if publisher is not None:
+        _add_publication(element, publisher, now or valid_until)
     sign(element, signer)
     return _DECLARATION + to_bytes(element)
 
 
 def signed_aggregate(entities: Iterable[Entity], signer: Signer, *, name: str, valid_until: datetime) -> bytes:
     """A signed EntitiesDescriptor called ``name`` (a URI) with each entity's own, earlier end kept."""
-    aggregate = make(names.MD, "EntitiesDescriptor", ID=new_id(), Name=name, validUntil=write_instant(valid_until))
+    octets = io.BytesIO()
+    write_aggregate(octets, entities, signer, name=name, terms=Terms(valid_until))
+    return octets.getvalue()
+
+
+def write_aggregate(
+    out: BinaryIO,
+    entities: Iterable[Entity],
+    signer: Signer,
+    *,
+    name: str,
+    terms: Terms,
+    now: datetime | None = None,
+    leave_out: Callable[[str, OstiaryError], None] | None = None,
+) -> Written:
+    """The same into ``out``, which can be gone back in, with no more than one entity in memory at a time.
+
+    The signature stands first and covers what follows, so its place is kept free and filled at the end. ``now`` as for `signed_entity`: an
+    entity without a valid role is not in it. ``leave_out`` is told of one that can't be passed on; without it, that one raises.
+    """
+    shell = make(names.MD, "EntitiesDescriptor", ID=new_id(), Name=name, validUntil=write_instant(terms.valid_until))
+    if terms.cache_duration is not None:
+        shell.set("cacheDuration", write_duration(terms.cache_duration))
+    pieces = _Pieces(out, shell, signer)
+    if terms.publisher is not None:
+        _add_publication(shell, terms.publisher, now or terms.valid_until)
+        pieces.add(shell[0])
+    written = left_out = 0
     for entity in entities:
-        element = entity_element(entity)
-        element.attrib.pop("ID", None)
-        if entity.valid_until is not None:
-            _set_valid_until(element, entity, valid_until)
-        aggregate.append(element)
-    sign(aggregate, signer)
-    return _DECLARATION + to_bytes(aggregate)
+        try:
+            element = republished_element(entity, now)
+            if element is None:
+                continue
+            element.attrib.pop("ID", None)
+            if entity.valid_until is not None:
+                _set_valid_until(element, entity, terms.valid_until)
+            shell.append(element)
+            pieces.add(element)
+            written += 1
+        except OstiaryError as problem:
+            if leave_out is None:
+                raise
+            leave_out(entity.entity_id, problem)
+            left_out += 1
+    pieces.finish()
+    return Written(written, left_out)
+
+
+class _Pieces:
+    """A signed document, written child by child of its root: ``shell`` is the root without children, in which each stands alone while it is
+    written, so that it is written as it will be read."""
+
+    def __init__(self, out: BinaryIO, shell: Element, signer: Signer) -> None:
+        self._out, self._shell, self._signer = out, shell, signer
+        self._identifier = shell.get("ID", "")
+        shell.text = "\n"
+        head, self._end = _around(to_bytes(shell))
+        self._canonical_head, self._canonical_end = _around(canonical(shell))
+        self._digest = sha256(self._canonical_head)
+        out.write(_DECLARATION + head[:-1])
+        self._place = out.tell()
+        # The same key signs in as many octets.
+        self._reserved = len(signature_over(self._identifier, bytes(32), signer))
+        out.write(b" " * self._reserved + b"\n")
+
+    def add(self, element: Element) -> None:
+        """Writes the only child of the shell, and takes it out."""
+        element.tail = None
+        octets = canonical(self._shell)
+        start, end = len(self._canonical_head), len(octets) - len(self._canonical_end)
+        self._out.write(to_bytes(element) + b"\n")
+        self._digest.update(octets[start:end] + b"\n")
+        self._shell.remove(element)
+
+    def finish(self) -> None:
+        self._out.write(self._end)
+        self._digest.update(self._canonical_end)
+        signature = signature_over(self._identifier, self._digest.digest(), self._signer)
+        if len(signature) != self._reserved:
+            raise ValueError("two signatures of one key have different lengths")
+        self._out.seek(self._place)
+        self._out.write(signature)
+        self._out.seek(0, io.SEEK_END)
+
+
+def _around(octets: bytes) -> tuple[bytes, bytes]:
+    """The start tag with the line end behind it, and the end tag."""
+    at = octets.rindex(b"</")
+    return octets[:at], octets[at:]
 
 
 def unsigned_entity(entity: Entity) -> bytes:
@@ -53,184 +172,32 @@ def unsigned_entity(entity: Entity) -> bytes:
     return _DECLARATION + to_bytes(entity_element(entity))
 
 
+def compressed(octets: bytes) -> bytes:
+    """The same in gzip, the same each time."""
+    return gzip.compress(octets, 6, mtime=0)
+
+
 def _set_valid_until(element: Element, entity: Entity, valid_until: datetime) -> None:
     earlier = valid_until if entity.valid_until is None else min(valid_until, entity.valid_until)
     element.set("validUntil", write_instant(earlier))
 
 
-def entity_element(entity: Entity) -> Element:
-    """The descriptor as it was read, if it was, so that nothing is lost; else one made from the model."""
-    if entity.source:
-        return parse_xml(entity.source, METADATA)
-    element = make(names.MD, "EntityDescriptor", "ds", "saml", "mdui", "shibmd", entityID=entity.entity_id)
-    _write_entity_extensions(element, entity)
-    if entity.idp is not None:
-        _write_idp(element, entity.idp)
-    if entity.aa is not None:
-        _write_aa(element, entity.aa)
-    if entity.sp is not None:
-        _write_sp(element, entity.sp)
-    if entity.organization_names:
-        organization = add(element, names.MD, "Organization")
-        _localized(organization, names.MD, "OrganizationName", entity.organization_names)
-        _localized(organization, names.MD, "OrganizationDisplayName", entity.organization_names)
-        _localized(organization, names.MD, "OrganizationURL", entity.organization_urls)
-    for contact in entity.contacts:
-        person = make(names.MD, "ContactPerson", *(("remd",) if contact.for_security else ()), contactType=contact.kind)
-        if contact.for_security:
-            person.set(qname(names.REMD, "contactType"), names.SECURITY_CONTACT)
-        element.append(person)
-        if contact.name:
-            add(person, names.MD, "GivenName", contact.name)
-        for email in contact.emails:
-            add(person, names.MD, "EmailAddress", f"mailto:{email}")
-    return element
+def _shorter(wanted: timedelta, own: str | None) -> timedelta:
+    """Who published the entity may want to be asked more often."""
+    try:
+        return min(wanted, read_duration(own)) if own is not None else wanted
+    except OstiaryError:
+        return wanted
 
 
-def _write_entity_extensions(element: Element, entity: Entity) -> None:
-    if entity.registration_authority is None and not entity.entity_attributes:
-        return
-    extensions = add(element, names.MD, "Extensions")
-    if entity.registration_authority is not None:
-        _append(extensions, names.MDRPI, "RegistrationInfo", registrationAuthority=entity.registration_authority)
-    if entity.entity_attributes:
-        holder = _append(extensions, names.MDATTR, "EntityAttributes")
-        for name, values in entity.entity_attributes:
-            attribute = add(holder, names.SAML, "Attribute", Name=name, NameFormat=names.URI_NAME)
-            for value in values:
-                add(attribute, names.SAML, "AttributeValue", value)
-
-
-def _append(parent: Element, namespace: str, name: str, **attributes: str) -> Element:
-    element = make(namespace, name, **attributes)
-    parent.append(element)
-    return element
-
-
-def _write_idp(entity: Element, role: IdpRole) -> None:
-    element = add(entity, names.MD, "IDPSSODescriptor", protocolSupportEnumeration=names.SAMLP)
-    if role.want_authn_requests_signed:
-        element.set("WantAuthnRequestsSigned", "true")
-    _write_common(element, role, role.scopes)
-    _write_sso(element, role)
-    _endpoints(element, names.MD, "SingleSignOnService", role.single_sign_on)
-
-
-def _write_aa(entity: Element, role: AaRole) -> None:
-    element = add(entity, names.MD, "AttributeAuthorityDescriptor", protocolSupportEnumeration=names.SAMLP)
-    _write_common(element, role, role.scopes)
-    _endpoints(element, names.MD, "AttributeService", role.attribute_services)
-    for name_format in role.nameid_formats:
-        add(element, names.MD, "NameIDFormat", name_format)
-
-
-def _write_sp(entity: Element, role: SpRole) -> None:
-    element = add(entity, names.MD, "SPSSODescriptor", protocolSupportEnumeration=names.SAMLP)
-    element.set("AuthnRequestsSigned", str(role.authn_requests_signed).lower())
-    element.set("WantAssertionsSigned", str(role.want_assertions_signed).lower())
-    extensions = _write_common(element, role, (), bool(role.discovery_responses))
-    if extensions is not None:
-        for endpoint in role.discovery_responses:
-            _endpoint(_append(extensions, names.IDPDISC, "DiscoveryResponse"), endpoint)
-    _write_sso(element, role)
-    _endpoints(element, names.MD, "AssertionConsumerService", role.assertion_consumers)
-    for service in role.attribute_consuming:
-        consuming = add(element, names.MD, "AttributeConsumingService", index=str(service.index))
-        if service.is_default is not None:
-            consuming.set("isDefault", str(service.is_default).lower())
-        _localized(consuming, names.MD, "ServiceName", service.names)
-        for requested in service.requested:
-            written = add(
-                consuming, names.MD, "RequestedAttribute", Name=requested.name, NameFormat=requested.name_format
-            )
-            if requested.friendly_name is not None:
-                written.set("FriendlyName", requested.friendly_name)
-            written.set("isRequired", str(requested.required).lower())
-            for value in requested.values:
-                add(written, names.SAML, "AttributeValue", value)
-
-
-def _write_sso(element: Element, role: SsoRole) -> None:
-    """What stands next in the role of an IdP or an SP, in the order of SSODescriptorType."""
-    _endpoints(element, names.MD, "ArtifactResolutionService", role.artifact_resolution)
-    _endpoints(element, names.MD, "SingleLogoutService", role.single_logout)
-    for name_format in role.nameid_formats:
-        add(element, names.MD, "NameIDFormat", name_format)
-
-
-def _write_common(element: Element, role: Role, scopes: tuple[Scope, ...], more: bool = False) -> Element | None:
-    """Extensions and keys, which come first in each role; returns the Extensions element where one was needed."""
-    if role.error_url is not None:
-        element.set("errorURL", role.error_url)
-    if role.valid_until is not None:
-        element.set("validUntil", write_instant(role.valid_until))
-    extensions = None
-    if scopes or role.display != Display() or more:
-        extensions = add(element, names.MD, "Extensions")
-        for scope in scopes:
-            add(extensions, names.SHIBMD, "Scope", scope.value, regexp=str(scope.is_pattern).lower())
-        _write_display(extensions, role.display)
-    for key in role.keys:
-        if key.certificate is None:
-            raise ValueError("a key without certificate can't be published from the model")
-        descriptor = add(element, names.MD, "KeyDescriptor")
-        if key.use is not None:
-            descriptor.set("use", key.use)
-        x509_data = add(add(descriptor, names.DS, "KeyInfo"), names.DS, "X509Data")
-        add(x509_data, names.DS, "X509Certificate", base64.b64encode(key.certificate).decode("ascii"))
-        for method in key.encryption_methods:
-            _write_method(descriptor, method)
-    return extensions
-
-
-def _write_method(descriptor: Element, method: EncryptionMethod) -> None:
-    element = add(descriptor, names.MD, "EncryptionMethod", Algorithm=method.algorithm)
-    if method.digest is not None:
-        add(element, names.DS, "DigestMethod", Algorithm=method.digest)
-    if method.mask is not None:
-        _append(element, names.XENC11, "MGF", Algorithm=method.mask)
-
-
-def _write_display(extensions: Element, display: Display) -> None:
-    if display == Display():
-        return
-    info = add(extensions, names.MDUI, "UIInfo")
-    _localized(info, names.MDUI, "DisplayName", display.names)
-    _localized(info, names.MDUI, "Description", display.descriptions)
-    _localized(info, names.MDUI, "Keywords", display.keywords)
-    for logo in display.logos:
-        written = add(info, names.MDUI, "Logo", logo.url, width=str(logo.width), height=str(logo.height))
-        if logo.lang is not None:
-            written.set(qname(names.XML, "lang"), logo.lang)
-    _localized(info, names.MDUI, "InformationURL", display.information_urls)
-    _localized(info, names.MDUI, "PrivacyStatementURL", display.privacy_statement_urls)
-    if display.ip_hints or display.domain_hints or display.geolocation_hints:
-        hints = add(extensions, names.MDUI, "DiscoHints")
-        for name, values in (
-            ("IPHint", display.ip_hints),
-            ("DomainHint", display.domain_hints),
-            ("GeolocationHint", display.geolocation_hints),
-        ):
-            for value in values:
-                add(hints, names.MDUI, name, value)
-
-
-def _endpoints(parent: Element, namespace: str, name: str, endpoints: tuple[Endpoint, ...]) -> None:
-    for endpoint in endpoints:
-        _endpoint(add(parent, namespace, name), endpoint)
-
-
-def _endpoint(element: Element, endpoint: Endpoint) -> None:
-    element.set("Binding", endpoint.binding)
-    element.set("Location", endpoint.location)
-    if endpoint.response_location is not None:
-        element.set("ResponseLocation", endpoint.response_location)
-    if endpoint.index is not None:
-        element.set("index", str(endpoint.index))
-    if endpoint.is_default is not None:
-        element.set("isDefault", str(endpoint.is_default).lower())
-
-
-def _localized(parent: Element, namespace: str, name: str, texts: tuple[LocalizedText, ...]) -> None:
-    for text in texts:
-        add(parent, namespace, name, text.text).set(qname(names.XML, "lang"), text.lang)
+def _add_publication(root: Element, publisher: Publisher, at: datetime) -> None:
+    """SAML V2.0 Metadata Extensions for Registration and Publication Information 2.2: about this document, in its root alone."""
+    extensions = root.find(qname(names.MD, "Extensions"))
+    if extensions is None:
+        extensions = make(names.MD, "Extensions")
+        root.insert(0, extensions)
+    told = make(names.MDRPI, "PublicationInfo", publisher=publisher.name, creationInstant=write_instant(at))
+    told.set("publicationId", root.get("ID", ""))
+    for policy in publisher.policies:
+        add(told, names.MDRPI, "UsagePolicy", policy.text).set(qname(names.XML, "lang"), policy.lang)
+    extensions.append(told)

@@ -1,0 +1,1 @@
+"""What ``ostiary metadata`` does: fetch, verify, show, search, validate and compare. Nothing here makes anybody trusted by a service."""

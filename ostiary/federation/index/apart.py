@@ -1,0 +1,142 @@
+"""Indexes a document in a process of its own, so that none that serves grows by it: memory and CPU time are limited, and it ends with its
+parent. Data goes there and comes back as JSON.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from ostiary.errors import OstiaryError, Refusal, TooLarge, Unavailable
+from ostiary.federation.index.indexing import index_document
+from ostiary.federation.index.records import Indexed, indexed_from, instant, stamp
+from ostiary.federation.index.store import MetadataIndex
+from ostiary.federation.sources.reading import Reading, reading_from
+
+_KINDS: Final[dict[str, type[OstiaryError]]] = {
+    kind.__name__: kind for kind in (Refusal, TooLarge, Unavailable, OstiaryError)
+}
+_MORE_THAN_MEMORY: Final = 1.5
+"""The process may take so many times as long as its CPU seconds, and half a minute: a busy machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApartLimits:
+    """Bytes of address space, and seconds of CPU. 100,000 entities (850 MB) need 3.6 GB and 20 seconds."""
+
+    memory: int = 6 * 1024**3
+    cpu_seconds: int = 300
+
+
+def index_document_apart(
+    index: MetadataIndex,
+    source: str,
+    document: Path,
+    reading: Reading,
+    now: datetime,
+    limits: ApartLimits | None = None,
+) -> Indexed:
+    """`index_document` in another process. Raises the same, and `Refusal` (``metadata.indexing_ended``) when the process ended before it
+    was done: it needed more than ``limits``, say. Then, too, everything is as it was."""
+    limits = limits if limits is not None else ApartLimits()
+    task = {
+        "directory": str(index.directory),
+        "source": source,
+        "document": str(document),
+        "reading": reading.as_json(),
+        "now": stamp(now),
+        "memory": limits.memory,
+        "cpu_seconds": limits.cpu_seconds,
+    }
+    # The same modules as here, wherever they are from; and nothing from the directory that we happen to be in.
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+    command = [sys.executable, "-P", "-m", "ostiary.federation.index.apart"]
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise Unavailable("metadata.index_unavailable", found="no pipe to the other process")
+        try:
+            # It reads one line; the pipe stays open, and ends with us.
+            process.stdin.write(json.dumps(task).encode() + b"\n")
+            process.stdin.flush()
+            said = process.stdout.read()
+            complaint = process.stderr.read()[-500:].decode(errors="replace").strip()
+        except BrokenPipeError:
+            said, complaint = b"", ""
+        except BaseException:
+            process.kill()
+            raise
+        process.stdin.close()
+        code = process.wait()
+    return _result(said, code, complaint)
+
+
+def _result(said: bytes, code: int, complaint: str) -> Indexed:
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        found = complaint.splitlines()[-1] if complaint else "no word"
+        raise Refusal("metadata.indexing_ended", expected="an answer", found=f"exit {code}: {found}"[:300]) from None
+    if "indexed" in answer:
+        return indexed_from(answer["indexed"])
+    problem = answer["problem"]
+    raise _KINDS[problem["kind"]](
+        problem["code"], expected=problem["expected"], found=problem["found"], **problem["params"]
+    )
+
+
+def main() -> None:
+    """The other process: one task from standard input, one answer to standard output."""
+    task = json.loads(sys.stdin.buffer.readline())
+    resource.setrlimit(resource.RLIMIT_AS, (task["memory"], task["memory"]))
+    resource.setrlimit(resource.RLIMIT_CPU, (task["cpu_seconds"], task["cpu_seconds"]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        answer: Mapping[str, Any] = {"indexed": _indexed(task).as_json()}
+    except MemoryError:
+        # Other allocations fail with other words, or with none at all.
+        raise SystemExit("not enough memory") from None
+    except OstiaryError as error:
+        kind = next(name for name, known in _KINDS.items() if isinstance(error, known))
+        kind = type(error).__name__ if type(error).__name__ in _KINDS else kind
+        answer = {
+            "problem": {
+                "kind": kind,
+                "code": error.code,
+                "expected": error.expected,
+                "found": error.found,
+                "params": dict(error.params),
+            }
+        }
+    sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    # Taking a tree of gigabytes apart takes longer than reading it.
+    os._exit(0)
+
+
+def _indexed(task: Mapping[str, Any]) -> Indexed:
+    now = instant(task["now"])
+    if now is None:
+        raise Refusal("metadata.indexing_ended", expected="an instant", found="none")
+    index = MetadataIndex.open(Path(task["directory"]))
+    return index_document(index, task["source"], Path(task["document"]), reading_from(task["reading"]), now)
+
+
+def _end_with_parent() -> None:
+    """The pipe ends when the parent does, whatever happens to it."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Draws a logo anew, small: what comes from elsewhere is never sent on as it is. Runs in a process of its own, with little memory and time.
+
+Only PNG, JPEG, GIF, WebP and ICO are looked at. SVG is a document that can do things, and is refused.
+"""
+
+import io
+import os
+import resource
+import subprocess
+import sys
+from typing import Final
+
+from ostiary.errors import Refusal
+from wayf.logos.which import SIDE
+
+FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP", "ICO")
+MAXIMUM_PIXELS: Final = 16_000_000
+_MEMORY: Final = 1024**3
+_CPU_SECONDS: Final = 5
+_WITHIN_SECONDS: Final = 20
+
+
+def drawn_small(octets: bytes) -> bytes:
+    """A PNG of at most `SIDE` pixels each way. Raises `Refusal` (``wayf.logo``)."""
+    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": os.environ.get("PATH", "")}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "wayf.logos.drawing"],
+            input=octets,
+            capture_output=True,
+            env=environment,
+            timeout=_WITHIN_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _unusable("a picture that is drawn at once", "one that takes long") from None
+    except OSError as error:
+        raise _unusable("another process", error.strerror or "none") from None
+    if done.returncode != 0 or not done.stdout.startswith(b"\x89PNG"):
+        said = done.stderr[-300:].decode(errors="replace").strip().splitlines()
+        raise _unusable(f"a picture: {', '.join(FORMATS)}", said[-1] if said else f"exit {done.returncode}")
+    return done.stdout
+
+
+def draw(octets: bytes) -> bytes:
+    """The same in this process. Raises whatever Pillow raises."""
+    from PIL import Image
+
+    # Twice as many are an error, not a warning.
+    Image.MAX_IMAGE_PIXELS = MAXIMUM_PIXELS // 2
+    with Image.open(io.BytesIO(octets), formats=FORMATS) as picture:
+        if picture.width * picture.height > MAXIMUM_PIXELS:
+            raise ValueError(f"{picture.width} times {picture.height} pixels")
+        # Before all pixels are there, where the format allows it.
+        picture.draft("RGB", (SIDE * 4, SIDE * 4))
+        small = picture.convert("RGBA")
+    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    written = io.BytesIO()
+    small.save(written, "PNG", optimize=True)
+    return written.getvalue()
+
+
+def _unusable(expected: str, found: str) -> Refusal:
+    return Refusal("wayf.logo", expected=expected, found=found)
+
+
+def main() -> None:
+    """A picture from standard input, a small one to standard output."""
+    octets = sys.stdin.buffer.read()
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Pictures and warnings about them are one stream; the parent reads the last line.
+    try:
+        small = draw(octets)
+    except Exception as error:
+        raise SystemExit(f"{type(error).__name__}: {error}"[:300]) from None
+    sys.stdout.buffer.write(small)
+
+
+if __name__ == "__main__":
+    main()
