@@ -8,7 +8,7 @@ AXE := 4.14.1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-optimized e2e interop bench check format generated locks screenshots clean ready-run ready-dev ready-browser ready-axe
+.PHONY: help demo test test-optimized e2e interop bench bench-large check format generated locks screenshots clean ready-run ready-dev ready-browser ready-axe
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ interop: ready-dev ## real peers against this code (installs Debian's packages)
 bench: ready-dev ## every benchmark beside its limit and its peers; ARGS=--quick for a short run
 	@tools/install-debian-packages xmlsec1 python3-lasso libapache2-mod-shib || echo "Those peers will not be measured."
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-large: ready-dev ## the sizes that take long: metadata of 100,000 entities (850 MB)
+	@$(BIN)/python -m bench --large
 
 check: ready-dev ## format, lint, types, import contracts, schemas and lists in sync, links, container files
 	@$(BIN)/ruff format --check .

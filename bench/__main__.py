@@ -14,6 +14,7 @@ from bench import (
     attribute_certificate,
     demo_start,
     discovery_search,
+    federation_metadata,
     release_policies,
     resource,
     saml_messages,
@@ -26,7 +27,13 @@ from bench.measure import Row
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    quick: bool = parser.parse_args().quick
+    parser.add_argument("--large", action="store_true", help="only the sizes that take minutes")
+    arguments = parser.parse_args()
+    quick: bool = arguments.quick
+    if arguments.large:
+        large = federation_metadata.large_rows()
+        Console(width=120).print(_table(large))
+        return 0 if all(row.holds for row in large) else 1
     rows = [
         row
         for part in (
@@ -39,6 +46,7 @@ def main() -> int:
             resource,
             demo_start,
             discovery_search,
+            federation_metadata,
         )
         for row in part.rows(quick=quick)
     ]

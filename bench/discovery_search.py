@@ -64,8 +64,8 @@ def rows(*, quick: bool) -> list[Row]:
         _trusts(layout, document, signer_directory, Path(name) / "state")
         with served(["wayf", "--config", str(layout.directory("wayf") / "wayf.yaml")], f"{layout.wayf_url}/health"):
             asking = _Asking(layout)
-            suggest = _slowest_hundredth(asking.suggest, summaries, rounds=3 if quick else 8, size=300)
-            page = _slowest_hundredth(asking.page, summaries, rounds=1 if quick else 4, size=300)
+            suggest = _slowest_hundredth(asking.suggest, summaries, rounds=4 if quick else 12, size=200)
+            page = _slowest_hundredth(asking.page, summaries, rounds=2 if quick else 6, size=200)
             size = len(asking.page("")) / 1000
     return [
         Row("search among 6,000 organisations while typing, 99th percentile over HTTP", suggest, "ms", LIMIT_MS, 1.0),

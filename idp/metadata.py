@@ -1,25 +1,33 @@
 """This IdP's role as its metadata publishes it. The roof makes the entity of it, and adds the Attribute Authority's role."""
 
-from collections.abc import Mapping
-
 from idp.logout.settings import logout_rules
 from idp.settings import ARTIFACT_PATH, UNSOLICITED_PATH, IdpSettings
 from idp.sign_on.artifacts import ENDPOINT_INDEX
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Display, Endpoint, IdpRole, LocalizedText, Scope
+from ostiary.federation.publish.about import by_language, logos_of
 from ostiary.saml import names
 
 
 def idp_role(settings: IdpSettings, key_ring: KeyRing) -> IdpRole:
     """IDPSSODescriptor (SAML metadata 2.4.3): its endpoints, all published keys, the scopes, what people are shown."""
-    organisation, rules = settings.organisation, settings.rules()
+    organisation, rules, published = settings.organisation, settings.rules(), settings.published
     return IdpRole(
         keys=key_ring.published,
         display=Display(
-            names=_localized(organisation.name),
-            descriptions=_localized(organisation.description),
+            names=by_language(organisation.name),
+            descriptions=by_language(organisation.description),
+            keywords=tuple(
+                # An xs:anySimpleType list: what stands in one word there is joined by plus signs (mdui 2.1.2).
+                LocalizedText(" ".join("+".join(text.split()) for text in texts), language)
+                for language, texts in published.keywords.items()
+            ),
+            logos=logos_of(published.logos),
+            information_urls=by_language(published.information_url or {}),
+            privacy_statement_urls=by_language(published.privacy_statement_url or {}),
             domain_hints=organisation.domains,
         ),
+        error_url=published.error_url,
         nameid_formats=settings.identifiers.formats(),
         single_sign_on=(
             Endpoint(names.HTTP_REDIRECT, rules.redirect_url),
@@ -40,7 +48,3 @@ def idp_role(settings: IdpSettings, key_ring: KeyRing) -> IdpRole:
         scopes=tuple(Scope(scope) for scope in settings.scopes),
         want_authn_requests_signed=settings.want_authn_requests_signed,
     )
-
-
-def _localized(texts: Mapping[str, str]) -> tuple[LocalizedText, ...]:
-    return tuple(LocalizedText(text, lang) for lang, text in texts.items())

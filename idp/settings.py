@@ -36,6 +36,8 @@ from ostiary.config import (
     is_loopback,
 )
 from ostiary.federation.model import Entity
+from ostiary.federation.publish.about import Contacts, Language, Links, Logos, Text, Uri
+from ostiary.federation.publish.about import OrganisationSettings as PublishedOrganisationSettings
 from ostiary.federation.settings import TrustSettings
 from ostiary.mail import MailSettings
 from ostiary.saml import names
@@ -90,6 +92,24 @@ class OrganisationSettings(Settings):
     name: _LocalizedTexts
     description: Mapping[_Language, _Text] = {}
     domains: tuple[_Scope, ...] = ()
+
+
+class PublishedSettings(Settings):
+    """What the organisation says in its metadata beside keys, endpoints, names. ``logos``: for discovery pages; ``keywords`` by language,
+    under which it is found there, too; ``error_url``: its page about errors at resources (REFEDS errorURL profile); ``organisation``: who
+    runs the service, where that is somebody else; ``entity_attributes``: values by name, such as
+    http://macedir.org/entity-category-support. ``valid_for``: how long the document that it serves counts."""
+
+    logos: Logos = ()
+    keywords: Mapping[Language, Annotated[tuple[Text, ...], Field(max_length=50)]] = {}
+    information_url: Links | None = None
+    privacy_statement_url: Links | None = None
+    error_url: Annotated[str, Field(pattern=r"^https://[!-~]{1,1000}$")] | None = None
+    organisation: PublishedOrganisationSettings | None = None
+    contacts: Contacts = ()
+    registration_authority: Uri | None = None
+    entity_attributes: Mapping[Uri, tuple[Text, ...]] = {}
+    valid_for: Duration = timedelta(days=7)
 
 
 class SessionSettings(Settings):
@@ -185,6 +205,7 @@ class IdpSettings(Settings):
     listen: ListenSettings
     organisation: OrganisationSettings
     scopes: tuple[_Scope, ...] = ()
+    published: PublishedSettings = PublishedSettings()
     database: DatabaseSettings
     people: PeopleSettings = EmbeddedPeopleSettings()
     login: Annotated[LoginSettings, AfterValidator(_on_the_same_host)] = LoginSettings()

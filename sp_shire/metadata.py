@@ -14,10 +14,10 @@ from ostiary.federation.model import (
     Entity,
     EntityKey,
     LocalizedText,
-    Logo,
     RequestedAttribute,
     SpRole,
 )
+from ostiary.federation.publish.about import by_language, contacts_of, logos_of
 from ostiary.federation.publish.documents import signed_entity
 from ostiary.identifiers.requirement import REQUIREMENT
 from ostiary.saml import names
@@ -27,7 +27,6 @@ from sp_shire.addresses import Addresses
 from sp_shire.applications import sharing
 from sp_shire.login.artifacts import ENDPOINT_INDEX
 from sp_shire.login.consumers import browser_consumer, consumers_of
-from sp_shire.metadata_settings import ContactSettings
 from sp_shire.settings import ShireSettings
 
 LOGOUT_ENDPOINTS: Final = {names.SOAP: "slo/soap", names.HTTP_REDIRECT: "slo/redirect", names.HTTP_POST: "slo/post"}
@@ -52,7 +51,7 @@ def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
         display=Display(
             names=_localized(shown.name, published.names),
             descriptions=_localized(shown.description, published.descriptions),
-            logos=tuple(Logo(logo.url, logo.width, logo.height) for logo in published.logos),
+            logos=logos_of(published.logos),
             information_urls=_english(shown.information_url),
             privacy_statement_urls=_english(shown.privacy_statement_url),
         ),
@@ -74,9 +73,9 @@ def sp_entity(settings: ShireSettings, ring: KeyRing) -> Entity:
         sp=role,
         registration_authority=published.registration_authority,
         entity_attributes=_requirement(settings),
-        organization_names=_by_language(organisation.name) if organisation is not None else (),
-        organization_urls=_by_language(organisation.url) if organisation is not None else (),
-        contacts=(*_contacts(shown.support_email), *(_contact(one) for one in published.contacts)),
+        organization_names=by_language(organisation.name) if organisation is not None else (),
+        organization_urls=by_language(organisation.url) if organisation is not None else (),
+        contacts=(*_contacts(shown.support_email), *contacts_of(published.contacts)),
     )
 
 
@@ -143,16 +142,7 @@ def _english(text: str | None) -> tuple[LocalizedText, ...]:
 
 
 def _localized(text: str, further: Mapping[str, str]) -> tuple[LocalizedText, ...]:
-    return (*_english(text), *(one for one in _by_language(further) if one.lang != "en" or not text))
-
-
-def _by_language(texts: Mapping[str, str]) -> tuple[LocalizedText, ...]:
-    return tuple(LocalizedText(text, language) for language, text in texts.items())
-
-
-def _contact(contact: ContactSettings) -> Contact:
-    for_security = contact.kind == "security"
-    return Contact("other" if for_security else contact.kind, contact.name, (contact.email,), for_security)
+    return (*_english(text), *(one for one in by_language(further) if one.lang != "en" or not text))
 
 
 def _contacts(email: str) -> tuple[Contact, ...]:

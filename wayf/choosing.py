@@ -9,24 +9,26 @@ from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
-from flask import Flask, Response, jsonify, request, url_for
+from flask import Flask, Response, request, url_for
 
 from ostiary.clock import Clock
 from ostiary.errors import Refusal
 from ostiary.federation.directory import Directory, Found, HomeOrganisation
-from ostiary.federation.directory.nearby import Nearby, position_of
+from ostiary.federation.directory.nearby import Nearby
 from ostiary.federation.directory.offered import Offer
 from ostiary.federation.registry import Registry
 from ostiary.federation.summary import summary_of
 from ostiary.web import incoming
 from ostiary.web.assets import STATIC, Asset, load_asset
 from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cookie
+from ostiary.web.encodings import takes_gzip
 from ostiary.web.forms import Fields, one, optional
 from ostiary.web.languages import own_name
 from ostiary.web.remembered import cookie_value, from_cookie, with_choice, without
 from ostiary.web.service import asset_url, page, shell
 from wayf.discovery import DISCOVERY_PATH, SHIBBOLETH_PATH, DiscoveryRequest, answer_url, read_request
 from wayf.offering import guests_of, help_for, offer_to
+from wayf.places import PlacesOf
 from wayf.settings import WayfSettings
 from wayf.shibboleth import ShibbolethRequest, handle_service_url, is_shibboleth, read_shibboleth
 from wayf.trips import WINDOW, Trips, came_back, goes_round, one_more, read_trips
@@ -100,6 +102,7 @@ class Choosing:
         self._known = known
         self._clock = clock
         self.logos: Final = logos
+        self._places = PlacesOf()
         self._https = settings.public_url.startswith("https:")
         named = partial(cookie_name, entity_id=settings.public_url, https=self._https)
         self._memory: Final = named("home")
@@ -204,14 +207,12 @@ class Choosing:
         now, fields = self._clock.now(), incoming.query()
         asked = self.asked(fields, now)
         language = incoming.language(shell().pages.catalogue)
-        answer = jsonify(
-            [
-                (home.entity_id, home.name(language), home.domain, *position)
-                for home in asked.directory.all(now)
-                if asked.offer.accepts(home.summary)
-                and (position := next(filter(None, map(position_of, home.summary.geolocation_hints)), None))
-            ]
-        )
+        plain, packed = self._places.at(asked.directory, asked.offer, language, now)
+        gzipped = takes_gzip(request.headers.get("Accept-Encoding", ""))
+        answer = Response(packed if gzipped else plain, content_type="application/json")
+        if gzipped:
+            answer.headers["Content-Encoding"] = "gzip"
+        answer.headers["Vary"] = "Accept-Encoding, Accept-Language, Cookie"
         answer.headers["Cache-Control"] = "private, max-age=300"
         return answer
 

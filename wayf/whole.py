@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from ostiary.errors import OstiaryError, Unavailable
 from ostiary.federation.publish.making import make_document
 from ostiary.federation.publish.publication import Publication
 from ostiary.federation.publish.published import OpenDocument, put_in_place
@@ -45,17 +46,33 @@ class WholeRegistry:
         self._publication = publication
         self._elsewhere = elsewhere
         self._made: _Made | None = None
+        self._failed: tuple[datetime, OstiaryError] | None = None
         self._lock = Lock()
 
     def open(self, registry: Registry, signer: Signer, now: datetime, *, gzipped: bool) -> OpenDocument:
-        """Raises `OstiaryError` where it can't be made."""
+        """Raises `Unavailable` where it can't be made; that is tried again after five minutes."""
         with self._lock:
             made = self._made
             if made is None or self._is_old(made, registry, signer, now):
-                made = self._made = self._make(registry, signer, now)
-                weakref.finalize(made, _close, made.plain, made.gzipped)
+                made = self._made = self._made_anew(made, registry, signer, now)
             file = os.fdopen(os.dup(made.gzipped if gzipped else made.plain), "rb")
         return OpenDocument(file, made.valid_until)
+
+    def _made_anew(self, last: _Made | None, registry: Registry, signer: Signer, now: datetime) -> _Made:
+        """The last one stays while it counts and nothing newer can be made."""
+        if self._failed is None or now >= self._failed[0] + NO_SOONER:
+            try:
+                made = self._make(registry, signer, now)
+            except OstiaryError as problem:
+                self._failed = now, problem
+            else:
+                self._failed = None
+                weakref.finalize(made, _close, made.plain, made.gzipped)
+                return made
+        if last is not None and now < last.valid_until and last.certificate == signer.certificate:
+            return last
+        why = self._failed[1]
+        raise Unavailable(why.code, expected=why.expected, found=why.found, **why.params)
 
     def _is_old(self, made: _Made, registry: Registry, signer: Signer, now: datetime) -> bool:
         changed = made.registry is not registry and now >= made.made_at + NO_SOONER

@@ -1,7 +1,6 @@
 """pysaml2: an aggregate in its MetadataStore, signature unchecked (with it, the xmlsec1 program comes on top)."""
 
 import json
-import resource
 import sys
 from pathlib import Path
 
@@ -13,6 +12,12 @@ from timing import cpu_seconds
 DOCUMENT = str(Path(sys.argv[1]) / "aggregate.xml")
 
 
+def memory():
+    """Megabytes of this process at its most."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))) / 1024
+
+
 def load():
     store = MetadataStore(ac_factory(), Config())
     store.load("local", DOCUMENT)
@@ -22,5 +27,5 @@ def load():
 
 begin = cpu_seconds()
 load()
-found = {"load": (cpu_seconds() - begin) * 1000, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+found = {"load": (cpu_seconds() - begin) * 1000, "memory": memory()}
 json.dump(found, sys.stdout)

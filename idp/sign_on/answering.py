@@ -27,6 +27,7 @@ from ostiary.errors import NotAuthenticated
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.model import Entity
 from ostiary.federation.recipients import recipient_of
+from ostiary.federation.signing_choice import signer_for
 from ostiary.ports import NOTHING_ASKED, AskedRequests, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
@@ -76,7 +77,7 @@ class Answering:
         """A Response without an assertion; needs no session."""
         shell().log.info("refused_in_response", requester=asked.sp, request=asked.request_id, status=status.detail)
         partner = self._partners(self.settings(), sp)
-        signer = self.key_ring().signer.with_digest(partner.special.signing_algorithm)
+        signer = signer_for(self.key_ring().signer, sp.sp, partner.special.signing_algorithm)
         message = status_response(
             asked,
             status,
@@ -111,7 +112,7 @@ class Answering:
         request = visit.request if partner.sends_attributes else None
         self._keep(asked, session, context, name_id, index, attributes, request, now)
         ends = session.ends if special.session_lifetime is None else min(session.ends, now + special.session_lifetime)
-        signer = self.key_ring().signer.with_digest(special.signing_algorithm)
+        signer = signer_for(self.key_ring().signer, sp.sp, special.signing_algorithm)
         message = login_response(
             asked,
             Answer(name_id, index, context.context_class, context.authn_instant, ends, attributes),

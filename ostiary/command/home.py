@@ -58,7 +58,8 @@ from ostiary.consent.settings import ConsentSettings
 from ostiary.consent.store import Choices, EnforcedChoices
 from ostiary.errors import ConfigurationError, OstiaryError, Refusal
 from ostiary.federation.keys import KeyRing
-from ostiary.federation.model import Contact, Entity, LocalizedText
+from ostiary.federation.model import Contact, Entity
+from ostiary.federation.publish.about import by_language, contacts_of
 from ostiary.federation.registry import Registry
 from ostiary.policy.fields import load_documents
 from ostiary.policy.release import Precedence, ReleasePolicies
@@ -130,11 +131,15 @@ def make_home_idp(
         asked_requests=RememberedRequests(engine, keep=authority_settings.remember_requests),
         own_page_url=own_page_url(authority_settings),
         precedence=authority.precedence,
-        operation=make_operation(
-            config, live, watching, Parts(engine, [("people", opened.people.check)]), clock=clock
-        ),
+        operation=make_operation(config, live, watching, Parts(engine, [("people", opened.people.check)]), clock=clock),
     )
-    add_own_metadata(app, lambda: home_entity(live().settings, authority_settings, key_ring(), ""), key_ring, clock)
+    add_own_metadata(
+        app,
+        lambda: home_entity(live().settings, authority_settings, key_ring(), ""),
+        key_ring,
+        settings.published.valid_for,
+        clock,
+    )
     app.extensions[LOOK_NOW] = watching.look_now
     return app
 
@@ -421,13 +426,21 @@ def home_entity(
     settings: IdpSettings, authority: AttributeAuthoritySettings, key_ring: KeyRing, support_email: str
 ) -> Entity:
     """Both roles in one entity: real SPs find the AA only that way."""
+    published, organisation = settings.published, settings.published.organisation
+    support = (Contact("support", emails=(support_email,)),) if support_email else ()
     return Entity(
         entity_id=settings.entity_id,
         idp=idp_role(settings, key_ring),
         aa=aa_role(authority, key_ring, settings.scopes, settings.identifiers.formats()),
-        organization_names=tuple(LocalizedText(text, lang) for lang, text in settings.organisation.name.items()),
-        organization_urls=tuple(LocalizedText(settings.public_url, lang) for lang in settings.organisation.name),
-        contacts=(Contact("support", emails=(support_email,)),) if support_email else (),
+        registration_authority=published.registration_authority,
+        entity_attributes=tuple(published.entity_attributes.items()),
+        organization_names=by_language(organisation.name if organisation is not None else settings.organisation.name),
+        organization_urls=by_language(
+            organisation.url
+            if organisation is not None
+            else dict.fromkeys(settings.organisation.name, settings.public_url)
+        ),
+        contacts=(*support, *contacts_of(published.contacts)),
     )
 
 

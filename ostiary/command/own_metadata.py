@@ -12,14 +12,15 @@ from ostiary.federation.model import Entity
 from ostiary.federation.publish.signed_entities import SignedEntities
 from ostiary.web.signed_documents import finished, wants_gzip
 
-VALID_FOR: Final = timedelta(days=7)
 CACHE_DURATION: Final = timedelta(hours=6)
 
 
-def add_own_metadata(app: Flask, entity: Callable[[], Entity], key_ring: Callable[[], KeyRing], clock: Clock) -> None:
+def add_own_metadata(
+    app: Flask, entity: Callable[[], Entity], key_ring: Callable[[], KeyRing], valid_for: timedelta, clock: Clock
+) -> None:
     """``/metadata``: ``entity`` as it is at the moment, signed by the current key. What was signed is handed out again until half of its
     validity is over, unless configuration or keys changed."""
-    signed = SignedEntities(validity=VALID_FOR, cache_duration=CACHE_DURATION)
+    signed = SignedEntities(validity=valid_for, cache_duration=min(CACHE_DURATION, valid_for))
 
     @app.get("/metadata", endpoint="own_metadata")
     def _own_metadata() -> Response:

@@ -104,4 +104,3 @@ def _pixels(logo: Element, name: str) -> int:
 def _hints(elements: Sequence[Element]) -> tuple[str, ...]:
     found = [(one.text or "").strip() for one in elements[:MOST] if not len(one)]
     return tuple([hint for hint in found if 0 < len(hint) <= _LONGEST_HINT and hint.isprintable()])
-

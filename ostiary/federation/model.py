@@ -241,8 +241,9 @@ class Entity:
     """EntityDescriptor. ``valid_until`` is the effective one: the earliest of the entity's own and those of all that enclose it.
 
     ``registration_*``: mdrpi:RegistrationInfo (MDRPI 1.0, 2.1); the policies are links. ``organization_names`` are the ones to show
-    (OrganizationDisplayName), ``organization_formal_names`` its OrganizationName where it is another. ``contacts`` are those of the entity, then those of its
-    roles. ``source`` is the descriptor as it was read, a self-contained document without signatures; what we do not understand is in there.
+    (OrganizationDisplayName), ``organization_formal_names`` its OrganizationName where it is another. ``contacts`` are those of the
+    entity, then those of its roles. ``source`` is the descriptor as it was read, a self-contained document without signatures; what we do
+    not understand is in there.
     """
 
     entity_id: str

@@ -212,12 +212,15 @@ def _role(
 
 
 def _contacts(parts: Children) -> tuple[Contact, ...]:
-    """Those of the entity, then those of its roles, each once."""
+    """Those of the entity, then those that its roles have besides."""
     found = [read_contact(one) for one in parts.all(_CONTACT)[:MOST]]
     for tag in (IDP, SP, AA):
         for role in parts.all(tag):
-            found += [read_contact(one) for one in islice(role.iterchildren(_CONTACT), MOST)]
-    return tuple(dict.fromkeys(found))
+            for one in islice(role.iterchildren(_CONTACT), MOST):
+                contact = read_contact(one)
+                if contact not in found:
+                    found.append(contact)
+    return tuple(found)
 
 
 def read_contact(element: Element) -> Contact:

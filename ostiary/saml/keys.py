@@ -74,6 +74,12 @@ class TrustedKey:
         """Whether it can be encrypted to (RSA-OAEP)."""
         return isinstance(_public_key(self.spki), rsa.RSAPublicKey)
 
+    @property
+    def bits(self) -> int:
+        """The length of an RSA modulus, or of an EC curve's field."""
+        public = _public_key(self.spki)
+        return public.key_size if isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else 0
+
     def encrypt(self, data: bytes, oaep: padding.OAEP) -> bytes:
         """RSA-OAEP (RFC 8017 7.1). Raises `Refusal` (``key.unusable``) for a key that is not RSA."""
         public = _public_key(self.spki)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from lxml.etree._docloader import _InputDocument
 
 Kind = Literal["protocol", "metadata", "soap"]
-# libxml2 mixes up schemas that two threads compile at once.
+# What finds the files of imports is one for the whole process in libxml2: another thread that compiles, or parses, may take it away.
+# Then an import is missing, and the schema does not compile.
 _COMPILING: Final = threading.Lock()
+_ATTEMPTS: Final = 20
 _MOST_COMPLAINTS: Final = 50
 
 _ROOTS: Final[dict[Kind, tuple[tuple[str, str], ...]]] = {
@@ -78,6 +80,11 @@ class _ByFileName(etree.Resolver):
 
 def _compiled(kind: Kind) -> etree.XMLSchema:
     with _COMPILING:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return _compile(kind)
+            except etree.XMLSchemaParseError:
+                continue
         return _compile(kind)
 
 

@@ -278,16 +278,28 @@ def verify_element(
     return _verify_one(element, keys)
 
 
-def verify_root(root: Element, octets: bytes, keys: Sequence[TrustedKey]) -> SignedElement:
-    """`verify_element` with ``other_ids_may_repeat``, for the root of a large document that was parsed from ``octets``: whether another
-    element has its ID is asked of the octets first, and of the tree only where they leave it open. Raises as `verify_element`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SoleRoot:
+    """A root whose ID no other element of its document has: `verify_root` takes nothing else. Proves nothing yet."""
+
+    element: Element
+
+
+def sole_root(root: Element, octets: bytes) -> SoleRoot:
+    """What `verify_element` checks with ``other_ids_may_repeat``, for the root of a large document that was parsed from ``octets``: asked
+    of the octets first, and of the tree only where they leave it open. Raises `Refusal` (``signature.duplicate_id``)."""
     identifier = root.get("ID", "")
     # Once as the attribute, once in the reference. An attribute could be written with character references.
     if octets.count(identifier.encode()) != 2 or may_have_references(octets):
         found = cast("Sequence[etree._ElementUnicodeResult]", _SAME_VALUE(root, wanted=identifier))
         if sum(value.attrname in _ATTRIBUTES for value in found) > 1:
             raise Refusal("signature.duplicate_id", expected="each ID once in the document", found=identifier[:200])
-    return _verify_one(root, keys)
+    return SoleRoot(root)
+
+
+def verify_root(root: SoleRoot, keys: Sequence[TrustedKey]) -> SignedElement:
+    """`verify_element` for the root of a large document, whose octets nobody needs any more. Raises as `verify_element`."""
+    return _verify_one(root.element, keys)
 
 
 def verify_elements(elements: Sequence[Element], keys: Sequence[TrustedKey]) -> tuple[SignedElement, ...]:

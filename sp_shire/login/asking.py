@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from ostiary.errors import Refusal
 from ostiary.federation.model import Endpoint, IdpRole, endpoint_by_binding
+from ostiary.federation.signing_choice import signer_for
 from ostiary.saml import names
 from ostiary.saml.artifact import encode_artifact, parse_artifact
 from ostiary.saml.protocol import AuthnRequest
@@ -176,7 +177,7 @@ class Asking:
         now: datetime,
     ) -> Departure:
         signed = self._settings.sign_requests or role.want_authn_requests_signed
-        signer = snapshot.keys.signer if signed else None
+        signer = signer_for(snapshot.keys.signer, role) if signed else None
         element = message.to_xml()
         if endpoint.binding != names.HTTP_ARTIFACT:
             return departure_by(endpoint.binding, endpoint.location, "SAMLRequest", element, None, signer)

@@ -74,8 +74,7 @@ def test_the_numbers_of_the_page_are_true() -> None:
 
 def test_the_element_of_the_page_is_what_the_resource_serves(federation: Simulation) -> None:
     (block,) = (block for block in blocks_of(PAGE) if block.language == "html")
-    browser = Browser(federation)
-    script = browser.get(f"{federation.layout.resource_url(LIBRARY)}/ostiary/widget.js")
+    script = federation.browser().get(federation.handler("library", "widget.js"))
     assert '<script src="/ostiary/widget.js" defer></script>' in block.text
     assert 'customElements.define("ostiary-login"' in script.text
     assert "<ostiary-login " in block.text

@@ -14,7 +14,7 @@ from sp_shire.login.artifacts import WAITS
 from sp_shire.login.consumers import CONSUMERS
 from sp_shire.login.paos import LISTED_AT_MOST
 from sp_shire.login.resolving import AT_ONCE
-from sp_shire.metadata_settings import ContactSettings
+from ostiary.federation.publish.about import ContactSettings
 from sp_shire.settings import AnswerBinding, ShireSettings
 from tests.docs.followed_page import blocks_of, inline_code, text_of
 from tests.resource_settings import wiki_settings

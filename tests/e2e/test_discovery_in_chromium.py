@@ -243,7 +243,7 @@ def test_in_arabic_the_page_reads_from_the_right(scripted: webdriver.Chrome, sit
     places = scripted.execute_script(
         """const middle = element => { const box = element.getBoundingClientRect(); return (box.left + box.right) / 2; };
         const row = document.querySelector('#results li');
-        return [middle(document.querySelector('#search .field')), middle(document.querySelector('#search button')),
+        return [middle(document.querySelector('#q')), middle(document.querySelector('#search button')),
                 row.querySelector('bdi').getBoundingClientRect().right, row.getBoundingClientRect().right,
                 document.querySelector('.home').getBoundingClientRect().left];"""
     )

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from attribute_authority.settings import AttributeAuthoritySettings
 from idp.metadata import idp_role
 from idp.settings import IdpSettings
+from ostiary.command.home import home_entity
 from ostiary.config import Sources, load_settings
 from ostiary.errors import ConfigurationError
 from ostiary.federation.keys import KeyRing
-from ostiary.federation.model import Endpoint, Entity, EntityKey, Scope
+from ostiary.federation.model import Endpoint, Entity, EntityKey, LocalizedText, Logo, Scope
 from ostiary.federation.publish.documents import unsigned_entity
 from ostiary.federation.read import read_unsigned_local_metadata
 from ostiary.handle import load_handle_keys
@@ -122,6 +124,7 @@ def test_metadata_publishes_endpoints_keys_scopes_and_names(configuration: Path,
         Endpoint(names.HTTP_POST, "http://localhost:8001/saml/sso/post"),
         Endpoint(names.HTTP_POST_SIMPLE_SIGN, "http://localhost:8001/saml/sso/simple-sign"),
         Endpoint(names.SOAP, "http://localhost:8001/saml/sso/ecp"),
+        Endpoint(names.SHIBBOLETH_REQUEST, "http://localhost:8001/saml/sso/unsolicited"),
     )
     assert read.idp.artifact_resolution == (
         Endpoint(names.SOAP, "http://localhost:8001/saml/artifact", index=0, is_default=True),
@@ -132,3 +135,38 @@ def test_metadata_publishes_endpoints_keys_scopes_and_names(configuration: Path,
     assert read.idp.want_authn_requests_signed is False
     assert read.name("nl") == "Voorbeeld Universiteit"
     assert read.idp.display.domain_hints == ("example.org",)
+
+
+def test_metadata_publishes_what_the_organisation_wants_to_say(configuration: Path, idp_signer) -> None:
+    said = """published:
+  logos: [{url: "https://example.org/logo.png", width: 120, height: 80}]
+  keywords: {en: [physics, high energy]}
+  information_url: {en: "https://example.org/about"}
+  privacy_statement_url: {en: "https://example.org/privacy"}
+  error_url: https://example.org/help?code=ERRORURL_CODE
+  organisation: {name: {en: Example Foundation}, url: {en: "https://foundation.example"}}
+  contacts: [{kind: technical, name: Help Desk, email: help@example.org}, {kind: security, email: cert@example.org}]
+  registration_authority: https://federation.example
+  entity_attributes: {"http://macedir.org/entity-category-support": ["http://refeds.org/category/research-and-scholarship"]}
+"""
+    configuration.write_text(configuration.read_text() + said)
+    settings = load_settings(configuration, IdpSettings)
+    key = EntityKey(idp_signer.public, "signing", idp_signer.certificate)
+    authority = AttributeAuthoritySettings.model_construct(public_url="https://example.org/aa", back_channel=None)
+    entity = home_entity(settings, authority, KeyRing(idp_signer, (key,)), "")
+    (read,) = read_unsigned_local_metadata(unsigned_entity(entity))
+    shown = read.idp.display
+    assert shown.logos == (Logo("https://example.org/logo.png", 120, 80),)
+    assert shown.keywords == (LocalizedText("physics high+energy", "en"),)
+    assert shown.information_urls == (LocalizedText("https://example.org/about", "en"),)
+    assert shown.privacy_statement_urls == (LocalizedText("https://example.org/privacy", "en"),)
+    assert read.idp.error_url == "https://example.org/help?code=ERRORURL_CODE"
+    assert read.organization_urls == (LocalizedText("https://foundation.example", "en"),)
+    assert [(one.kind, one.name, one.emails, one.for_security) for one in read.contacts] == [
+        ("technical", "Help Desk", ("help@example.org",), False),
+        ("other", "", ("cert@example.org",), True),
+    ]
+    assert read.registration_authority == "https://federation.example"
+    assert read.entity_attributes == (
+        ("http://macedir.org/entity-category-support", ("http://refeds.org/category/research-and-scholarship",)),
+    )

@@ -1,7 +1,8 @@
-"""``ostiary metadata serve`` as it is started, with two workers, asked over HTTP by pysaml2 and by a client with odd names."""
+"""``ostiary metadata serve`` as it is started, with two workers, asked over HTTP by pysaml2, by a Shibboleth SP, and for odd names."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,9 +16,11 @@ import pytest
 import urllib3
 import yaml
 
+from ostiary.federation.keys import create_key_ring
 from tests.metadata_service.conftest import ODD, Service, home, resource
 from tests.metadata_service.pysaml2_reader import store
 from tests.running_demo import free_base_port
+from tests.shibboleth_server import ShibbolethServer, documented
 
 pytestmark = pytest.mark.interop
 
@@ -101,3 +104,55 @@ def test_odd_names_come_through_the_real_server(running: str, written: str) -> N
 def test_of_two_workers_one_published_each_document_once(running: str) -> None:
     lines = [json.loads(line) for line in Path(running, "output").read_text().splitlines() if line.startswith("{")]
     assert sorted(line["publication"] for line in lines if line["event"] == "published") == ["all", "role/idp"]
+
+
+_PROVIDERS = {
+    "MDQ": (
+        '<MetadataProvider type="MDQ" validate="true" ignoreTransport="true" baseUrl="{base}/" cacheDirectory="{directory}/mdq">'
+    ),
+    "XML": (
+        '<MetadataProvider type="XML" validate="true" url="{base}/all.xml" backingFilePath="{directory}/all.xml"'
+        ' maxRefreshDelay="7200">'
+    ),
+}
+_FILTERS = """
+      <MetadataFilter type="RequireValidUntil" maxValidityInterval="2592000"/>
+      <MetadataFilter type="Signature" certificate="{certificate}" verifyBackup="false"/>
+    </MetadataProvider>"""
+
+
+@pytest.mark.parametrize("kind", ["MDQ", "XML"])
+def test_a_shibboleth_sp_finds_a_home_organisation_here(running: str, kind: str) -> None:
+    server = ShibbolethServer(free_base_port())
+    try:
+        create_key_ring(server.keys, "shibboleth", now=datetime.now(UTC))
+        facts = {
+            "base": Path(running, "url").read_text(),
+            "directory": str(server.directory),
+            "certificate": f"{running}/keys/current.crt",
+        }
+        text = documented("xml")
+        [provider] = re.findall(r"<MetadataProvider.*?</MetadataProvider>", text, re.DOTALL)
+        text = text.replace(provider, (_PROVIDERS[kind] + _FILTERS).format(**facts))
+        (server.directory / "mdq").mkdir()
+        server.page("secure", "nobody comes this far")
+        server.run(text, {}, "")
+        pool = urllib3.PoolManager(retries=False)
+        target = quote(f"{server.origin}/secure/", safe="")
+
+        def login(entity_id: str) -> urllib3.BaseHTTPResponse:
+            return pool.request(
+                "GET",
+                f"{server.origin}/Shibboleth.sso/Login?entityID={quote(entity_id, safe='')}&target={target}",
+                redirect=False,
+            )
+
+        for entity_id, host in ((IDP1, "idp1.example"), (ODD, "idp3.example")):
+            found = login(entity_id)
+            assert found.status == 302, server.told()
+            assert found.headers["Location"].startswith(f"https://{host}/sso?SAMLRequest=")
+        assert not login("https://nobody.example/saml").headers.get("Location", "").startswith("https://nobody.example")
+        pool.clear()
+    finally:
+        server.stop()
+        server.remove()

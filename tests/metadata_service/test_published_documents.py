@@ -190,8 +190,10 @@ def test_a_key_that_was_rolled_signs_at_once(service: Service) -> None:
     keys = service.directory / "keys"
     before, answer = service.get("/all.xml").data, service.get(f"/entities/{IDP1}").data
     first = service.signer().public
-    for _ in ("prepare", "activate"):
-        rotate(keys, "signing", waits_of("signing", timedelta(days=1)), now=NOW + timedelta(days=20), force=True)
+    for step in ("prepare", "activate"):
+        rotate(
+            keys, "signing", waits_of("signing", timedelta(days=1)), now=NOW + timedelta(days=20), step=step, force=True
+        )
     assert service.signer().public != first
     service.app.extensions["ostiary.look_now"]()
     service.publisher.publish_due()

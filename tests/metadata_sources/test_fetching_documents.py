@@ -251,3 +251,10 @@ def test_a_validator_that_no_request_could_carry_is_forgotten(etag: str) -> None
         found = fetch(server.url, limits=LIMITS)
     assert isinstance(found, Fetched)
     assert found.etag is None
+
+
+def test_an_ipv6_address_on_loopback_is_asked_as_written() -> None:
+    """Nothing listens there: what counts is that it is asked, not refused."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert refused(f"http://[::1]:{port}/ipv6").code == "fetch.unreachable"

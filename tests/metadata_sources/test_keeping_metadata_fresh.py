@@ -226,6 +226,31 @@ def test_an_index_that_is_lost_while_the_service_runs_comes_back(service: Servic
     assert metadata.registry().idp(IDP, service.clock.at) is not None
 
 
+def test_when_index_and_copy_are_of_no_use_the_source_is_asked_at_once(service: Service, server: Server) -> None:
+    metadata = service.open()
+    for file in (service.directory / "state").glob("index*"):
+        file.unlink()
+    for copy in (service.directory / "state" / "documents").glob("*.xml"):
+        copy.write_bytes(b"<damaged")
+    service.clock.forward(seconds=2)
+    step(metadata)
+    service.clock.forward(seconds=2)
+    assert metadata.registry().idp(IDP, service.clock.at) is not None
+    assert len(server.asked) == 2
+    assert "If-None-Match" not in server.asked[1]
+
+
+def test_a_server_that_renames_the_same_document_is_asked_by_the_new_name(service: Service, server: Server) -> None:
+    body = aggregate()
+    server.answer = reply(body=body, ETag='"1"')
+    metadata = service.open()
+    server.answer = reply(body=body, ETag='"2"')
+    for _ in range(2):
+        service.clock.forward(hours=6)
+        step(metadata)
+    assert 'If-None-Match: "2"' in server.asked[2]
+
+
 def test_a_copy_is_verified_again_under_other_keys_and_filters(service: Service, server: Server) -> None:
     service.open().close()
     server.answer = reply("500 Oops")

@@ -71,6 +71,39 @@ def test_the_choice_is_remembered_where_she_wants_that(site: Site) -> None:
     assert "Last time you came from" not in browser.get(site.handler("forget", login=login)).text
 
 
+def test_one_of_the_remembered_can_be_forgotten(site: Site) -> None:
+    browser = site.browser()
+    page = browser.get(f"{ORIGIN}/library/")
+    for chosen in (NORTHGATE_ID, "https://southbank.example/idp"):
+        browser.submit(page, {"entityID": chosen, "remember": "yes"}, having="entityID")
+    again = browser.get(f"{ORIGIN}/library/")
+    buttons = [one["value"] for one in BeautifulSoup(again.text, "html.parser").select("#edit button[name=forget]")]
+    assert buttons == ["https://southbank.example/idp", NORTHGATE_ID]
+    login = again.url.partition("login=")[2]
+    left = browser.get(site.handler("forget", login=login, forget="https://southbank.example/idp"))
+    assert left.url.endswith(f"login={login}&edit=yes")
+    assert "Continue with Northgate University" in left.text
+    assert "Last time you came from" not in browser.get(site.handler("forget", login=login, forget=NORTHGATE_ID)).text
+
+
+def test_who_is_not_listed_finds_whom_to_ask(make_core: MakeCore) -> None:
+    display = {"name": "The library", "support_email": "desk@library.example"}
+    page = Site(make_core(**EMBEDDED, display=display)).browser().get(f"{ORIGIN}/library/")
+    links = [one["href"] for one in BeautifulSoup(page.text, "html.parser").select("#not-listed a")]
+    assert links == ["mailto:desk@library.example"]
+
+
+def test_what_the_federation_says_that_the_resource_needs_comes_first(make_core: MakeCore) -> None:
+    research = "http://refeds.org/category/research-and-scholarship"
+    core = make_core(**EMBEDDED)
+    own = Entity(core.settings.entity_id, entity_attributes=((names.ENTITY_CATEGORY, (research,)),))
+    gives = home(7, entity_attributes=((names.ENTITY_CATEGORY_SUPPORT, (research,)),))
+    near = home(8, display={"ip_hints": ("127.0.0.0/8", "192.0.2.0/24")})
+    core.know(own, gives, near, home(6), instead=True)
+    page = Site(core).browser().get(f"{ORIGIN}/library/")
+    assert offered(page) == ["College 0007", "College 0008", "College 0006"]
+
+
 def test_another_site_plants_no_choice_and_takes_none_away(site: Site) -> None:
     core = site.core
     begun = core.ask("/library/")

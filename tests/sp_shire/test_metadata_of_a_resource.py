@@ -220,7 +220,7 @@ def without_what_changes(document: bytes) -> bytes:
     element = etree.fromstring(document)
     for signature in element.findall("{http://www.w3.org/2000/09/xmldsig#}Signature"):
         element.remove(signature)
-    for name in ("ID", "validUntil"):
+    for name in ("ID", "validUntil", "cacheDuration"):
         element.attrib.pop(name, None)
     return etree.tostring(element, method="c14n")
 

@@ -11,6 +11,7 @@ from typing import Final
 from ostiary.federation.directory.asked import read_asked
 from ostiary.federation.directory.homes import Found, HomeOrganisation
 from ostiary.federation.directory.indexing import ByName, Index, Turns, by_name, indexed
+from ostiary.federation.directory.many_objects import many_objects
 from ostiary.federation.directory.matching import Matched
 from ostiary.federation.directory.nearby import Nearby, Places
 from ostiary.federation.directory.offered import Offer
@@ -81,11 +82,12 @@ class Directory:
 
     def __init__(self, registry: Registry, now: datetime) -> None:
         self.registry = registry
-        self._homes: Final[Sequence[Summary]] = [
-            summary
-            for summary in registry.summaries(now, "idp")
-            if summary.offers_sign_on and names.HIDE_FROM_DISCOVERY not in summary.entity_categories
-        ]
+        with many_objects():
+            self._homes: Final[Sequence[Summary]] = [
+                summary
+                for summary in registry.summaries(now, "idp")
+                if summary.offers_sign_on and names.HIDE_FROM_DISCOVERY not in summary.entity_categories
+            ]
         self._numbers: Final = {summary.entity_id: number for number, summary in enumerate(self._homes)}
         self._everyone: Final = frozenset(range(len(self._homes)))
         self._ends: Final = sorted({end for home in self._homes if (end := _end(home)) is not None})
@@ -162,7 +164,8 @@ class Directory:
         with self._indexing:
             index = self._index
             if index is None:
-                index = self._index = indexed(self._homes)
+                with many_objects():
+                    index = self._index = indexed(self._homes)
             return index
 
     def _order(self, language: str) -> tuple[str, ByName]:

@@ -253,6 +253,8 @@ def _form(connection: sqlite3.Connection) -> int:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
+    # Several documents on each page: half of the time, and less waste, than with pages of 4 kB.
+    connection.execute("PRAGMA page_size = 65536")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have been faster.

@@ -33,7 +33,8 @@ def entity_element(entity: Entity) -> Element:
         _write_sp(element, entity.sp)
     if entity.organization_names:
         organization = add(element, names.MD, "Organization")
-        _localized(organization, names.MD, "OrganizationName", entity.organization_names)
+        formal = entity.organization_formal_names or entity.organization_names
+        _localized(organization, names.MD, "OrganizationName", formal)
         _localized(organization, names.MD, "OrganizationDisplayName", entity.organization_names)
         _localized(organization, names.MD, "OrganizationURL", entity.organization_urls)
     for contact in entity.contacts:
@@ -41,10 +42,14 @@ def entity_element(entity: Entity) -> Element:
         if contact.for_security:
             person.set(qname(names.REMD, "contactType"), names.SECURITY_CONTACT)
         element.append(person)
+        if contact.company:
+            add(person, names.MD, "Company", contact.company)
         if contact.name:
             add(person, names.MD, "GivenName", contact.name)
         for email in contact.emails:
             add(person, names.MD, "EmailAddress", f"mailto:{email}")
+        for number in contact.telephones:
+            add(person, names.MD, "TelephoneNumber", number)
     return element
 
 
@@ -53,7 +58,12 @@ def _write_entity_extensions(element: Element, entity: Entity) -> None:
         return
     extensions = add(element, names.MD, "Extensions")
     if entity.registration_authority is not None:
-        _append(extensions, names.MDRPI, "RegistrationInfo", registrationAuthority=entity.registration_authority)
+        registered = _append(
+            extensions, names.MDRPI, "RegistrationInfo", registrationAuthority=entity.registration_authority
+        )
+        if entity.registration_instant is not None:
+            registered.set("registrationInstant", write_instant(entity.registration_instant))
+        _localized(registered, names.MDRPI, "RegistrationPolicy", entity.registration_policies)
     if entity.entity_attributes:
         holder = _append(extensions, names.MDATTR, "EntityAttributes")
         for name, values in entity.entity_attributes:

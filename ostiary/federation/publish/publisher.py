@@ -1,17 +1,16 @@
 """Publishes on a timer: whatever is due, by one process of the machine at a time. Decides nothing about what is in a document."""
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 from ostiary.clock import Clock
-from ostiary.errors import ConfigurationError, OstiaryError
+from ostiary.config.alone import alone
+from ostiary.errors import ConfigurationError, OstiaryError, Unavailable
 from ostiary.federation.publish.publication import (
     Made,
     Publication,
@@ -147,7 +146,13 @@ class Publisher:
         try:
             record = self._published(publication, place, last, made_of, now)
             happened = Happened(publication, record)
-        except OstiaryError as problem:
+        except Exception as error:
+            # A defect counts as a failure like any other: the other publications have their turn, and this one is tried again.
+            problem = (
+                error
+                if isinstance(error, OstiaryError)
+                else Unavailable("publish.apart", expected="a document", found=repr(error))
+            )
             record = after_failure(last, problem, publication, made_of, now=now, chance=self._chance())
             happened = Happened(publication, record, problem)
         write_record(place, record)
@@ -166,23 +171,15 @@ class Publisher:
 
     @contextmanager
     def _locked(self, *, wait: bool) -> Iterator[bool]:
-        try:
-            (self._directory / STATE).mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._directory / STATE / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ConfigurationError(
-                "publish.directory",
-                file=self._directory,
-                expected="a directory that can be written",
-                found=error.strerror,
-            ) from error
-        try:
+        with ExitStack() as held:
             try:
-                # The system gives it back when this process ends, however it ends.
-                fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(descriptor)
+                (self._directory / STATE).mkdir(mode=0o700, parents=True, exist_ok=True)
+                ours = held.enter_context(alone(self._directory / STATE / _LOCK, wait=wait))
+            except OSError as error:
+                raise ConfigurationError(
+                    "publish.directory",
+                    file=self._directory,
+                    expected="a directory that can be written",
+                    found=error.strerror,
+                ) from error
+            yield ours

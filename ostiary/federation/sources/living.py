@@ -56,7 +56,7 @@ class Metadata(Protocol):
         ...
 
     def look_now(self) -> None:
-        """Files are looked at without waiting for their turn."""
+        """Files are looked at, and documents from afar are asked for, without waiting for their turn."""
         ...
 
 
@@ -316,6 +316,7 @@ class _Refreshing:
         self._starting = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
+        self._at_once = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -331,7 +332,8 @@ class _Refreshing:
                 self._thread.start()
 
     def wake(self) -> None:
-        """Looks now."""
+        """Looks now, and asks for everything now."""
+        self._at_once = True
         self._wake.set()
 
     def stop(self) -> None:
@@ -347,7 +349,8 @@ class _Refreshing:
             try:
                 with self._upkeep.alone(self._purpose, wait=False) as ours:
                     while ours and not self._stopping:
-                        refresh_round(self._upkeep, self._holder, self._clock, self._complain)
+                        at_once, self._at_once = self._at_once, False
+                        refresh_round(self._upkeep, self._holder, self._clock, self._complain, at_once=at_once)
                         last = ""
                         self._rest()
             except Exception as error:
@@ -365,10 +368,12 @@ class _Refreshing:
             self._wake.clear()
 
 
-def refresh_round(upkeep: "Upkeep", holder: Holder[Configured], clock: Clock, complain: Complain) -> None:
-    """Tries every source whose turn it is, and forgets what is nobody's any more."""
+def refresh_round(
+    upkeep: "Upkeep", holder: Holder[Configured], clock: Clock, complain: Complain, *, at_once: bool = False
+) -> None:
+    """Tries every source whose turn it is (``at_once``: and every one from afar), and forgets what is nobody's any more."""
     now = clock.now()
     if (problem := holder.poll(now)) is not None:
         complain(problem)
-    upkeep.step(holder.value, now)
+    upkeep.step(holder.value, now, at_once=at_once)
     upkeep.mark_in_use([source.name for source in holder.value], now)

@@ -267,9 +267,9 @@ class MdqSource:
         try:
             self._take(entity_id, sha1, found, note, now)
         except (OstiaryError, ValueError) as error:
-            problem = error if isinstance(error, OstiaryError) else Refusal("metadata.unreadable", found=error)
+            unusable = error if isinstance(error, OstiaryError) else Refusal("metadata.unreadable", found=error)
             self._put_aside(sha1, now)
-            self._note_state(now, problem)
+            self._note_state(now, unusable)
             return
         self._note_state(now, None)
 
@@ -301,6 +301,9 @@ class MdqSource:
             return
         lifetime, end = lifetime_of(found.content, found.fresh_for, self._rhythm)
         fresh = self._noted(found, lifetime, end, now)
+        self._taken += 1
+        if self._taken % _COUNTED_EVERY == 1:
+            keep_newest(self._index, self._name, self._settings.most_entities)
         index_entity(
             self._index,
             self._name,
@@ -311,9 +314,6 @@ class MdqSource:
             fresh_until=self._due(fresh, now),
             note=fresh.written(),
         )
-        self._taken += 1
-        if self._taken % _COUNTED_EVERY == 1:
-            keep_newest(self._index, self._name, self._settings.most_entities)
 
     def _noted(self, found: Fetched | NotModified, lifetime: timedelta, end: datetime | None, now: datetime) -> Note:
         until = now + lifetime if end is None else min(now + lifetime, max(end, now))

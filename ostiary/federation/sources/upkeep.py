@@ -61,6 +61,7 @@ class Upkeep:
         self._random = random
         self._tell = tell
         self._marked_at: datetime | None = None
+        self._hopeless: set[str] = set()
         try:
             for directory in (self._records, self._copies):
                 directory.mkdir(mode=0o700, exist_ok=True)
@@ -149,10 +150,13 @@ class Upkeep:
 
     # While the service runs
 
-    def step(self, sources: Configured, now: datetime) -> None:
-        """Tries every document whose turn it is. Raises nothing but what makes the state directory unusable."""
+    def step(self, sources: Configured, now: datetime, *, at_once: bool = False) -> None:
+        """Tries every document whose turn it is; ``at_once``: also those that are fetched later. Raises nothing but what makes the state
+        directory unusable."""
         for source in sources:
-            if isinstance(source, DocumentSource) and self._is_due(source, now):
+            if isinstance(source, DocumentSource) and (
+                self._is_due(source, now) or (at_once and source.fetching is not None)
+            ):
                 self._attempt(source, now)
 
     def refresh(self, source: DocumentSource, now: datetime) -> OstiaryError | None:
@@ -161,10 +165,13 @@ class Upkeep:
 
     def _is_due(self, source: DocumentSource, now: datetime) -> bool:
         record = self.record(source)
-        if self.index.source(source.name) is None and self._copy(source).is_file():
-            # The index was damaged and begun anew.
-            self._from_copy(source, now)
-            return False
+        if self.index.source(source.name) is None:
+            # Nothing came at the start, or the index was begun anew. A copy that was refused once is not verified again and again.
+            if source.name not in self._hopeless and self._copy(source).is_file():
+                if self._from_copy(source, now) == "used":
+                    return False
+                self._hopeless.add(source.name)
+            return record.problem is None or _reached(record, source, now)
         if _ended(record, now) and (record.problem is None):
             self._refused(source, record, Refusal(_EXPIRED, found=record.root_valid_until or ""), now)
             return False
@@ -180,12 +187,13 @@ class Upkeep:
         unfinished = self._copies / f".{file_name(source.name)}.{secrets.token_hex(8)}"
         try:
             try:
-                brought = self._brought(source, record, unfinished)
-                if brought is None:
-                    self._unchanged(source, record, now)
+                brought, is_new = self._brought(source, record, unfinished)
+                if not is_new:
+                    self._unchanged(source, brought, now)
                     return None
                 indexed = self._index(source, unfinished, now)
                 os.replace(unfinished, self._copy(source))
+                self._hopeless.discard(source.name)
             except OSError as error:
                 raise Unavailable("metadata.state", expected="room for a copy", found=error, file=self._state) from None
         except Exception as error:
@@ -212,8 +220,8 @@ class Upkeep:
             self._tell("metadata_refreshed", done, indexed)
         return None
 
-    def _brought(self, source: DocumentSource, record: SourceRecord, into: Path) -> SourceRecord | None:
-        """Writes the document into a file; gives the record with its validators, None when it is the one that is in force."""
+    def _brought(self, source: DocumentSource, record: SourceRecord, into: Path) -> tuple[SourceRecord, bool]:
+        """Writes the document into a file; gives the record with its validators, and whether it is another one than that in force."""
         if source.fetching is None:
             at = _stamp_of(source.place)
             try:
@@ -223,7 +231,7 @@ class Upkeep:
                 raise ConfigurationError(
                     code, file=source.place, expected="a readable file", found=error.strerror
                 ) from None
-            return replace(record, stamp=at)
+            return replace(record, stamp=at), True
         # Only what is in force may be called unchanged.
         known = self.index.source(source.name) is not None and record.digest is not None
         with open(into, "wb", opener=_private) as file:
@@ -236,11 +244,10 @@ class Upkeep:
                 into=file,
             )
         if not isinstance(found, Fetched):
-            return None
-        if known and _digest(into) == record.digest:
-            # From a server that knows nothing of conditions.
-            return None
-        return replace(record, etag=found.etag, last_modified=found.last_modified)
+            return record, False
+        validated = replace(record, etag=found.etag, last_modified=found.last_modified)
+        # The same can come again from a server that knows nothing of conditions, or has been moved.
+        return validated, not (known and _digest(into) == record.digest)
 
     def _unchanged(self, source: DocumentSource, record: SourceRecord, now: datetime) -> None:
         if _ended(record, now):
