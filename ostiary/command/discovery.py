@@ -9,7 +9,7 @@ from flask import Flask
 
 from ostiary.clock import Clock
 from ostiary.command.metadata_child import MakeApart
-from ostiary.command.watched import LOOK_NOW, Watching
+from ostiary.command.watched import BEGIN, LOOK_NOW, Watching
 from ostiary.command.wording import catalogue
 from ostiary.config import load_settings
 from ostiary.federation.registry import Registry
@@ -37,6 +37,7 @@ def make_discovery(config: Path, *, clock: Clock, log: Log) -> Flask:
         make_whole=MakeApart(config, "wayf"),
     )
     app.extensions[LOOK_NOW] = watching.look_now
+    app.extensions[BEGIN] = watching.begin
     if settings.logos is not None:
         shelf = Shelf(settings.logos.directory)
         offered = partial(_identity_providers, registry)

@@ -46,6 +46,7 @@ from ostiary.command.own_metadata import add_own_metadata
 from ostiary.command.own_page import make_own_page
 from ostiary.command.several_people import SeveralPeople
 from ostiary.command.watched import (
+    BEGIN,
     LOOK_EVERY,
     LOOK_NOW,
     Watching,
@@ -141,6 +142,7 @@ def make_home_idp(
         clock,
     )
     app.extensions[LOOK_NOW] = watching.look_now
+    app.extensions[BEGIN] = watching.begin
     return app
 
 
@@ -206,6 +208,7 @@ def make_home_authority(config: Path, *, clock: Clock, log: Log, transport: Soap
         add_administration(pages, Administration(desk, lambda: signed_in.visitor().principal, clock))
         serve_pages(app, pages, settings, registry=registry, engine=engine, clock=clock, log=log)
     app.extensions[LOOK_NOW] = watching.look_now
+    app.extensions[BEGIN] = watching.begin
     return app
 
 

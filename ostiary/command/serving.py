@@ -18,7 +18,7 @@ from granian.server.mp import MPServer
 
 from ostiary.clock import SystemClock
 from ostiary.command.plain_errors import plain_errors
-from ostiary.command.watched import LOOK_NOW
+from ostiary.command.watched import BEGIN, LOOK_NOW
 from ostiary.config import ListenSettings
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.web.log import Log, make_log
@@ -122,8 +122,11 @@ def _load(name: str, make: MakeApplication, style: LogStyle) -> "WSGIApplication
     # What is made at the start stays: the collector need not look through it again and again, at the cost of the request it meets.
     gc.collect()
     gc.freeze()
-    look_now = getattr(application, "extensions", {}).get(LOOK_NOW)
+    extensions = getattr(application, "extensions", {})
+    look_now = extensions.get(LOOK_NOW)
     signal.signal(signal.SIGHUP, signal.SIG_IGN if look_now is None else lambda _signal, _frame: look_now())
+    if (begin := extensions.get(BEGIN)) is not None:
+        begin()
     return application
 
 

@@ -21,6 +21,9 @@ LOOK_EVERY: Final = timedelta(seconds=5)
 LOOK_NOW: Final = "ostiary.look_now"
 """Under this name a Flask application's ``extensions`` hold what to call on SIGHUP."""
 
+BEGIN: Final = "ostiary.begin"
+"""Under this name: what to call once in each process that serves, before the first request."""
+
 T = TypeVar("T")
 
 
@@ -72,6 +75,11 @@ class Watching:
     def handle_keys(self, paths: Sequence[Path]) -> Callable[[], tuple[HandleKey, ...]]:
         """Gives the handle keys of the moment: the first mints, all of them open."""
         return self.watch("handle_keys", lambda sources: load_handle_keys(paths, sources))
+
+    def begin(self) -> None:
+        """Metadata is kept up to date from now on, also where nobody asks anything for days."""
+        if self._metadata is not None:
+            self._metadata.start()
 
     def look_now(self) -> None:
         """The next request looks at the files, without waiting for their turn."""

@@ -320,7 +320,7 @@ def _verify_one(element: Element, keys: Sequence[TrustedKey]) -> SignedElement:
             return SignedElement(element, key, algorithm)
     raise Refusal(
         "signature.wrong",
-        expected=f"a signature by one of the {len(candidates)} keys that metadata lists for {algorithm}",
+        expected=f"a signature by a key that counts here (for {algorithm}: {len(candidates)})",
         found="a signature that none of them verifies",
     )
 

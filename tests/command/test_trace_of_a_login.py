@@ -179,7 +179,7 @@ def test_the_right_password_is_never_shown_and_no_cookie_value_either(federation
     assert "alice-opens-doors" not in everything
     assert "form fields: csrf_token, ticket, username, password" in told.printed
     cookies = [name for hop in told.hops for name in hop.cookies]
-    assert len(cookies) == 7
+    assert len(cookies) == 8
     assert all(re.fullmatch(r"ost-[a-z]+(-[0-9a-f]{8}){1,2} \(HttpOnly, SameSite=Lax\)", name) for name in cookies)
     assert "ticket=…" in told.printed
     assert re.search(r"ticket=[A-Za-z0-9_-]{8}", everything) is None

@@ -292,6 +292,8 @@ def test_every_page_with_commands_has_a_test_that_runs_them() -> None:
         "docs/administer-release.md",
         "docs/attribute-queries.md",
         "docs/coming-from-shibboleth.md",
+        "docs/discovery.md",
+        "docs/metadata.md",
         "docs/forward-auth.md",
         "docs/release-policies.md",
         CONTAINERS_PAGE,

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from ostiary.federation.publish.about import ContactSettings
 from ostiary.saml.ecp import PAOS_HEADER, PAOS_TYPE
 from ostiary.saml.encryption_methods import GCM_BITS, OUR_METHODS
 from ostiary.saml.xml import MESSAGE
@@ -14,7 +15,6 @@ from sp_shire.login.artifacts import WAITS
 from sp_shire.login.consumers import CONSUMERS
 from sp_shire.login.paos import LISTED_AT_MOST
 from sp_shire.login.resolving import AT_ONCE
-from ostiary.federation.publish.about import ContactSettings
 from sp_shire.settings import AnswerBinding, ShireSettings
 from tests.docs.followed_page import blocks_of, inline_code, text_of
 from tests.resource_settings import wiki_settings

@@ -91,6 +91,15 @@ def test_what_is_no_picture_or_too_large_is_refused(octets: bytes) -> None:
     assert refused.value.code == "wayf.logo"
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_colour_profile_is_not_passed_on(kind: str) -> None:
+    written = io.BytesIO()
+    Image.new("RGB", (100, 100)).save(written, kind, icc_profile=b"<script>" + bytes(50_000))
+    small = draw(written.getvalue())
+    assert "icc_profile" not in Image.open(io.BytesIO(small)).info
+    assert len(small) < 1_000
+
+
 def test_what_a_picture_carries_besides_pixels_stays_behind() -> None:
     written = io.BytesIO()
     marked = Image.new("RGB", (100, 100))
@@ -239,6 +248,11 @@ def test_addresses_of_the_inner_network_are_not_asked(tmp_path: Path) -> None:
         ("::ffff:10.0.0.1", False),
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("64:ff9b::808:808", True),
+        ("fec0::1", False),
         ("home.example", False),
     ],
 )

@@ -505,6 +505,15 @@ def test_diff_tells_keys_and_scopes_first(tmp_path: Path) -> None:
     ]
 
 
+def test_nothing_hides_from_diff_behind_a_processing_instruction(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.xml", tmp_path / "new.xml"
+    old.write_bytes(aggregate(HOME))
+    new.write_text(aggregate(HOME).decode().replace(">northgate.example<", ">bank<?hide this?>.example<"))
+    told = run("diff", old, new).output
+    assert "+ IdP: bank.example" in told
+    assert "bank.example" in run("show", HOME_ID, "--file", new).output
+
+
 def test_diff_names_another_key_by_its_fingerprint(tmp_path: Path) -> None:
     old, new = tmp_path / "old.xml", tmp_path / "new.xml"
     old.write_bytes(aggregate(LIBRARY))

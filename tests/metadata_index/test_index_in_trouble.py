@@ -77,6 +77,29 @@ def test_a_process_that_needs_too_much_memory_ends_and_nothing_changes(world: Wo
     assert world.index.sources() == ()
 
 
+def _child_that_first(does: str, world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The other process does this as it starts; gives the document for it."""
+    before = world.directory / "before"
+    before.mkdir()
+    (before / "sitecustomize.py").write_text(f"import sys, time\nif 'ostiary.federation.index.apart' in sys.orig_argv: {does}")
+    monkeypatch.syspath_prepend(before)
+    path = world.directory / "large.xml"
+    path.write_bytes(signed(entity(A)))
+    return path
+
+
+def test_a_process_that_complains_at_length_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _child_that_first("sys.stderr.write('x' * 200_000)", world, monkeypatch)
+    assert index_document_apart(world.index, "federation", path, READING, NOW, ApartLimits(within=20)).entities == 1
+
+
+def test_a_process_that_only_waits_is_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _child_that_first("time.sleep(60)", world, monkeypatch)
+    with pytest.raises(Refusal) as caught:
+        index_document_apart(world.index, "federation", path, READING, NOW, ApartLimits(within=0.2))
+    assert caught.value.code == "metadata.indexing_ended"
+
+
 def fill_the_disk(index: MetadataIndex) -> None:
     with index.writing() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]

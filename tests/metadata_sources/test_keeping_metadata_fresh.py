@@ -3,15 +3,19 @@
 import gzip
 import os
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from ostiary.errors import ConfigurationError
 from ostiary.federation.registry import SourceReport
 from ostiary.federation.sources.living import all_is_well, metadata_status
+from ostiary.saml.signature import sign
+from ostiary.saml.xml import to_bytes
 from tests.federation.entities import END, HOME, LIBRARY, aggregate
 from tests.metadata_sources.servers_that_misbehave import Server, reply, serving
 from tests.metadata_sources.trusting import Service, cached_for, certificate, homes, public_key, step
@@ -406,6 +410,27 @@ def test_scopes_beyond_the_limit_of_a_source_are_dropped_and_reported(service: S
     assert idp is not None
     assert [scope.value for scope in idp.scopes] == ["northgate.example"]
     assert only(service).scopes_dropped == 1
+
+
+def test_a_member_that_can_not_be_read_keeps_no_source_with_limits_from_its_turn(
+    service: Service, server: Server, tmp_path: Path
+) -> None:
+    document = etree.fromstring(aggregate())
+    document.remove(document[0])
+    odd = deepcopy(document[-1])
+    odd.set("entityID", "https://odd.example/sp")
+    odd.set("odd", "against the schema")
+    document.append(odd)
+    sign(document, signer("rsa", "federation"))
+    server.answer = reply(body=to_bytes(document))
+    service.sources[0]["scopes"] = ["northgate.example"]
+    with serving(reply(body=aggregate(LIBRARY))) as second:
+        service.sources.append({"url": second.url, "trusted_certificates": [certificate(tmp_path)]})
+        metadata = service.open()
+        service.clock.forward(hours=6)
+        step(metadata)
+        assert (len(server.asked), len(second.asked), service.complaints) == (2, 2, [])
+    assert metadata_status(service.settings(), service.clock.at)[0].scopes_dropped == 1
 
 
 def test_what_is_configured_no_more_is_forgotten_after_a_while(service: Service, server: Server) -> None:

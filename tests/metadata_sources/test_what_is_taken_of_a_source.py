@@ -73,6 +73,10 @@ def test_a_name_is_matched_as_a_whole() -> None:
         ("northgate.example", ".northgate.example", False),
         ("evilnorthgate.example", ".northgate.example", False),
         ("", ".northgate.example", False),
+        ("..northgate.example", ".northgate.example", False),
+        ("evil.example/.northgate.example", ".northgate.example", False),
+        ("a@evil.example .northgate.example", ".northgate.example", False),
+        ("\N{KELVIN SIGN}.northgate.example", ".northgate.example", False),
     ],
 )
 def test_a_source_speaks_for_its_scopes_alone(scope: str, limit: str, may: bool) -> None:

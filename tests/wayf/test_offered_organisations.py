@@ -221,6 +221,9 @@ def test_another_way_in_is_a_https_address() -> None:
         encoded({"profiles": {"one": {"entities": [{"match": "md_source", "select": "x"}]}}}),
         encoded({"profiles": {"one": {"entities": [{"match": "registrationAuthority"}]}}}),
         encoded({"profiles": {"one": {"entity": [{"entity_id": str(number)} for number in range(2001)]}}}),
+        encoded(
+            {"profiles": {"one": {"entities": [{"match": "registrationAuthority", "select": str(n)} for n in range(51)]}}}
+        ),
         encoded({"entityID": "https://other.example", "profiles": {"one": {}}}),
     ],
 )
@@ -228,6 +231,16 @@ def test_a_profile_that_is_not_understood_hides_nobody(value: str) -> None:
     twin = encoded({"entityID": SP, "profiles": {"one": {}}})
     assert [one.name for one in read_profiles([twin], SP)] == ["one"]
     assert read_profiles([value], SP) == ()
+
+
+def test_so_much_is_read_of_all_profiles_together() -> None:
+    # With each request, and for each home organisation: a resource must not make that expensive.
+    long = encoded({"profiles": {"long": {"fallback_handler": {"handler": "https://x.example/" + "x" * 60_000}}}})
+    other = encoded({"profiles": {"other": {"x": "x" * 60_000}}})
+    short = encoded({"profiles": {"short": {}}})
+    assert [one.name for one in read_profiles([long, other, short], SP)] == ["long", "short"]
+    many = encoded({"profiles": {str(number): {} for number in range(200)}})
+    assert len(read_profiles([many], SP)) == 50
 
 
 @settings(max_examples=50, deadline=None)

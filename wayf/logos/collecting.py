@@ -29,6 +29,8 @@ _AGAIN_WHERE_NONE: Final = timedelta(days=2)
 _LOOK_EVERY: Final = 60.0
 _KEEP_UNUSED: Final = timedelta(days=30)
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+# All that was ever given out of IPv6 (RFC 4291 2.4, IANA); what is beyond it may lead anywhere inside.
+_GIVEN_OUT: Final = ipaddress.IPv6Network("2000::/3")
 
 
 class Collecting:
@@ -129,6 +131,8 @@ def is_public(address: str) -> bool:
             return is_public(str(parsed.ipv4_mapped))
         if parsed in _NAT64:
             found.append(ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF))
+        elif parsed not in _GIVEN_OUT:
+            return False
         if parsed.sixtofour is not None:
             found.append(parsed.sixtofour)
     return all(one.is_global and not one.is_multicast for one in found)

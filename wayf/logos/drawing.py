@@ -55,6 +55,8 @@ def draw(octets: bytes) -> bytes:
         picture.draft("RGB", (SIDE * 4, SIDE * 4))
         small = picture.convert("RGBA")
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    # Nothing but its pixels: a colour profile would be passed on as it came, whatever is in it.
+    small.info.clear()
     written = io.BytesIO()
     small.save(written, "PNG", optimize=True)
     return written.getvalue()

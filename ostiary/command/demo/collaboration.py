@@ -28,7 +28,11 @@ ROLES: Final = ("operator", "librarian")
 OPERATOR: Final = f"/{VO}/imaging/Role=operator"
 # Emil, who is known to his home organisation by this name and to the grid by his certificate.
 OPERATOR_IDENTITY: Final = FederatedIdentity(SOUTHBANK.entity_id, "eduPersonPrincipalName", f"emil@{SOUTHBANK.scope}")
-MEMBER_FQANS: Final = (f"/{VO}", f"/{VO}/imaging", f"/{VO}/imaging/cryo", OPERATOR)
+# The role comes down to the group below, in which the member is.
+MEMBER_FQANS: Final = (
+    *(f"/{VO}", f"/{VO}/imaging", f"/{VO}/imaging/cryo"),
+    *(OPERATOR, f"/{VO}/imaging/cryo/Role=operator"),
+)
 
 
 @dataclass(frozen=True, slots=True)

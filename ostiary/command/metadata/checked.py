@@ -110,9 +110,10 @@ def _count(findings: list[Finding], said: Said) -> None:
     for found in order:
         first = found[0]
         message, remedy = words_of(first, said.texts)
-        entities = len({one.entity_id for one in found})
+        entities = len({one.entity_id for one in found if one.entity_id})
         label = _label(first.severity, said)
-        counted = said.text("validate.of_rule", code=first.code, count=entities)
+        counted = said.text("validate.of_rule" if entities else "validate.of_document", code=first.code, count=entities)
+        document = said.text("validate.the_document")
         said.console.print()
         said.console.print(
             Text.assemble(
@@ -120,9 +121,9 @@ def _count(findings: list[Finding], said: Said) -> None:
             ),
             soft_wrap=True,
         )
-        said.line("validate.for_instance", indent=11, entity=first.entity_id or "-", line=first.line, message=message)
+        said.line("validate.for_instance", indent=11, entity=first.entity_id or document, line=first.line, message=message)
         said.plain(remedy, indent=11)
-        others = [f"{one.entity_id or '-'} ({one.line})" for one in found[1:_NAMED]]
+        others = [f"{one.entity_id or document} ({one.line})" for one in found[1:_NAMED]]
         if others:
             more = f", +{len(found) - _NAMED}" if len(found) > _NAMED else ""
             said.line("validate.also", style="dim", indent=11, entities=", ".join(others) + more)

@@ -83,4 +83,6 @@ class Said:
             return self.text("time.days", count=minutes // (24 * 60))
         if minutes >= 120:
             return self.text("time.hours", count=minutes // 60)
-        return self.text("time.minutes", count=minutes)
+        if minutes:
+            return self.text("time.minutes", count=minutes)
+        return self.text("time.seconds", count=int(length.total_seconds()))

@@ -6,8 +6,10 @@ from typing import Any
 from rich.text import Text
 
 from ostiary.command.metadata.said import Said
+from ostiary.errors import OstiaryError
 from ostiary.federation.registry import SourceReport
 from ostiary.federation.sources.living import all_is_well
+from ostiary.web.log import one_line
 
 
 def report_data(report: SourceReport, now: datetime) -> dict[str, Any]:
@@ -34,6 +36,17 @@ def _at(at: datetime | None) -> str | None:
     return at.isoformat() if at is not None else None
 
 
+def _remedy(problem: OstiaryError, said: Said) -> str:
+    """For who runs the service: what is told of XML and signatures elsewhere is for people who are about to log in."""
+    match problem.code.partition(".")[0]:
+        case "xml":
+            return said.text("status.not_xml")
+        case "signature":
+            return said.text("status.not_signed")
+        case _:
+            return said.texts.error("en", problem)[1]
+
+
 def show_report(report: SourceReport, said: Said, now: datetime) -> None:
     """One source."""
     well = all_is_well([report], now)
@@ -57,5 +70,7 @@ def show_report(report: SourceReport, said: Said, now: datetime) -> None:
             rows.append((said.text(f"status.{key}"), str(getattr(report, key))))
     if report.problem is not None:
         rows.append((said.text("status.problem"), Text(said.problem(report.problem), style="bold red")))
-        rows.append((said.text("status.remedy"), said.texts.error("en", report.problem)[1]))
+        if report.problem.expected:
+            rows.append((said.text("status.expected"), one_line(report.problem.expected)))
+        rows.append((said.text("status.remedy"), _remedy(report.problem, said)))
     said.rows(rows)

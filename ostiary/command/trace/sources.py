@@ -1,6 +1,6 @@
 """Where a trace takes what it is told beforehand: metadata to verify with, the resource's own configuration, a password."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from ostiary.command.trace.back_channel import ResourceKey
 from ostiary.config import load_settings, read_private_file
 from ostiary.errors import ConfigurationError
 from ostiary.federation.keys import load_key_ring
+from ostiary.federation.model import Entity
 from ostiary.federation.registry import Registry
 from ostiary.federation.sources.files import MetadataFile, load_registry
 from ostiary.saml.validate import DEFAULT_TIMING, Timing
@@ -30,6 +31,28 @@ class Sources:
     timing: Timing = DEFAULT_TIMING
 
 
+class _Together(Registry):
+    """What is named for the trace comes before what the resource trusts."""
+
+    def __init__(self, named: Registry, trusted: Registry) -> None:
+        super().__init__((), (*named.sources, *trusted.sources))
+        self._both = (named, trusted)
+
+    def get(self, entity_id: str, now: datetime) -> Entity | None:
+        """See `Registry.get`."""
+        return next((found for one in self._both if (found := one.get(entity_id, now)) is not None), None)
+
+    def by_source_id(self, found: bytes, now: datetime) -> Entity | None:
+        """See `Registry.by_source_id`."""
+        return next((entity for one in self._both if (entity := one.by_source_id(found, now)) is not None), None)
+
+    def all(self, now: datetime) -> Iterator[Entity]:
+        """See `Registry.all`."""
+        named, trusted = self._both
+        yield from named.all(now)
+        yield from (entity for entity in trusted.all(now) if named.get(entity.entity_id, now) is None)
+
+
 def find_sources(
     files: Sequence[MetadataFile], resource: Path | None, *, now: datetime, transport: SoapTransport | None = None
 ) -> Sources:
@@ -38,10 +61,7 @@ def find_sources(
     named = load_registry(files, now=now)
     if settings is None:
         return Sources(named if files else None)
-    registry = registry_at(settings.trust, now)
-    # What is named for the trace comes before what the resource trusts.
-    for entity in named.all(now):
-        registry = registry.with_unlisted(entity)
+    registry = _Together(named, registry_at(settings.trust, now))
     ring = load_key_ring(settings.trust.keys)
     key = ResourceKey(
         settings.entity_id,

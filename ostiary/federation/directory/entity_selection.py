@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ostiary.federation.endpoints import is_link
 from ostiary.federation.summary import Summary
 from ostiary.saml import names
 
 MAXIMUM: Final = 100_000
-"""Characters of one value of the entity attribute, in Base64."""
-_MOST_CLAUSES: Final = 2_000
+"""Characters of all values of the entity attribute together, in Base64: they are read with each request."""
+_MOST_NAMED: Final = 2_000
+# Each is asked about each home organisation.
+_MOST_CLAUSES: Final = 50
+_MOST_PROFILES: Final = 50
 
 # What a clause may look at, by the name that SeamlessAccess gives it.
 _MATCHES: Final[Mapping[str, Callable[[Summary], tuple[str, ...]]]] = {
@@ -64,21 +68,23 @@ def read_profiles(values: Iterable[str], entity_id: str) -> tuple[SelectionProfi
     What is broken, too long, or looks at something that we do not know is left out.
     """
     found: dict[str, SelectionProfile] = {}
+    left = MAXIMUM
     for value in values:
+        if len(value) > left:
+            continue
+        left -= len(value)
         try:
             described = _described(value, entity_id)
         except (ValueError, RecursionError):  # neither Base64 nor UTF-8 nor JSON, or nested beyond reason
             continue
         for name, profile in described.items():
             read = _profile(name, profile)
-            if read is not None:
+            if read is not None and len(found) < _MOST_PROFILES:
                 found.setdefault(name, read)
     return tuple(found.values())
 
 
 def _described(value: str, entity_id: str) -> Mapping[str, Any]:
-    if len(value) > MAXIMUM:
-        raise ValueError("too long")
     content = json.loads(base64.b64decode("".join(value.split()), validate=True).decode())
     if not isinstance(content, dict) or content.get("entityID", entity_id) != entity_id:
         raise ValueError("of another SP")
@@ -92,7 +98,7 @@ def _profile(name: str, content: object) -> SelectionProfile | None:
     strict, single, several = content.get("strict", True), content.get("entity", []), content.get("entities", [])
     if not isinstance(strict, bool) or not isinstance(single, list) or not isinstance(several, list):
         return None
-    if len(single) + len(several) > _MOST_CLAUSES:
+    if len(single) > _MOST_NAMED or len(several) > _MOST_CLAUSES:
         return None
     named: dict[bool, set[str]] = {True: set(), False: set()}
     clauses = []
@@ -118,6 +124,6 @@ def _profile(name: str, content: object) -> SelectionProfile | None:
 def _fallback(content: Mapping[str, Any]) -> str:
     match content.get("fallback_handler"):
         case {"handler": str(url), **more} if more.get("profile", "href") == "href" and url.startswith("https://"):
-            return url[:2000]
+            return url if is_link(url) else ""
         case _:
             return ""

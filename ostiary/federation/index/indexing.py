@@ -168,11 +168,13 @@ def index_same_again(
 def keep_newest(index: MetadataIndex, source: str, most: int) -> None:
     """Of the entities that a source was asked for one by one, so many stay: those whose answers are fresh the longest, which are those that
     somebody uses. Raises `Unavailable` as `MetadataIndex.writing`."""
-    if index.rows("SELECT count(*) FROM answer JOIN source ON source.id = source WHERE name = ?", source)[0][0] <= most:
+    found = "SELECT count(*) FROM answer JOIN source ON source.id = source WHERE name = ? AND found"
+    if index.rows(found, source)[0][0] <= most:
         return
     with index.writing() as connection:
         row = source_row(connection, source)
-        old = "SELECT sha1 FROM answer WHERE source = ?1 ORDER BY fresh_until DESC LIMIT -1 OFFSET ?2"
+        # Names that were never there have a bound of their own: strangers who invent them push nobody out.
+        old = "SELECT sha1 FROM answer WHERE source = ?1 AND found ORDER BY fresh_until DESC LIMIT -1 OFFSET ?2"
         for statement in (
             f"DELETE FROM document WHERE id IN (SELECT id FROM entity WHERE source = ?1 AND sha1 IN ({old}))",  # noqa: S608
             f"DELETE FROM entity WHERE source = ?1 AND sha1 IN ({old})",  # noqa: S608

@@ -1,18 +1,23 @@
 """For which scopes a source may speak: those that others of its entities claim are taken away before anybody asks. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from ostiary.federation.model import Entity, Scope
 from ostiary.federation.summary import Summary
 
+_DOMAIN: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
 
 def may_speak_for(scope: Scope, limits: Sequence[str]) -> bool:
     """``limits``: scopes (``example.org``), and suffixes that begin with a dot (``.example.org``, everything below it). Case does not
-    count. A pattern could cover anything, so it is beyond every limit."""
-    if scope.is_pattern:
-        return False
+    count. A pattern could cover anything, so it is beyond every limit, as is what is no domain (``a@b.example.org``): whoever reads it may
+    see another one in it."""
     value = scope.value.lower()
+    if scope.is_pattern or not scope.value.isascii() or _DOMAIN.fullmatch(value) is None:
+        return False
     return any(
         value.endswith(limit) and len(value) > len(limit) if limit.startswith(".") else value == limit
         for limit in map(str.lower, limits)

@@ -124,8 +124,9 @@ class Upkeep:
                 continue
             try:
                 indexed = self._index(source, copy, now)
-            except OstiaryError as problem:
-                ended = ended or problem.code == _EXPIRED
+            except Exception as error:
+                # Whatever it is, a copy that can't be used is none, and the other sources have their turn.
+                ended = ended or (isinstance(error, OstiaryError) and error.code == _EXPIRED)
                 continue
             record = self._record_of(source, indexed.digest)
             if copy != own:
@@ -194,6 +195,7 @@ class Upkeep:
                 indexed = self._index(source, unfinished, now)
                 os.replace(unfinished, self._copy(source))
                 self._hopeless.discard(source.name)
+                dropped = self._scopes_dropped(source)
             except OSError as error:
                 raise Unavailable("metadata.state", expected="room for a copy", found=error, file=self._state) from None
         except Exception as error:
@@ -213,7 +215,7 @@ class Upkeep:
         done = replace(
             _succeeded(brought, indexed, now),
             next_attempt=again if source.fetching is not None else None,
-            scopes_dropped=self._scopes_dropped(source),
+            scopes_dropped=dropped,
         )
         write_record(self._records, done)
         if record.digest != indexed.digest or record.problem is not None:
@@ -281,10 +283,11 @@ class Upkeep:
 
     def _scopes_dropped(self, source: DocumentSource) -> int:
         """How many scopes its entities claim beyond what it may speak for."""
-        if source.reading.scopes is None:
+        limits = source.reading.scopes
+        if limits is None:
             return 0
-        rows = self.index.rows(_STATED, source.name)
-        return sum(len(limited(read_stored_entity(octets, None), source.reading.scopes)[1]) for (octets,) in rows)
+        with self.index.snapshot() as connection:
+            return sum(_beyond(octets, limits) for (octets,) in connection.execute(_STATED, (source.name,)))
 
     def _copy(self, source: DocumentSource) -> Path:
         return self._copy_named(source.kind, source.place, source.name.rpartition(" ")[2])
@@ -316,6 +319,14 @@ class Upkeep:
 
 def _unforeseen(error: Exception) -> OstiaryError:
     return OstiaryError("metadata.refreshing", found=repr(error))
+
+
+def _beyond(octets: bytes, limits: Sequence[str]) -> int:
+    """How many scopes an entity claims beyond the limits; none where it can't be read, as nobody is given it then."""
+    try:
+        return len(limited(read_stored_entity(octets, None), limits)[1])
+    except (OstiaryError, ValueError):
+        return 0
 
 
 def _is_old(path: Path, now: datetime) -> bool:
