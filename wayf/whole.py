@@ -50,13 +50,19 @@ class WholeRegistry:
         self._lock = Lock()
 
     def open(self, registry: Registry, signer: Signer, now: datetime, *, gzipped: bool) -> OpenDocument:
-        """Raises `Unavailable` where it can't be made; that is tried again after five minutes."""
-        with self._lock:
-            made = self._made
-            if made is None or self._is_old(made, registry, signer, now):
-                made = self._made = self._made_anew(made, registry, signer, now)
-            file = os.fdopen(os.dup(made.gzipped if gzipped else made.plain), "rb")
-        return OpenDocument(file, made.valid_until)
+        """Raises `Unavailable` where it can't be made; that is tried again after five minutes. Whoever comes while it is made does not
+        wait: the last one serves, or (``publish.nothing_out``) there is none yet."""
+        made = self._made
+        if made is None or self._is_old(made, registry, signer, now):
+            # A large one takes a minute, and strangers could have all threads wait for it.
+            if self._lock.acquire(blocking=False):
+                try:
+                    made = self._made = self._made_anew(self._made, registry, signer, now)
+                finally:
+                    self._lock.release()
+            elif made is None or now >= made.valid_until:
+                raise Unavailable("publish.nothing_out", expected="a document", found="one that is being made")
+        return OpenDocument(os.fdopen(os.dup(made.gzipped if gzipped else made.plain), "rb"), made.valid_until)
 
     def _made_anew(self, last: _Made | None, registry: Registry, signer: Signer, now: datetime) -> _Made:
         """The last one stays while it counts and nothing newer can be made."""

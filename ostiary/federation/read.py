@@ -1,5 +1,6 @@
 """Metadata from bytes to entities (SAML metadata 2.0). Verifies the signature first; what it does not understand stays in ``source``."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -54,8 +55,9 @@ _GIVEN_NAME, _SUR_NAME, _COMPANY, _EMAIL, _TELEPHONE = (
 _SECURITY: Final = qname(names.REMD, "contactType")
 _LONGEST_ADDRESS: Final = 320
 _ID_ATTRIBUTES: Final = frozenset((*ID_NAMES, qname(names.XML, "id")))
-# As libxml2 writes them.
-_MARKS: Final = (b"Signature", b':id="', *(f' {name}="'.encode() for name in ID_NAMES))
+# The end of each such attribute, as libxml2 writes it. Begins with what is rare, so that it takes a tenth of the time of a search by name.
+_MAY_BE_ID: Final = re.compile(rb'="(?<=[Ii][Dd]=")(?<!entityID=")')
+_IS_SIGNED: Final = etree.XPath("boolean(ds:Signature | */ds:Signature)", namespaces={"ds": names.DS})
 
 LeaveOut = Callable[[str, OstiaryError], None]
 """Is told the entityID and the problem of an entity that can't be read."""
@@ -111,7 +113,7 @@ def read_stored_entity(octets: bytes, valid_until: datetime | None, notice: Noti
     element = parse_stored(octets)
     check_schema(element, "metadata")
     # Most members neither sign nor number what they publish, and then it is self-contained as it stands.
-    source = octets if not _may_be_signed(octets) else _without_signatures(element)
+    source = octets if not _may_be_signed(element, octets) else _without_signatures(element)
     return read_entity(element, valid_until, source=source, notice=notice)
 
 
@@ -257,12 +259,12 @@ def self_contained(element: Element) -> bytes:
     """The descriptor as a document of its own with all namespaces that it needs, without signatures and the IDs that they refer to: they
     covered another document, and in an aggregate the IDs of two entities could be the same."""
     octets = to_bytes(element)
-    return octets if not _may_be_signed(octets) else _without_signatures(parse_stored(octets))
+    return octets if not _may_be_signed(element, octets) else _without_signatures(parse_stored(octets))
 
 
-def _may_be_signed(octets: bytes) -> bool:
-    """Whether there may be a signature or an ID in it."""
-    return any(mark in octets for mark in _MARKS)
+def _may_be_signed(element: Element, octets: bytes) -> bool:
+    """Whether there is a signature, or there may be an ID, in this descriptor."""
+    return bool(_IS_SIGNED(element)) or _MAY_BE_ID.search(octets) is not None
 
 
 def _without_signatures(element: Element) -> bytes:

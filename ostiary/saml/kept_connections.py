@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,16 +28,22 @@ class Address:
     head: bytes
 
 
+class NotPermitted(OSError):
+    """No address of a name is one that may be asked."""
+
+
 _Place = tuple[bool, str, int]
 _Idle = OrderedDict[_Place, list[socket.socket]]
 
 
 class KeptConnections:
     """At most `_KEPT` connections to each of the last `_PLACES` places, the latest first. Safe for use by several threads.
-    ``authorities`` is a PEM file of certificate authorities, the system's when None."""
+    ``authorities`` is a PEM file of certificate authorities, the system's when None; ``permits`` is asked about each IP address before it
+    is connected to."""
 
-    def __init__(self, authorities: Path | None) -> None:
+    def __init__(self, authorities: Path | None, permits: Callable[[str], bool] | None = None) -> None:
         self._authorities = authorities
+        self._permits = permits
         self._lock = threading.Lock()
         self._idle: _Idle = OrderedDict()
         # Whoever drops this without a word leaves no open socket behind.
@@ -82,6 +89,9 @@ class KeptConnections:
         for family, kind, protocol, _, place in socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM):
             if (left := deadline - time.monotonic()) <= 0:
                 break
+            if self._permits is not None and not self._permits(str(place[0])):
+                failed = NotPermitted(str(place[0]))
+                continue
             connection = socket.socket(family, kind, protocol)
             try:
                 connection.settimeout(left)

@@ -145,6 +145,16 @@ def test_a_directory_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     assert refused.value.code == "wayf.logo_directory"
 
 
+def test_a_directory_in_which_others_may_put_files_is_refused(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(ConfigurationError) as refused:
+        Shelf(shared)
+    assert refused.value.code == "wayf.logo_directory"
+    assert "mode 0777" in refused.value.found
+
+
 # Fetched
 
 

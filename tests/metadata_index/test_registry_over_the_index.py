@@ -17,6 +17,7 @@ from ostiary.federation.index import (
     index_same_again,
 )
 from ostiary.federation.index.in_short import in_short
+from ostiary.federation.index.indexing import keep_newest
 from ostiary.federation.index.records import read_summary, written
 from ostiary.federation.index.registry import MOST_HELD, HeldEntities
 from ostiary.federation.model import Entity
@@ -187,6 +188,18 @@ def test_an_answer_that_did_not_change_is_only_fresh_again(world: World) -> None
     index_absence(world.index, "mdq", A, READING, fresh_until=END)
     assert world.index.version() > version
     assert world.registry("mdq").get(A, NOW) is None
+
+
+def test_names_that_strangers_invent_push_nobody_out(world: World) -> None:
+    for entity_id in (A, B, C):
+        index_entity(world.index, "mdq", entity_id, single(entity_id), READING, NOW, fresh_until=NOW)
+    for number in range(10):
+        index_absence(world.index, "mdq", f"https://invented-{number}.example", READING, fresh_until=END)
+    keep_newest(world.index, "mdq", 3)
+    assert world.names("mdq") == [A, B, C]
+    index_same_again(world.index, "mdq", B, fresh_until=END)
+    keep_newest(world.index, "mdq", 1)
+    assert world.names("mdq") == [B]
 
 
 def test_summaries_of_the_index_are_those_of_whole_entities(world: World) -> None:

@@ -140,6 +140,8 @@ def test_a_document_stays_until_its_end_when_its_source_fails(service: Service, 
     alarm = service.events("publication_kept")[0]
     assert (alarm["level"], alarm["code"], alarm["publication"]) == ("error", code, "all")
     assert service.get("/health").status_code == 200
+    page = service.get("/status", Accept="text/html")
+    assert "Something needs your attention." in page.text
     (line, _) = service.get("/status?format=json").json["publications"]
     assert (line["problem"]["code"], line["entities"], line["name"]) == (code, 4, "all")
     service.clock.at = NOW + timedelta(days=7)
@@ -152,6 +154,16 @@ def test_a_document_stays_until_its_end_when_its_source_fails(service: Service, 
         assert service.get("/all.xml").status_code == 503
         assert service.get("/health").status_code == 503
         assert [one["publication"] for one in service.events("publication_ended")] == ["all", "role/idp"]
+
+
+def test_keys_that_cannot_be_read_any_more_are_told_to_operators(service: Service) -> None:
+    for path in (service.directory / "keys").iterdir():
+        if path.is_file():
+            path.write_text("broken")
+    service.clock.at += timedelta(seconds=10)
+    assert service.get("/health").status_code == 200
+    page = service.get("/status", Accept="text/html")
+    assert "A newer one was refused" in page.text
 
 
 def test_what_has_ended_is_not_handed_out_even_if_nobody_took_it_away(service: Service) -> None:

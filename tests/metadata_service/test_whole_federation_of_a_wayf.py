@@ -1,5 +1,6 @@
 """The discovery service's document of everything: made when asked for, and elsewhere when it is large."""
 
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import yaml
 
 from ostiary.command.metadata_child import MakeApart
 from ostiary.config import load_settings
+from ostiary.errors import Unavailable
 from ostiary.federation.publish.making import make_document
 from ostiary.federation.publish.publication import Made, Publication
 from ostiary.federation.read import read_signed_metadata
@@ -67,6 +69,43 @@ def test_a_large_one_is_made_elsewhere_and_a_small_one_here(
         found = WholeRegistry(publication, elsewhere).open(registry, UPSTREAM, NOW, gzipped=False)
         assert number_in(found, UPSTREAM, NOW) == 2
         assert asked == expected
+
+
+def test_nobody_waits_while_another_makes_it(make_service: MakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, publication = publication_for(make_service().file)
+    monkeypatch.setattr(whole, "MOST_HERE", 0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def elsewhere(publication: Publication, path: Path, now: datetime) -> Made:
+        begun.set()
+        go_on.wait(10)
+        return make_document(publication, path, registry, UPSTREAM, now)
+
+    registry = Registry([home(1)])
+    document = WholeRegistry(publication, elsewhere)
+    found: list[whole.OpenDocument] = []
+
+    def ask(now: datetime) -> threading.Thread:
+        begun.clear()
+        go_on.clear()
+        thread = threading.Thread(target=lambda: found.append(document.open(registry, UPSTREAM, now, gzipped=False)))
+        thread.start()
+        begun.wait(10)
+        return thread
+
+    first = ask(NOW)
+    with pytest.raises(Unavailable) as refused:
+        document.open(registry, UPSTREAM, NOW, gzipped=False)
+    go_on.set()
+    first.join()
+    second = ask(NOW + timedelta(hours=2))
+    meanwhile = document.open(registry, UPSTREAM, NOW + timedelta(hours=2), gzipped=False)
+    go_on.set()
+    second.join()
+    assert refused.value.code == "publish.nothing_out"
+    assert meanwhile.etag == found[0].etag != found[1].etag
+    for one in (*found, meanwhile):
+        one.close()
 
 
 def test_it_is_made_anew_for_another_key_at_once_for_another_registry_soon_and_otherwise_after_an_hour(

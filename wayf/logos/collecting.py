@@ -102,7 +102,13 @@ class Collecting:
         try:
             picture = drawn_small(self._octets(logo.url))
         except OstiaryError as problem:
-            self._log.info("logo_not_usable", address=logo.url[:200], code=problem.code, found=problem.found)
+            self._log.info(
+                "logo_not_usable",
+                address=logo.url[:200],
+                code=problem.code,
+                expected=problem.expected,
+                found=problem.found,
+            )
             self._shelf.put(key, None, self._clock.now())
         else:
             self._shelf.put(key, picture, self._clock.now())

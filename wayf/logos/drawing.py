@@ -76,7 +76,9 @@ def main() -> None:
     try:
         small = draw(octets)
     except Exception as error:
-        raise SystemExit(f"{type(error).__name__}: {error}"[:300]) from None
+        # What Pillow says of a file that is none of its pictures names an object in memory.
+        said = str(error).partition(" <")[0]
+        raise SystemExit(f"{type(error).__name__}: {said}"[:300]) from None
     sys.stdout.buffer.write(small)
 
 

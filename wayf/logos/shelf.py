@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import secrets
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,7 @@ class Shelf:
             raise ConfigurationError(
                 "wayf.logo_directory", file=directory, expected="a directory that takes files", found=error.strerror
             ) from None
+        _check_private(directory)
 
     @property
     def lock(self) -> Path:
@@ -92,3 +94,16 @@ class Shelf:
         """Forgets it."""
         for kind in ("png", "none"):
             (self._directory / f"{key}.{kind}").unlink(missing_ok=True)
+
+
+def _check_private(directory: Path) -> None:
+    """Whoever can put a file, or a link to one of ours, there has it handed out to everybody."""
+    status = directory.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid not in (os.geteuid(), 0) or mode & 0o022:
+        raise ConfigurationError(
+            "wayf.logo_directory",
+            file=directory,
+            expected=f"a directory of user {os.geteuid()} where nobody else may write",
+            found=f"owner {status.st_uid}, mode {mode:04o}",
+        )

@@ -86,7 +86,11 @@ def show_checked(checked: Checked, said: Said, *, each: bool) -> None:
 
 def _show(one: Finding, said: Said) -> None:
     message, remedy = words_of(one, said.texts)
-    place = said.text("validate.place", line=one.line, path=one.path or "-") if one.line else one.path
+    place = (
+        said.text("validate.place" if one.path else "validate.line", line=one.line, path=one.path)
+        if one.line
+        else one.path
+    )
     label = _label(one.severity, said)
     line = Text.assemble("  ", (label, _STYLES[one.severity]), "  ", message)
     said.console.print(line, soft_wrap=True)
@@ -121,7 +125,9 @@ def _count(findings: list[Finding], said: Said) -> None:
             ),
             soft_wrap=True,
         )
-        said.line("validate.for_instance", indent=11, entity=first.entity_id or document, line=first.line, message=message)
+        said.line(
+            "validate.for_instance", indent=11, entity=first.entity_id or document, line=first.line, message=message
+        )
         said.plain(remedy, indent=11)
         others = [f"{one.entity_id or document} ({one.line})" for one in found[1:_NAMED]]
         if others:

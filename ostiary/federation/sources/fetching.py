@@ -19,7 +19,7 @@ from urllib3.util import parse_url
 from ostiary.config import is_loopback
 from ostiary.errors import Refusal
 from ostiary.saml.deadline import ResponseUntilDeadline
-from ostiary.saml.kept_connections import Address, KeptConnections
+from ostiary.saml.kept_connections import Address, KeptConnections, NotPermitted
 
 METADATA_TYPES: Final = "application/samlmetadata+xml, application/xml;q=0.9, text/xml;q=0.8, */*;q=0.1"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -78,21 +78,23 @@ def fetch(
     9110 13).
 
     ``authorities``: PEM file of certificate authorities, the system's when None. ``into``: takes the document while it is read, so that a
-    large one never stands in memory; after a refusal it may hold a part. ``permits`` is asked about each IP address that is connected to,
-    before anything is sent. Raises `Refusal`: ``fetch.address``, ``fetch.unreachable``, ``fetch.too_slow``, ``fetch.status``,
+    large one never stands in memory; after a refusal it may hold a part. ``permits`` is asked about each IP address before it is
+    connected to. Raises `Refusal`: ``fetch.address``, ``fetch.unreachable``, ``fetch.too_slow``, ``fetch.status``,
     ``fetch.missing`` (404 and 410), ``fetch.redirect``, ``fetch.too_large``, ``fetch.incomplete``, ``fetch.encoding``.
     """
     deadline = time.monotonic() + limits.within.total_seconds()
     conditions = _conditions(etag, last_modified)
     # One connection each: a server of metadata is asked once in hours.
-    connections = KeptConnections(authorities)
+    connections = KeptConnections(authorities, permits)
     here = url
     for _ in range(limits.redirects + 1):
         address = _address(here, url, limits, accept, conditions)
         try:
-            answer = _asked(connections, address, deadline, bool(conditions), limits.max_bytes, into, permits)
+            answer = _asked(connections, address, deadline, bool(conditions), limits.max_bytes, into)
         except TimeoutError:
             raise Refusal("fetch.too_slow", expected=_in_time(limits), found=here, url=url) from None
+        except NotPermitted as error:
+            raise Refusal("fetch.address", expected="an address that may be asked", found=error, url=url) from None
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             # A socket that its deadline overtook in the middle of a TLS record says so in words of its own.
             if time.monotonic() >= deadline:
@@ -185,13 +187,9 @@ def _asked(
     conditional: bool,
     most: int,
     into: BinaryIO | None,
-    permits: Callable[[str], bool] | None,
 ) -> Fetched | NotModified | _Redirect:
     connection = connections.take(address, deadline)
     try:
-        peer = connection.getpeername()[0]
-        if permits is not None and not permits(peer):
-            raise _Unusable("fetch.address", expected="an address that may be asked", found=peer)
         connection.settimeout(_left(deadline))
         connection.sendall(address.head)
         connection.settimeout(_left(deadline))
