@@ -4,6 +4,7 @@ A group's path is its identity and its only name; further parents add membership
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from ostiary.x509.fqan import Fqan
@@ -77,7 +78,7 @@ def _first_of_each(own: Mapping[Fqan, Values], lines: Sequence[Fqan]) -> Values:
     found: dict[str, Value] = {}
     for fqan in lines:
         for value in own.get(fqan, ()):
-            found.setdefault(value.name, value)
+            found.setdefault(value.name, value if fqan is lines[0] else replace(value, given_by=fqan))
     return tuple(found[name] for name in sorted(found))
 
 

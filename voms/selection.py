@@ -160,17 +160,19 @@ def _end(
 
 
 def _values_of(standing: Standing, fqans: Sequence[Fqan]) -> Iterator[Value]:
-    return (value for fqan in fqans for value in standing.group_attributes.get(fqan, ()))
+    return (value for fqan in fqans for value in standing.group_attributes.get(fqan, ()) if value.given_by not in fqans)
 
 
 def _attributes(standing: Standing, fqans: Sequence[Fqan]) -> tuple[GenericAttribute, ...]:
-    """Those of the roles stated, of all groups stated, and the member's own. What comes down the hierarchy is in the standing already."""
+    """Those of the roles stated, of all groups stated, and the member's own. What came down from a name that is stated, too, stands
+    there already."""
     found: list[GenericAttribute] = []
     for roles in (True, False):
         for fqan in sorted(fqans, key=Fqan.short):
             if (fqan.role is not None) == roles:
                 values = standing.group_attributes.get(fqan, ())
-                found += [GenericAttribute(each.name, each.value, fqan.short()) for each in values]
+                own = (each for each in values if each.given_by not in fqans)
+                found += [GenericAttribute(each.name, each.value, fqan.short()) for each in own]
     return (*found, *(GenericAttribute(each.name, each.value, standing.vo) for each in standing.attributes))
 
 

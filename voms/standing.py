@@ -12,11 +12,13 @@ End = datetime | None
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A generic attribute, without saying whose; ``ends``: when it does."""
+    """A generic attribute, without saying whose; ``ends``: when it does; ``given_by``: the group or role further up from which it came
+    down, None for one of its own."""
 
     name: str
     value: str
     ends: End = None
+    given_by: Fqan | None = None
 
 
 Values = tuple[Value, ...]

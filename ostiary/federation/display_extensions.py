@@ -39,7 +39,7 @@ def read_display(extensions: Children) -> Display:
     if info is None and hints is None:
         return _NOTHING
     said = Children(info if info is not None else ())
-    domains, networks, places = read_hints(Children(hints if hints is not None else ()))
+    domains, networks, places = read_hints(Children(hints)) if hints is not None else ((), (), ())
     return Display(
         names=read_localized(said.all(_DISPLAY_NAME)),
         descriptions=read_localized(said.all(_DESCRIPTION), LONGEST_TEXT),
@@ -61,6 +61,8 @@ def read_hints(hints: Children) -> tuple[tuple[str, ...], tuple[str, ...], tuple
 def read_localized(elements: Sequence[Element], longest: int = LONGEST_NAME) -> tuple[LocalizedText, ...]:
     """Texts with their language, cleaned by `shown_text`; those that are empty then are left out, and those in which an element stands:
     nobody knows what such a text is."""
+    if not elements:
+        return ()
     return tuple(
         [
             LocalizedText(text, one.get(LANG, "")[:LONGEST_LANGUAGE])
@@ -72,6 +74,8 @@ def read_localized(elements: Sequence[Element], longest: int = LONGEST_NAME) -> 
 
 def read_links(elements: Sequence[Element]) -> tuple[LocalizedText, ...]:
     """Links with their language, as `is_link` allows them."""
+    if not elements:
+        return ()
     return tuple(
         [
             LocalizedText(url, one.get(LANG, "")[:LONGEST_LANGUAGE])

@@ -1,9 +1,8 @@
 """Extensions of entities and roles: who registered and published (MDRPI), entity attributes, scopes, algorithms. Data only; what a value
 means is decided elsewhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 from ostiary.errors import OstiaryError, Refusal
@@ -83,12 +82,13 @@ def is_plain(element: Element, name: str) -> bool:
 def read_scopes(extensions: Children, notice: Notice | None = None) -> tuple[Scope, ...]:
     """shibmd:Scope. Expressions are data here: `ostiary.policy.acceptance.Scope` matches them in linear time, those that its language does
     not have cover nothing, and ``notice`` is told of these. Of too many, only the first count."""
-    return tuple(_scopes(extensions, notice))
+    found = extensions.all(_SCOPE)
+    return tuple(_scopes(found, notice)) if found else ()
 
 
-def _scopes(extensions: Children, notice: Notice | None) -> Iterator[Scope]:
+def _scopes(found: Sequence[Element], notice: Notice | None) -> Iterator[Scope]:
     patterns = 0
-    for element in extensions.all(_SCOPE):
+    for element in found:
         value = (element.text or "").strip() if not len(element) else ""
         if not value:
             continue
@@ -112,12 +112,19 @@ def _try_pattern(value: str, notice: Notice) -> None:
 
 def read_algorithms(extensions: Children) -> tuple[tuple[str, ...], tuple[SigningMethod, ...]]:
     """Metadata Profile for Algorithm Support 1.0: digest and signature algorithms that are supported, most wanted first."""
-    digests = (one.get("Algorithm", "") for one in islice(extensions.all(_DIGEST_METHOD), MOST_METHODS))
-    methods = (
-        SigningMethod(one.get("Algorithm", ""), _bits(one.get("MinKeySize")), _bits(one.get("MaxKeySize")))
-        for one in islice(extensions.all(_SIGNING_METHOD), MOST_METHODS)
+    digests = extensions.all(_DIGEST_METHOD)[:MOST_METHODS]
+    methods = extensions.all(_SIGNING_METHOD)[:MOST_METHODS]
+    if not digests and not methods:
+        return (), ()
+    return (
+        tuple([one.get("Algorithm", "") for one in digests]),
+        tuple(
+            [
+                SigningMethod(one.get("Algorithm", ""), _bits(one.get("MinKeySize")), _bits(one.get("MaxKeySize")))
+                for one in methods
+            ]
+        ),
     )
-    return tuple(digests), tuple(methods)
 
 
 def _bits(text: str | None) -> int | None:

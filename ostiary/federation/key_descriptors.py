@@ -38,7 +38,7 @@ def read_keys(descriptor: Element, notice: Callable[[OstiaryError], None] | None
             use = "encryption"
         case other:
             raise Refusal("metadata.key_use", expected="signing or encryption", found=other[:40])
-    methods = tuple(_read_method(method) for method in descriptor.iterchildren(_ENCRYPTION_METHOD))
+    methods = tuple([_read_method(part) for part in descriptor if part.tag == _ENCRYPTION_METHOD])
     for found in descriptor.iter(*_KEYS):
         try:
             if found.tag == _CERTIFICATE:

@@ -159,11 +159,11 @@ def _common(element: Element, parts: Children, extensions: Children, shared: Sha
     error_url, end = element.get("errorURL"), element.get("validUntil")
     digests, methods = read_algorithms(extensions)
     return _Common(
-        keys=tuple(key for one in parts.all(_KEY_DESCRIPTOR) for key in read_keys(one, shared.notice)),
+        keys=tuple([key for one in parts.all(_KEY_DESCRIPTOR) for key in read_keys(one, shared.notice)]),
         display=read_display(extensions),
         error_url=error_url if error_url is not None and is_link(error_url) else None,
         valid_until=read_instant(end) if end is not None else None,
-        nameid_formats=tuple(text_of(found) for found in parts.all(_NAMEID_FORMAT)),
+        nameid_formats=tuple([text_of(found) for found in parts.all(_NAMEID_FORMAT)]),
         protocols=tuple(element.get("protocolSupportEnumeration", "").split()),
         digest_methods=digests or shared.digest_methods,
         signing_methods=methods or shared.signing_methods,
@@ -200,11 +200,11 @@ def _needed(parts: Children, name: str, shared: Shared) -> tuple[Endpoint, ...]:
 def _endpoint(element: Element) -> Endpoint:
     answers, index = element.get("ResponseLocation"), element.get("index")
     return Endpoint(
-        binding=element.get("Binding", ""),
-        location=_location(element.get("Location", "")),
-        response_location=_location(answers) if answers else None,
-        index=_index(index) if index is not None else None,
-        is_default=read_boolean(element.get("isDefault")),
+        element.get("Binding", ""),
+        _location(element.get("Location", "")),
+        _location(answers) if answers else None,
+        _index(index) if index is not None else None,
+        read_boolean(element.get("isDefault")),
     )
 
 
@@ -237,5 +237,7 @@ def _read_requested(element: Element) -> RequestedAttribute:
         name_format=element.get("NameFormat", names.UNSPECIFIED_NAME),
         friendly_name=element.get("FriendlyName"),
         required=bool(read_boolean(element.get("isRequired"))),
-        values=tuple(text_of(value) for value in element if is_plain(value, _ATTRIBUTE_VALUE)),
+        values=tuple([text_of(value) for value in element if is_plain(value, _ATTRIBUTE_VALUE)])
+        if len(element)
+        else (),
     )

@@ -15,7 +15,9 @@ _UNSEEN: Final = frozenset(("Cc", "Cf", "Zl", "Zp"))
 def shown_text(text: str, longest: int = LONGEST_NAME) -> str:
     """The text with its white space collapsed, without control and format characters (U+202E would turn the rest round, so that a name
     looks like another's), cut to ``longest`` characters with an ellipsis. May be empty."""
-    # Of all white space the blank alone is printable.
+    # Of all white space the blank alone is printable. Nearly every text is as it should be.
+    if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:] and len(text) <= longest:
+        return text
     if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
         text = " ".join(text.split())
     if not text.isprintable():

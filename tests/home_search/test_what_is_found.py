@@ -108,9 +108,28 @@ def test_of_several_domains_the_very_one_comes_first_then_the_nearest_above_then
         home("other.example", ("en", "C"), hints=("LAW.uni.example",)),
         home("in-law.uni.example", ("en", "Y")),
     )
-    first = ["other.example", "law.uni.example", "uni.example", "court.law.uni.example"]
+    # Whoever only says that the domain is hers comes behind those for whose scopes the federation vouches.
+    first = ["law.uni.example", "uni.example", "other.example", "court.law.uni.example"]
     assert search("eve@law.uni.example") == first
     assert search("law.uni.example")[:4] == first
+
+
+def test_who_names_all_networks_is_near_to_few(search_among: Searches) -> None:
+    everywhere = tuple(f"{first}.0.0.0/8" for first in range(1, 200))
+    search = search_among(home("z.example", ("en", "Z"), networks=everywhere), home("a.example", ("en", "A")))
+    assert search("", nearby=Nearby("1.2.3.4")) == ["z.example", "a.example"]
+    assert search("", nearby=Nearby("130.89.1.1")) == ["a.example", "z.example"]
+
+
+def test_a_hint_puts_nobody_before_the_owner_of_a_domain(search_among: Searches) -> None:
+    search = search_among(
+        home("evil.example", ("en", "A very University"), hints=("uni.example", "cs.uni.example", "a.b.uni.example")),
+        home("uni.example", ("en", "University")),
+        home("alone.example", ("en", "Alone"), hints=("alumni.example",)),
+    )
+    for typed in ("eve@uni.example", "eve@cs.uni.example", "uni.example"):
+        assert search(typed)[:2] == ["uni.example", "evil.example"]
+    assert search("eve@alumni.example") == ["alone.example"]
 
 
 def test_of_a_mail_address_what_is_before_the_sign_finds_nobody(search: Search) -> None:

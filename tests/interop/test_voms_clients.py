@@ -23,6 +23,7 @@ GROUPS = [
     "/microscopy/imaging/cryo/Role=NULL/Capability=NULL",
 ]
 OPERATOR = "/microscopy/imaging/Role=operator/Capability=NULL"
+INHERITED = "/microscopy/imaging/cryo/Role=operator/Capability=NULL"
 ATTRIBUTES = ["instrument = titan (/microscopy/imaging)", "nickname = emil (microscopy)"]
 OF_THE_ROLE = "shift = day (/microscopy/imaging/Role=operator)"
 
@@ -80,7 +81,7 @@ def test_the_order_that_is_asked_for_is_kept(grid: Grid, proxy: Path, client: st
 def test_everything_that_a_member_has_is_listed(grid: Grid, proxy: Path) -> None:
     listed = grid.init(C, "member", proxy, "-voms", "microscopy", "-list")
     assert listed.code == 0
-    assert listed.text.partition("Available attributes:\n")[2].split() == [*GROUPS, OPERATOR]
+    assert listed.text.partition("Available attributes:\n")[2].split() == [*GROUPS, OPERATOR, INHERITED]
 
 
 @BOTH

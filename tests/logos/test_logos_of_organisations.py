@@ -89,6 +89,7 @@ def test_what_is_no_picture_or_too_large_is_refused(octets: bytes) -> None:
     with pytest.raises(Refusal) as refused:
         drawn_small(octets)
     assert refused.value.code == "wayf.logo"
+    assert "object at 0x" not in refused.value.found
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

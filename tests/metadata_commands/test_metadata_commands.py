@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,9 +16,13 @@ from cryptography.hazmat.primitives import serialization
 
 from ostiary.clock import SystemClock
 from ostiary.command.cli import ostiary
+from ostiary.command.metadata.options import speaker
+from ostiary.command.metadata.status import show_report
+from ostiary.errors import Refusal
 from ostiary.federation.keys import create_key_ring
 from ostiary.federation.model import Entity
 from ostiary.federation.publish.documents import signed_aggregate
+from ostiary.federation.registry import SourceReport
 from ostiary.saml import names
 from ostiary.saml.keys import Signer
 from tests.federation.entities import HOME, LIBRARY
@@ -575,6 +579,25 @@ def test_status_raises_an_alarm_where_a_source_was_never_fetched(service: Path, 
     assert "[metadata.no_copy]" in told.output
     [data] = json.loads(run("status", "--config", service, "--json").output)
     assert (data["ok"], data["problem"]["code"]) == (False, "metadata.no_copy")
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [("signature.wrong", "whether the key has changed"), ("xml.not_well_formed", "tell its publisher")],
+)
+def test_status_advises_who_runs_the_service_and_not_a_person_who_logs_in(
+    code: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = Refusal(code, expected="something else", found="this")
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    attempt = now - timedelta(seconds=40)
+    report = SourceReport("https://f.example/all.xml", 2, 1, 1, None, "url", last_attempt=attempt, problem=problem)
+    show_report(report, speaker(True), now)
+    told = capsys.readouterr().out
+    assert advice in told
+    assert "something else" in told
+    assert "40 seconds ago" in told
+    assert "page that you wanted to reach" not in told
 
 
 def test_status_needs_a_configuration_of_a_service(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def _child_that_first(does: str, world: World, monkeypatch: pytest.MonkeyPatch) 
     """The other process does this as it starts; gives the document for it."""
     before = world.directory / "before"
     before.mkdir()
-    (before / "sitecustomize.py").write_text(f"import sys, time\nif 'ostiary.federation.index.apart' in sys.orig_argv: {does}")
+    (before / "sitecustomize.py").write_text(
+        f"import sys, time\nif 'ostiary.federation.index.apart' in sys.orig_argv: {does}"
+    )
     monkeypatch.syspath_prepend(before)
     path = world.directory / "large.xml"
     path.write_bytes(signed(entity(A)))

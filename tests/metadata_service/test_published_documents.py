@@ -4,6 +4,7 @@ import gzip
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from lxml import etree
@@ -161,7 +162,7 @@ def test_keys_that_cannot_be_read_any_more_are_told_to_operators(service: Servic
         if path.is_file():
             path.write_text("broken")
     service.clock.at += timedelta(seconds=10)
-    assert service.get("/health").status_code == 200
+    assert service.get("/entities/" + quote(IDP1, safe="")).status_code == 200
     page = service.get("/status", Accept="text/html")
     assert "A newer one was refused" in page.text
 

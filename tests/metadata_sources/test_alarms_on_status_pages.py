@@ -1,6 +1,7 @@
 """What operators see of the sources of metadata: the status pages of IdP, resource and WAYF, the log; and the thread that
 refreshes: one for a machine, none before a fork, and no request waits for it."""
 
+import gc
 import io
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 
 from idp.operate.status import Status
 from ostiary.command.discovery import make_discovery
-from ostiary.command.watched import LOOK_NOW
+from ostiary.command.watched import LOOK_NOW, Watching
 from ostiary.command.wording import catalogue
 from ostiary.errors import Refusal
 from ostiary.federation.keys import create_key_ring
@@ -104,6 +105,26 @@ def test_the_background_refreshes_and_a_request_never_waits_for_it(service: Serv
     until(alarmed)
     assert metadata.registry().idp(IDP, service.clock.at) is not None
     metadata.close()
+    until(lambda: not thread.is_alive())
+
+
+def test_an_operator_who_asks_for_it_need_not_wait_for_the_turn_of_a_source(service: Service, server: Server) -> None:
+    metadata = open_metadata(service.settings(), service.clock)
+    metadata.registry()
+    assert len(server.asked) == 1
+    metadata.look_now()
+    until(lambda: len(server.asked) == 2)
+    metadata.close()
+
+
+def test_a_process_that_serves_refreshes_before_anybody_asks_anything(service: Service) -> None:
+    watching = Watching(service.clock, make_log(service.clock, service="test", stream=io.StringIO()))
+    registry = watching.registry(service.settings())
+    assert threads() == []
+    watching.begin()
+    (thread,) = threads()
+    del registry, watching
+    gc.collect()
     until(lambda: not thread.is_alive())
 
 

@@ -86,11 +86,11 @@ def test_the_nearest_attribute_of_a_name_counts() -> None:
     assert ancestors["/v/a/b"] == ("/v/a", "/v/d/e", "/v", "/v/d")
     own = {Fqan("/v"): (Value("x", "far"), Value("y", "kept")), Fqan("/v/d/e"): (Value("x", "near"),)}
     assert inherited_values(own, [Fqan("/v/a/b")], ancestors) == {
-        Fqan("/v/a/b"): (Value("x", "near"), Value("y", "kept"))
+        Fqan("/v/a/b"): (Value("x", "near", None, Fqan("/v/d/e")), Value("y", "kept", None, Fqan("/v")))
     }
     of_roles = {Fqan("/v", "r"): (Value("z", "1"),)}
     assert inherited_values(of_roles, [Fqan("/v/a", "r"), Fqan("/v/a", "s"), Fqan("/v/a")], ancestors) == {
-        Fqan("/v/a", "r"): (Value("z", "1"),)
+        Fqan("/v/a", "r"): (Value("z", "1", None, Fqan("/v", "r")),)
     }
 
 
@@ -136,9 +136,9 @@ def test_roles_and_attributes_come_down_where_the_vo_says_so(vo: Vo) -> None:
     assert found.roles == {Fqan("/testvo/g2", "pilot"): NOW + HOUR, Fqan("/testvo/g1/sub", "pilot"): NOW + HOUR}
     assert found.group_attributes == {
         Fqan("/testvo/g2"): (Value("quota", "7"),),
-        Fqan("/testvo/g1/sub"): (Value("quota", "7"),),
+        Fqan("/testvo/g1/sub"): (Value("quota", "7", None, Fqan("/testvo/g2")),),
         Fqan("/testvo/g2", "pilot"): (Value("desk", "3"),),
-        Fqan("/testvo/g1/sub", "pilot"): (Value("desk", "3"),),
+        Fqan("/testvo/g1/sub", "pilot"): (Value("desk", "3", None, Fqan("/testvo/g2", "pilot")),),
     }
 
 

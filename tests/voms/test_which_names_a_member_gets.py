@@ -184,6 +184,14 @@ def test_an_optional_group_is_stated_only_when_asked_for() -> None:
     assert "/testvo/g2" not in names("fqans=/testvo/g2/Role=pilot", shy)
 
 
+def test_what_came_down_is_stated_only_where_the_name_that_gives_it_is_not() -> None:
+    given = Value("quota", "7", None, Fqan("/testvo/g1"))
+    below = replace(ALICE, attributes=(), group_attributes={Fqan("/testvo/g1/sub"): (given,)})
+    assert granted("", below).attributes == ()
+    shy = replace(below, optional=frozenset({"/testvo/g1"}))
+    assert granted("", shy).attributes == (GenericAttribute("quota", "7", "/testvo/g1/sub"),)
+
+
 def test_a_statement_ends_with_the_first_of_its_attributes() -> None:
     soon = SECOND + timedelta(hours=1)
     limited = replace(ALICE, attributes=(Value("badge", "x", soon),))

@@ -222,7 +222,11 @@ def test_another_way_in_is_a_https_address() -> None:
         encoded({"profiles": {"one": {"entities": [{"match": "registrationAuthority"}]}}}),
         encoded({"profiles": {"one": {"entity": [{"entity_id": str(number)} for number in range(2001)]}}}),
         encoded(
-            {"profiles": {"one": {"entities": [{"match": "registrationAuthority", "select": str(n)} for n in range(51)]}}}
+            {
+                "profiles": {
+                    "one": {"entities": [{"match": "registrationAuthority", "select": str(n)} for n in range(51)]}
+                }
+            }
         ),
         encoded({"entityID": "https://other.example", "profiles": {"one": {}}}),
     ],

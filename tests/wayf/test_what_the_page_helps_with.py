@@ -107,7 +107,7 @@ def test_whom_to_ask_is_the_resource_and_the_federation(make_wayf_with: Callable
         "mailto:help@f.example",
         "https://f.example",
     ]
-    assert "The Federation, the federation: help@f.example" in words(box)
+    assert "The Federation, the federation: help@f.example · https://f.example" in words(box)
 
 
 def test_a_resource_without_contact_is_asked_by_its_page(wayf: Wayf) -> None:

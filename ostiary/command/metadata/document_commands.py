@@ -91,7 +91,15 @@ def fetch_command(
             write_new(save_certificate, found.certificate.pem.encode())
             said.line("fetch.saved", file=save_certificate)
         sys.exit(_NO_KEY)
-    document = opened(url, octets, pins)
+    try:
+        document = opened(url, octets, pins)
+    except ConfigurationError:
+        raise
+    except OstiaryError as error:
+        if error.code.startswith("metadata."):
+            raise
+        # What XML and signatures are told of otherwise is for people who log in.
+        raise ConfigurationError("metadata.file", file=url, expected="usable metadata", found=error) from error
     _check_end(document, now, longest)
     _tell_verified(document, said, now, ())
     if output is None:

@@ -77,15 +77,20 @@ class Index:
 
 def indexed(homes: Sequence[Summary]) -> Index:
     """What these are found by, each under its number: its place here."""
-    named, others, domains = _Texts(), _Texts(), defaultdict[str, list[int]](list)
+    named, others = _Texts(), _Texts()
+    scopes, told = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for number, home in enumerate(homes):
         named.add(number, {text.text for text in home.names} or {home.entity_id})
         if home.keywords:
             others.add(number, [text.text for text in home.keywords])
-        own = {domain.lower() for domain in (*home.domains, *home.domain_hints)} or {_host(home.entity_id)}
-        others.add(number, own)
-        for domain in own:
-            domains[domain].append(number)
+        vouched = {domain.lower() for domain in home.domains}
+        named_itself = {domain.lower() for domain in home.domain_hints} - vouched
+        if not vouched and not named_itself:
+            named_itself = {_host(home.entity_id)}
+        others.add(number, vouched | named_itself)
+        for kind, domains in ((scopes, vouched), (told, named_itself)):
+            for domain in domains:
+                kind[domain].append(number)
     names = fold_lines(named.texts) if homes else []
     found, elsewhere = _words(named, names), _words(others, fold_lines(others.texts) if homes else [])
     for respelled in (_initials(names), _respelled(named.texts, names), _in_latin(names)):
@@ -94,7 +99,7 @@ def indexed(homes: Sequence[Summary]) -> Index:
             number = named.numbers[line]
             if not having or having[-1] != number:
                 having.append(number)
-    return Index(Words(found), Words(elsewhere), Domains(domains))
+    return Index(Words(found), Words(elsewhere), Domains(scopes, told))
 
 
 class _Texts:

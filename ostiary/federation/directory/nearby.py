@@ -33,10 +33,15 @@ class Places:
         self._positions: Final[dict[int, tuple[float, float]]] = {}
         self._cells: Final[dict[tuple[int, int], list[int]]] = {}
         for number, organisation in enumerate(organisations):
+            spent = {4: 0.0, 16: 0.0}
             for hint in organisation.ip_hints:
                 network = _network(hint)
                 if network is not None:
                     length, prefix, value = network
+                    # Nor are many wide ones together.
+                    spent[length] += 0.5**prefix
+                    if spent[length] > 0.5 ** _WIDEST[length]:
+                        continue
                     self._networks.setdefault((length, prefix), {}).setdefault(value, []).append(number)
             for hint in organisation.geolocation_hints[:1]:
                 position = position_of(hint)
