@@ -128,7 +128,7 @@ def parse_stored(octets: bytes) -> Element:
 @functools.cache
 def _parser_of_stored() -> etree.XMLParser:
     # Threads take turns: it is a matter of microseconds, and making one costs as many. Nobody looks for an element by its ID, and there is
-    # no other encoding to be told: each of the two would cost a tenth of the time.
+    # no other encoding to be told: the two would cost a seventh of the time.
     return _parser(huge=False, collect_ids=False, encoding=None)
 
 

@@ -15,8 +15,8 @@ class Domains:
         self._both: Final = (_Domains(scopes), _Domains(told))
 
     def matching(self, typed: str) -> list[set[int]]:
-        """Who has this domain; who has one above it, the nearest first; who has one below it; who has one that begins so. Each of the latter
-        two, and the former two together, with scopes first: anybody can name another's domain in a hint, and must not come before her."""
+        """Who has this domain; who has one above it, the nearest first; who has one below it; who has one that begins so. Each of the
+        latter two, and the former two together, with scopes first: anybody can name another's domain, and must not come before her."""
         ranks = [rank for one in self._both for rank in one.covering(typed)]
         ranks += [one.below(typed) for one in self._both]
         ranks += [one.beginning(typed) for one in self._both]

@@ -44,7 +44,7 @@ class Clause:
 @dataclass(frozen=True, slots=True)
 class SelectionProfile:
     """One trust profile. ``strict``: others are not offered at all, else they come later. An IdP is selected if it stands in
-    ``included``, or if all ``clauses`` hold and it does not stand in ``excluded``. ``fallback``: an address with another way in, or nothing."""
+    ``included``, or if all ``clauses`` hold and it does not stand in ``excluded``. ``fallback``: where another way in is, or nothing."""
 
     name: str
     strict: bool = True
