@@ -17,8 +17,8 @@ _LONGEST_HINT: Final = 255
 LONGEST_LANGUAGE: Final = 35
 
 LANG: Final = qname(names.XML, "lang")
-_UI_INFO: Final = qname(names.MDUI, "UIInfo")
-_DISCO_HINTS: Final = qname(names.MDUI, "DiscoHints")
+INFORMATION: Final = qname(names.MDUI, "UIInfo")
+HINTS: Final = qname(names.MDUI, "DiscoHints")
 _DISPLAY_NAME, _DESCRIPTION, _KEYWORDS, _LOGO, _INFORMATION_URL, _PRIVACY_STATEMENT_URL = (
     qname(names.MDUI, name)
     for name in ("DisplayName", "Description", "Keywords", "Logo", "InformationURL", "PrivacyStatementURL")
@@ -35,7 +35,7 @@ _NOTHING: Final = Display()
 def read_display(extensions: Children) -> Display:
     """Of the Extensions of a role. Left out are: empty texts, links that are not http or https, logos that are neither these nor a PNG,
     JPEG or GIF in a ``data:`` URL. Raises `Refusal` (``xml.repeated_element``) for a second UIInfo: nobody knows which name is meant."""
-    info, hints = extensions.one(_UI_INFO), extensions.one(_DISCO_HINTS)
+    info, hints = extensions.one(INFORMATION), extensions.one(HINTS)
     if info is None and hints is None:
         return _NOTHING
     said = Children(info if info is not None else ())

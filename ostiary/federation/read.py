@@ -9,10 +9,11 @@ from typing import Final, TypeVar
 from lxml import etree
 
 from ostiary.errors import OstiaryError, Refusal
-from ostiary.federation.display_extensions import MOST, read_links, read_localized
+from ostiary.federation.display_extensions import MOST, read_display, read_links, read_localized
 from ostiary.federation.entity_extensions import Notice, read_entity_attributes, read_registration
 from ostiary.federation.entity_ids import check_entity_id
-from ostiary.federation.model import Contact, Entity, Role
+from ostiary.federation.late_display import display_read_late
+from ostiary.federation.model import Contact, Display, Entity, Role
 from ostiary.federation.role_descriptors import (
     AA,
     EXTENSIONS,
@@ -107,14 +108,18 @@ def read_unsigned_local_metadata(data: bytes, *, leave_out: LeaveOut | None = No
     return tuple(_entities(root, None, leave_out))
 
 
-def read_stored_entity(octets: bytes, valid_until: datetime | None, notice: Notice | None = None) -> Entity:
+def read_stored_entity(
+    octets: bytes, valid_until: datetime | None, notice: Notice | None = None, *, follows_schema: bool = False
+) -> Entity:
     """The entity of a descriptor that was taken, as a document of its own, from one that was believed. ``valid_until`` is its effective
-    end. Raises as `read_signed_metadata` does for one entity; ``notice`` as for `read_entity`."""
+    end; ``follows_schema``: these very octets were held against the schema before. Raises as `read_signed_metadata` does for one entity;
+    ``notice`` as for `read_entity`."""
     element = parse_stored(octets)
-    check_schema(element, "metadata")
+    if not follows_schema:
+        check_schema(element, "metadata")
     # Most members neither sign nor number what they publish, and then it is self-contained as it stands.
     source = octets if not _may_be_signed(element, octets) else _without_signatures(element)
-    return read_entity(element, valid_until, source=source, notice=notice)
+    return read_entity(element, valid_until, source=source, notice=notice, display=display_read_late)
 
 
 def _ignore_processing_instructions(root: Element) -> None:
@@ -153,13 +158,19 @@ def _part(element: Element, enclosing: datetime | None, leave_out: LeaveOut | No
 
 
 def read_entity(
-    element: Element, valid_until: datetime | None, *, source: bytes | None = None, notice: Notice | None = None
+    element: Element,
+    valid_until: datetime | None,
+    *,
+    source: bytes | None = None,
+    notice: Notice | None = None,
+    display: Callable[[Children], Display] = read_display,
 ) -> Entity:
     """An EntityDescriptor that follows the schema and was believed, without processing instructions.
 
     ``valid_until``: its effective end, the earliest of its own and those of all that enclose it. ``source``: the same as a document of its
     own without signatures, where the caller has it; made anew otherwise, which costs as much as the rest. ``notice`` is told of endpoints,
-    keys and roles that are left out because they can't be used, and of scopes that cover nothing.
+    keys and roles that are left out because they can't be used, and of scopes that cover nothing. ``display``: how what people are shown is
+    read.
 
     Of several descriptors of one kind the first counts that supports SAML 2.0 and can be used. Raises `Refusal` when none of its roles can
     (that of the first: ``metadata.endpoint``, ``xml.*``), and for an entityID that is none (``metadata.entity_id``).
@@ -169,7 +180,7 @@ def read_entity(
     parts = Children(element)
     within = parts.one(EXTENSIONS)
     extensions = Children(within if within is not None else ())
-    shared = Shared(extensions, notice)
+    shared = Shared(extensions, notice, display)
     problems: list[Refusal] = []
     idp = _role(parts.all(IDP), read_idp, shared, problems)
     sp = _role(parts.all(SP), read_sp, shared, problems)

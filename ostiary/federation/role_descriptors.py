@@ -1,11 +1,12 @@
 """Role descriptors: what an IdP, an SP and an Attribute Authority say of themselves (SAML metadata 2.4). One part that can't be used does
 not take the others with it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypedDict
 
 from ostiary.errors import OstiaryError, Refusal
-from ostiary.federation.display_extensions import read_display, read_localized
+from ostiary.federation.display_extensions import read_localized
 from ostiary.federation.endpoints import is_link, is_usable_location
 from ostiary.federation.entity_extensions import Notice, is_plain, read_algorithms, read_scopes
 from ostiary.federation.key_descriptors import read_keys
@@ -61,12 +62,13 @@ _ATTRIBUTE_VALUE: Final = qname(names.SAML, "AttributeValue")
 
 
 class Shared:
-    """What the entity says for all of its roles, and who is told of the parts that are left out."""
+    """What the entity says for all of its roles, who is told of the parts that are left out, and how what people are shown is read."""
 
-    __slots__ = ("digest_methods", "notice", "scopes", "signing_methods")
+    __slots__ = ("digest_methods", "display", "notice", "scopes", "signing_methods")
 
-    def __init__(self, extensions: Children, notice: Notice | None) -> None:
+    def __init__(self, extensions: Children, notice: Notice | None, display: Callable[[Children], Display]) -> None:
         self.notice = notice
+        self.display = display
         self.scopes = read_scopes(extensions, notice)
         self.digest_methods, self.signing_methods = read_algorithms(extensions)
 
@@ -160,7 +162,7 @@ def _common(element: Element, parts: Children, extensions: Children, shared: Sha
     digests, methods = read_algorithms(extensions)
     return _Common(
         keys=tuple([key for one in parts.all(_KEY_DESCRIPTOR) for key in read_keys(one, shared.notice)]),
-        display=read_display(extensions),
+        display=shared.display(extensions),
         error_url=error_url if error_url is not None and is_link(error_url) else None,
         valid_until=read_instant(end) if end is not None else None,
         nameid_formats=tuple([text_of(found) for found in parts.all(_NAMEID_FORMAT)]),

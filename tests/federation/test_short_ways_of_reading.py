@@ -1,12 +1,18 @@
 """What is decided the short way for nearly every entity is decided as on the long way."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from ostiary.federation.read import read_stored_entity
+from ostiary.errors import Refusal
+from ostiary.federation.model import Display, LocalizedText, Logo
+from ostiary.federation.read import read_entity, read_stored_entity
 from ostiary.federation.shown_text import shown_text
+from ostiary.saml import names
+from ostiary.saml.xml import parse_stored
 
 _ENTITY = (
     '<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:x="urn:x" entityID="https://sp.example/?id=1"{root}>'
@@ -43,3 +49,40 @@ def test_what_only_looks_like_an_id_stays() -> None:
 )
 def test_a_text_is_shown_as_it_is_after_a_blank_which_is_never_the_short_way(text: str, longest: int) -> None:
     assert shown_text(text, longest) == shown_text(f" {text}", longest)
+
+
+def test_what_people_are_shown_is_read_late_and_is_the_same() -> None:
+    info = (
+        f'<mdui:UIInfo xmlns:mdui="{names.MDUI}"><mdui:DisplayName xml:lang="en">Name</mdui:DisplayName>'
+        '<mdui:Logo width="80" height="60">https://a.example/logo.png</mdui:Logo></mdui:UIInfo>'
+        f'<mdui:DiscoHints xmlns:mdui="{names.MDUI}"><mdui:DomainHint>a.example</mdui:DomainHint></mdui:DiscoHints>'
+    )
+    octets = descriptor_with(info)
+    late, at_once = read_stored_entity(octets, None), read_entity(parse_stored(octets), None, source=octets)
+    assert (late, hash(late)) == (at_once, hash(at_once))
+    assert late.idp is not None
+    assert late.idp.display == Display(
+        names=(LocalizedText("Name", "en"),),
+        logos=(Logo("https://a.example/logo.png", 80, 60),),
+        domain_hints=("a.example",),
+    )
+    assert dataclasses.replace(late.idp.display, logos=()).domain_hints == ("a.example",)
+    assert isinstance(late.idp.display, Display)
+    assert late.name("de") == "Name"
+
+
+def test_a_second_name_of_a_role_is_refused_at_once_all_the_same() -> None:
+    twice = f'<mdui:UIInfo xmlns:mdui="{names.MDUI}"/>' * 2
+    with pytest.raises(Refusal) as refused:
+        read_stored_entity(descriptor_with(twice), None)
+    assert refused.value.code == "xml.repeated_element"
+    assert read_stored_entity(descriptor_with(""), None).idp is not None
+
+
+def descriptor_with(extensions: str) -> bytes:
+    return (
+        f'<md:EntityDescriptor xmlns:md="{names.MD}" entityID="https://a.example/idp">'
+        f'<md:IDPSSODescriptor protocolSupportEnumeration="{names.SAMLP}"><md:Extensions>{extensions}<x:y xmlns:x="urn:x"/></md:Extensions>'
+        f'<md:SingleSignOnService Binding="{names.HTTP_POST}" Location="https://a.example/sso"/>'
+        "</md:IDPSSODescriptor></md:EntityDescriptor>"
+    ).encode()

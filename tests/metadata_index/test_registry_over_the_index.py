@@ -12,13 +12,15 @@ from ostiary.errors import OstiaryError, Refusal
 from ostiary.federation.index import (
     IndexedRegistry,
     IndexedSource,
+    check_documents,
+    checking,
     index_absence,
     index_entity,
     index_same_again,
 )
 from ostiary.federation.index.in_short import in_short
 from ostiary.federation.index.indexing import keep_newest
-from ostiary.federation.index.records import read_summary, written
+from ostiary.federation.index.records import BROKEN, SOUND, UNCHECKED, read_summary, written
 from ostiary.federation.index.registry import MOST_HELD, HeldEntities
 from ostiary.federation.model import Entity
 from ostiary.federation.read import read_stored_entity
@@ -27,7 +29,7 @@ from ostiary.federation.summary import summary_of
 from ostiary.saml import names
 from ostiary.saml.artifact import source_id
 from ostiary.saml.signature import sign
-from ostiary.saml.xml import METADATA, parse_xml, to_bytes
+from ostiary.saml.xml import METADATA, Element, parse_xml, to_bytes
 from tests.federation.entities import HOME, LIBRARY, aggregate
 from tests.metadata_index.indexed_world import END, KEY, NOW, READING, World, entity, home, signed
 
@@ -73,6 +75,42 @@ def test_a_broken_statement_is_reported_once_and_the_next_source_is_asked(world:
     assert world.registry("one").get(A, NOW) is None
     assert told == [(A, "xml.schema")]
     assert [one.entity_id for one in world.registry("one").summaries(NOW)] == [B]
+
+
+def test_documents_are_checked_once_for_all_look_ups_and_broken_ones_stay_out(world: World) -> None:
+    world.put(signed(entity(A, inside="<md:Unheard/>"), entity(B), entity(C)))
+    assert check_documents(world.index, "federation") == 3
+    assert check_documents(world.index, "federation") == 0
+    assert _checked(world) == {A: BROKEN, B: SOUND, C: SOUND}
+    registry = world.registry()
+    assert [registry.get(one, NOW) is not None for one in (A, B, C)] == [False, True, True]
+    # What changes is another document, which nobody has checked.
+    world.put(signed(entity(A), entity(B, inside="<md:Unheard/>"), entity(C)))
+    assert _checked(world) == {A: UNCHECKED, B: UNCHECKED, C: SOUND}
+    registry = world.registry()
+    assert [registry.get(one, NOW) is not None for one in (A, B, C)] == [True, False, True]
+    assert check_documents(world.index, "federation") == 2
+    assert check_documents(world.index, "another") == 0
+
+
+def _checked(world: World) -> dict[str, int]:
+    return dict(world.index.rows("SELECT entity_id, checked FROM entity"))
+
+
+def test_a_number_that_is_another_entity_s_by_now_is_not_marked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put(signed(entity(A), entity(B)))
+    check = checking.check_schema
+
+    def slowly(element: Element, kind: str) -> None:
+        check(element, "metadata")
+        if element.get("entityID") == A:
+            # Somebody writes meanwhile: the last number is given to another document, which is broken.
+            world.put(signed(entity(A), entity(C, inside="<md:Unheard/>")))
+
+    monkeypatch.setattr(checking, "check_schema", slowly)
+    check_documents(world.index, "federation")
+    assert _checked(world)[C] != SOUND
+    assert world.registry().get(C, NOW) is None
 
 
 def test_an_older_registry_goes_on_answering_with_what_is_there_now(world: World) -> None:

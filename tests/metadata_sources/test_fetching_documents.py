@@ -127,6 +127,7 @@ def test_a_gzip_bomb_goes_off_in_small_pieces() -> None:
         ("deflate", zlib.compress(b"<x/>"), "fetch.encoding"),
         ("br", b"<x/>", "fetch.encoding"),
     ],
+    ids=["cut", "no gzip", "deflate", "br"],
 )
 def test_a_broken_or_unknown_encoding_is_refused(encoding: str, body: bytes, code: str) -> None:
     with serving(reply(body=body, Content_Encoding=encoding)) as server:

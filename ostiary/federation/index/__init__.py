@@ -4,6 +4,7 @@ read. `MetadataIndex` is the file; `index_document`, `index_document_apart` and 
 """
 
 from ostiary.federation.index.apart import ApartLimits, index_document_apart
+from ostiary.federation.index.checking import check_documents
 from ostiary.federation.index.indexing import index_absence, index_document, index_entity, index_same_again
 from ostiary.federation.index.records import Answer, Indexed, LeftOut, SourceState
 from ostiary.federation.index.registry import IndexedRegistry, IndexedSource, OnDemand
@@ -19,6 +20,7 @@ __all__ = [
     "MetadataIndex",
     "OnDemand",
     "SourceState",
+    "check_documents",
     "index_absence",
     "index_document",
     "index_document_apart",

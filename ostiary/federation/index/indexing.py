@@ -14,7 +14,7 @@ from lxml import etree
 
 from ostiary.errors import Refusal, TooLarge
 from ostiary.federation.index.extraction import descriptors, root_end
-from ostiary.federation.index.records import Answer, Indexed, stamp
+from ostiary.federation.index.records import SOUND, Answer, Indexed, stamp
 from ostiary.federation.index.replacing import Replacement
 from ostiary.federation.index.store import MetadataIndex, count_up, source_row
 from ostiary.federation.read import read_stored_entity
@@ -128,7 +128,8 @@ def index_entity(
         found = entity.entity_id[:200]
         raise Refusal("metadata.other_entity", expected="the entity that was asked for", found=found)
     with index.writing() as connection:
-        replacement = Replacement(connection, source, reading, valid_until, only=asked)
+        # It was read whole.
+        replacement = Replacement(connection, source, reading, valid_until, only=asked, checked=SOUND)
         for descriptor in descriptors(believed, replacement.leave_out):
             replacement.take(descriptor)
         found_it = replacement.finish_one()

@@ -10,6 +10,11 @@ from ostiary.errors import OstiaryError
 from ostiary.federation.model import LocalizedText, Logo
 from ostiary.federation.summary import RoleName, RoleSpan, Summary, earliest
 
+UNCHECKED: Final = 0
+SOUND: Final = 1
+BROKEN: Final = 2
+"""Whether a document was held against the schema, and what came of it."""
+
 MOST_LEFT_OUT: Final = 200
 """So many of the entities that were left out are named; all of them are counted."""
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ostiary.errors import OstiaryError, Refusal
-from ostiary.federation.index.records import instant, read_summary, stamp
+from ostiary.federation.index.records import SOUND, UNCHECKED, instant, read_summary, stamp
 from ostiary.federation.model import Entity
 from ostiary.federation.read import LeaveOut, read_stored_entity
 from ostiary.federation.registry import Registry, SourceReport
@@ -82,7 +82,7 @@ class HeldEntities:
         if row.digest in self.broken:
             return None
         try:
-            entity = read_stored_entity(row.octets, instant(row.valid_until))
+            entity = read_stored_entity(row.octets, instant(row.valid_until), follows_schema=row.checked == SOUND)
         except (OstiaryError, ValueError) as error:
             self._report(row, error)
             return None
@@ -106,7 +106,8 @@ def keep(known: dict[K, V], key: K, value: V, most: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EntityRow:
-    """An entity as one source states it. ``valid_until``: the effective end, stamped."""
+    """An entity as one source states it. ``valid_until``: the effective end, stamped; ``checked``: whether it was held against the schema
+    (see `checking`)."""
 
     source: str
     fingerprint: str
@@ -114,10 +115,11 @@ class EntityRow:
     digest: bytes
     valid_until: int | None
     octets: bytes
+    checked: int
 
 
 _BY_ENTITY_ID: Final = (
-    "SELECT source.name, source.fingerprint, entity.entity_id, digest, valid_until, octets"
+    "SELECT source.name, source.fingerprint, entity.entity_id, digest, valid_until, octets, checked"
     " FROM entity JOIN source ON source.id = entity.source JOIN document ON document.id = entity.id WHERE entity.entity_id = ?"
 )
 _COUNTS: Final = "SELECT source.name, source.fingerprint, count(*) FROM entity JOIN source ON source.id = entity.source GROUP BY source.id"
@@ -214,7 +216,7 @@ class IndexedRegistry(Registry):
     def all(self, now: datetime) -> Iterator[Entity]:
         """See `Registry.all`. Reads each entity as it comes to it, and keeps none: for lists of thousands there are `summaries`."""
         for source, entity_id, valid_until, digest, octets in self._listed(_DOCUMENTS, now):
-            row = EntityRow(source.name, source.fingerprint, entity_id, digest, valid_until, octets)
+            row = EntityRow(source.name, source.fingerprint, entity_id, digest, valid_until, octets, UNCHECKED)
             entity = self._held.read(row, source)
             if entity is not None:
                 yield entity

@@ -12,6 +12,7 @@ from ostiary.federation.index.extraction import Descriptor, digest_of, root_cach
 from ostiary.federation.index.in_short import in_short
 from ostiary.federation.index.records import (
     MOST_LEFT_OUT,
+    UNCHECKED,
     Indexed,
     LeftOut,
     SourceState,
@@ -41,7 +42,8 @@ class _Known:
 
 
 class Replacement:
-    """One document, or one entity (``only``: the SHA-1 of its entityID), of a source. ``valid_until``: of the document's root.
+    """One document, or one entity (``only``: the SHA-1 of its entityID), of a source. ``valid_until``: of the document's root. ``checked``:
+    what `checking` would find, where it is known.
 
     Of what was indexed under another reading (other keys, another filter) nothing stays.
     """
@@ -54,9 +56,11 @@ class Replacement:
         valid_until: datetime | None,
         *,
         only: bytes | None = None,
+        checked: int = UNCHECKED,
     ) -> None:
         self.source = _source(connection, name, reading.fingerprint())
         self._connection = connection
+        self._checked = checked
         self._name, self._reading, self._valid_until, self._only = name, reading, valid_until, only
         self._known = {
             entity_id: _Known(*row)
@@ -118,6 +122,7 @@ class Replacement:
                 stamp(earliest(descriptor.own_end, self._valid_until)),
                 *("idp" in roles, "sp" in roles),
                 written(short),
+                self._checked,
             )
         )
         self._documents.append((self._next, octets))
@@ -222,7 +227,7 @@ class Replacement:
             self._connection.executemany(statement, [(row,) for row in rows])
 
     def _flush(self) -> None:
-        self._connection.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._entities)
+        self._connection.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._entities)
         self._connection.executemany("INSERT INTO document VALUES (?, ?)", self._documents)
         self._entities.clear()
         self._documents.clear()

@@ -22,7 +22,7 @@ from ostiary.federation.index.registry import HeldEntities, IndexedRegistry, Ind
 from ostiary.federation.read import LeaveOut
 from ostiary.federation.registry import SourceReport
 
-FORM: Final = 1
+FORM: Final = 2
 """Counts up when tables or their content change: each form has a file of its own."""
 
 _WAIT: Final = 30.0
@@ -33,7 +33,8 @@ CREATE TABLE source (
 );
 CREATE TABLE entity (
   id INTEGER PRIMARY KEY, source INTEGER NOT NULL, entity_id TEXT NOT NULL, sha1 BLOB NOT NULL, digest BLOB NOT NULL,
-  own_end INTEGER, valid_until INTEGER, idp INTEGER NOT NULL, sp INTEGER NOT NULL, summary TEXT NOT NULL
+  own_end INTEGER, valid_until INTEGER, idp INTEGER NOT NULL, sp INTEGER NOT NULL, summary TEXT NOT NULL,
+  checked INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX entity_by_id ON entity (entity_id, source);
 CREATE INDEX entity_of_source ON entity (source, id);

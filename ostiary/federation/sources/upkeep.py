@@ -17,7 +17,7 @@ from typing import Final, Literal
 from ostiary.config.alone import alone
 from ostiary.config.sources import stamp
 from ostiary.errors import ConfigurationError, OstiaryError, Refusal, Unavailable
-from ostiary.federation.index import Indexed, MetadataIndex, index_document, index_document_apart
+from ostiary.federation.index import Indexed, MetadataIndex, check_documents, index_document, index_document_apart
 from ostiary.federation.read import read_stored_entity
 from ostiary.federation.sources.configured import Configured, DocumentSource, place_hash
 from ostiary.federation.sources.fetching import Fetched, fetch
@@ -62,6 +62,7 @@ class Upkeep:
         self._tell = tell
         self._marked_at: datetime | None = None
         self._hopeless: set[str] = set()
+        self._checked: set[str] = set()
         try:
             for directory in (self._records, self._copies):
                 directory.mkdir(mode=0o700, exist_ok=True)
@@ -159,6 +160,16 @@ class Upkeep:
                 self._is_due(source, now) or (at_once and source.fetching is not None)
             ):
                 self._attempt(source, now)
+        self._check(sources)
+
+    def _check(self, sources: Configured) -> None:
+        """What is new is held against the schema here, so that no look-up has to."""
+        for source in sources:
+            if isinstance(source, DocumentSource) and source.name not in self._checked:
+                self._checked.add(source.name)
+                # Where it fails, whoever looks an entity up does it.
+                with contextlib.suppress(Unavailable):
+                    check_documents(self.index, source.name)
 
     def refresh(self, source: DocumentSource, now: datetime) -> OstiaryError | None:
         """Tries one document now. Returns why it was refused."""
@@ -278,6 +289,7 @@ class Upkeep:
             self._tell("metadata_refused", failed, None)
 
     def _index(self, source: DocumentSource, document: Path, now: datetime) -> Indexed:
+        self._checked.discard(source.name)
         put = index_document_apart if document.stat().st_size > LARGE else index_document
         return put(self.index, source.name, document, source.reading, now)
 
