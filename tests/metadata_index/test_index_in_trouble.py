@@ -7,12 +7,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from ostiary.errors import ConfigurationError, Refusal, Unavailable
-from ostiary.federation.index import ApartLimits, MetadataIndex, index_document_apart
+from ostiary.errors import ConfigurationError, Refusal, TooLarge, Unavailable
+from ostiary.federation.index import ApartLimits, MetadataIndex, index_document, index_document_apart
 from tests.metadata_index.indexed_world import NOW, READING, World, entity, signed
 from tests.saml.world import signer
 
@@ -108,6 +109,24 @@ def fill_the_disk(index: MetadataIndex) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         connection.execute("DELETE FROM entity")
         connection.executemany("INSERT INTO document VALUES (?, zeroblob(9000))", [(n,) for n in range(1000, 1100)])
+
+
+def test_a_document_of_more_than_a_gigabyte_is_refused_before_it_is_read(world: World) -> None:
+    world.put(signed(entity(A), entity(B)))
+    huge = world.directory / "huge.xml"
+    with huge.open("wb") as file:
+        # Nothing of it takes room on the disk.
+        file.truncate(1_073_741_825)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge) as refused:
+            index_document(world.index, "federation", huge, READING, NOW)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (refused.value.code, refused.value.found) == ("xml.too_large", "1073741825 bytes")
+    assert peak < 10_000_000
+    assert world.names() == [A, B]
 
 
 def test_a_full_disk_is_said_and_the_last_state_stays(world: World) -> None:

@@ -2,6 +2,7 @@
 proof is there, and whatever is refused leaves the index as it was.
 """
 
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -77,11 +78,13 @@ def index_document(index: MetadataIndex, source: str, document: Path, reading: R
 def _octets(document: Path) -> bytes:
     try:
         with document.open("rb") as file:
-            octets = file.read(METADATA.max_bytes + 1)
+            # Before anything of it is in memory.
+            size = os.fstat(file.fileno()).st_size
+            octets = file.read(METADATA.max_bytes + 1) if size <= METADATA.max_bytes else b""
     except OSError as error:
         raise Refusal("metadata.unreadable_file", expected="a readable file", found=error, file=document) from error
-    if len(octets) > METADATA.max_bytes:
-        raise TooLarge("xml.too_large", expected=f"at most {METADATA.max_bytes} bytes", found="more")
+    if max(size, len(octets)) > METADATA.max_bytes:
+        raise TooLarge("xml.too_large", expected=f"at most {METADATA.max_bytes} bytes", found=f"{size} bytes")
     return octets
 
 
