@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
+
 from ostiary.command.demo.authority import DemoAuthority, demo_authority
 from ostiary.command.demo.federation import prepare
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import NORTHGATE
+from ostiary.federation.keys import create_key_ring
 from tests.e2e.noting import MODULE, ROOT
 from tests.e2e.strict_resource import LIBRARY, StrictResource, application, configure_resource, resource_command
 from tests.running_demo import free_base_port
@@ -41,11 +44,12 @@ We keep for six months when you signed in and where. Nobody else gets to see it.
 
 @dataclass(frozen=True)
 class StrictHome:
-    """Where it is, and its letters."""
+    """Where it is, and its letters; ``metadata``: a metadata service of the same federation."""
 
     url: str
     mail: Path
     resource: StrictResource
+    metadata: str
 
 
 @contextmanager
@@ -69,7 +73,8 @@ def strict_home(directory: Path, notes: Path) -> Iterator[StrictHome]:
         with _running(command, notes, logs[0], environment) as process:
             _wait_for(layout.idp_port(NORTHGATE), process, logs[0])
             _wait_for(layout.resource_port(LIBRARY), guard, logs[1])
-            yield StrictHome(layout.idp_url(NORTHGATE), home / "mail", resource)
+            with _metadata_service(layout, notes, directory) as metadata:
+                yield StrictHome(layout.idp_url(NORTHGATE), home / "mail", resource, metadata)
 
 
 @contextmanager
@@ -89,6 +94,26 @@ def _running(
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
+
+
+@contextmanager
+def _metadata_service(layout: Layout, notes: Path, directory: Path) -> Iterator[str]:
+    """Publishes what the federation has."""
+    port = free_base_port(1)
+    url, config, log = f"http://127.0.0.1:{port}", directory / "metadata.yaml", directory / "metadata.log"
+    create_key_ring(directory / "metadata-keys", "metadata.example", now=datetime.now(UTC))
+    source = {"file": str(layout.aggregate), "trusted_certificates": [str(layout.federation_certificate)]}
+    content = {
+        "public_url": url,
+        "listen": {"port": port},
+        "published": "published",
+        "trust": {"keys": "metadata-keys", "metadata": [source]},
+        "selections": [{"name": "all", "aggregate_name": "https://federation.example/all"}],
+    }
+    config.write_text(yaml.safe_dump(content))
+    with _running(["metadata", "serve", "--config", str(config)], notes, log, {}) as process:
+        _wait_for(port, process, log)
+        yield url
 
 
 def _configure(home: Path, authority: DemoAuthority) -> None:

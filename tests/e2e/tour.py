@@ -31,7 +31,7 @@ from tests.running_demo import RunningDemo
 
 def tour(driver: webdriver.Chrome, demo: RunningDemo, strict: StrictHome) -> Iterator[str]:
     """Goes from page to page and names each when it is shown. ``strict`` is new."""
-    yield from _resources(driver, demo)
+    yield from _resources(driver, demo, strict)
     yield from _own_pages(driver, demo)
     yield from tour_resource(driver, strict)
     yield from _after_maintenance(driver, demo)
@@ -39,7 +39,7 @@ def tour(driver: webdriver.Chrome, demo: RunningDemo, strict: StrictHome) -> Ite
     yield from tour_strict(driver, strict)
 
 
-def _resources(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
+def _resources(driver: webdriver.Chrome, demo: RunningDemo, strict: StrictHome) -> Iterator[str]:
     """From a resource to the home organisation and back."""
     library, instrument = demo.ready["sp"]
     northgate = demo.ready["idp"][0]
@@ -51,6 +51,12 @@ def _resources(driver: webdriver.Chrome, demo: RunningDemo) -> Iterator[str]:
     yield "wayf-start"
     driver.get(wayf)
     yield "wayf-error"
+    driver.get(urljoin(wayf, "/status"))
+    yield "wayf-status"
+    driver.get(strict.metadata)
+    yield "metadata-service"
+    driver.get(f"{strict.metadata}/status")
+    yield "metadata-service-status"
     driver.get(library["url"])
     yield "discovery"
     discovery = driver.current_url
