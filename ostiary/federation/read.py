@@ -112,13 +112,14 @@ def read_stored_entity(
     octets: bytes, valid_until: datetime | None, notice: Notice | None = None, *, follows_schema: bool = False
 ) -> Entity:
     """The entity of a descriptor that was taken, as a document of its own, from one that was believed. ``valid_until`` is its effective
-    end; ``follows_schema``: these very octets were held against the schema before. Raises as `read_signed_metadata` does for one entity;
-    ``notice`` as for `read_entity`."""
+    end; ``follows_schema``: these very octets were held against the schema before, and nothing in them is signed or has an ID. Raises as
+    `read_signed_metadata` does for one entity; ``notice`` as for `read_entity`."""
     element = parse_stored(octets)
     if not follows_schema:
         check_schema(element, "metadata")
     # Most members neither sign nor number what they publish, and then it is self-contained as it stands.
-    source = octets if not _may_be_signed(element, octets) else _without_signatures(element)
+    plain = follows_schema or not may_be_signed(element, octets)
+    source = octets if plain else _without_signatures(element)
     return read_entity(element, valid_until, source=source, notice=notice, display=display_read_late)
 
 
@@ -270,10 +271,10 @@ def self_contained(element: Element) -> bytes:
     """The descriptor as a document of its own with all namespaces that it needs, without signatures and the IDs that they refer to: they
     covered another document, and in an aggregate the IDs of two entities could be the same."""
     octets = to_bytes(element)
-    return octets if not _may_be_signed(element, octets) else _without_signatures(parse_stored(octets))
+    return octets if not may_be_signed(element, octets) else _without_signatures(parse_stored(octets))
 
 
-def _may_be_signed(element: Element, octets: bytes) -> bool:
+def may_be_signed(element: Element, octets: bytes) -> bool:
     """Whether there is a signature, or there may be an ID, in this descriptor."""
     return bool(_IS_SIGNED(element)) or _MAY_BE_ID.search(octets) is not None
 
