@@ -25,8 +25,8 @@ from sqlalchemy import (
 from ostiary.storage.engine import reading
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
-from voms.directory import FederatedIdentity
 from voms.hierarchy import above, held_groups, inherited_roles, inherited_values
+from voms.people import FederatedIdentity
 from voms.periods import read_recurrence
 from voms.standing import End, Standing, Value, Values, earliest, later
 from voms.tables import (
@@ -105,9 +105,9 @@ class Memberships:
         link = vo_member_certificate
         wanted = (
             select(vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to, link.c.subject, link.c.issuer)
-            .join(link, and_(link.c.member_id == vo_member.c.id, link.c.live.is_(True)))
+            .join(link, link.c.member_id == vo_member.c.id)
             .join(vo, vo.c.id == vo_member.c.vo_id)
-            .where(vo.c.name == self._name, vo_member.c.live.is_(True))
+            .where(vo.c.name == self._name)
             .order_by(link.c.subject, link.c.id)
         )
         if member is not None:
@@ -123,9 +123,7 @@ class Memberships:
     def identities(self, member: str) -> tuple[FederatedIdentity, ...]:
         """How home organisations name a member."""
         link = vo_member_identity
-        wanted = select(link.c.asserted_by, link.c.attribute, link.c.value).where(
-            link.c.member_id == member, link.c.live.is_(True)
-        )
+        wanted = select(link.c.asserted_by, link.c.attribute, link.c.value).where(link.c.member_id == member)
         with reading(self._engine) as connection:
             return tuple(FederatedIdentity(*row) for row in connection.execute(wanted.order_by(link.c.id)))
 
@@ -142,7 +140,7 @@ class Memberships:
 
     def _standing(self, members: Select[Any], at: datetime) -> Standing | None:
         """Of the one member whom ``members`` selects."""
-        wanted = members.where(vo.c.name == self._name, vo_member.c.live.is_(True), _valid(vo_member, at))
+        wanted = members.where(vo.c.name == self._name, _valid(vo_member, at))
         with reading(self._engine, consistent=True) as connection:
             member = connection.execute(wanted).one_or_none()
             if member is None:
@@ -192,10 +190,10 @@ class Memberships:
             .join(vo, vo.c.id == vo_attribute.c.vo_id)
             .outerjoin(vo_group, vo_group.c.id == vo_attribute.c.group_id)
             .outerjoin(vo_role, vo_role.c.id == vo_attribute.c.role_id)
-            .where(vo.c.name == self._name, vo_attribute.c.live.is_(True))
+            .where(vo.c.name == self._name)
             .where(or_(vo_attribute.c.valid_from.is_(None), vo_attribute.c.valid_from <= at))
             .where(or_(vo_attribute.c.valid_to.is_(None), vo_attribute.c.valid_to > at))
-            .where(or_(vo_attribute.c.member_id == member, and_(vo_group.c.path.in_(paths), vo_group.c.live.is_(True))))
+            .where(or_(vo_attribute.c.member_id == member, vo_group.c.path.in_(paths)))
             .order_by(vo_attribute.c.name, vo_attribute.c.id)
         )
         own: list[Value] = []
@@ -222,7 +220,7 @@ def _members(own_reason: ColumnElement[Any]) -> Select[Any]:
 
 def _linked(link: Table, own_reason: ColumnElement[Any]) -> Select[Any]:
     """Members with what they are found by: a certificate, or a name at a home organisation."""
-    return _members(own_reason).join(link, link.c.member_id == vo_member.c.id).where(link.c.live.is_(True))
+    return _members(own_reason).join(link, link.c.member_id == vo_member.c.id)
 
 
 def _valid(table: Table, at: datetime) -> ColumnElement[bool]:
@@ -240,22 +238,20 @@ def _grants(member: str, at: datetime) -> Select[Any]:
             literal(_JOINED).label("kind"), vo_group.c.path, null().label("other"), *_end_columns(vo_group_membership)
         )
         .join(vo_group, vo_group.c.id == vo_group_membership.c.group_id)
-        .where(vo_group_membership.c.member_id == member, vo_group_membership.c.live.is_(True))
-        .where(vo_group.c.live.is_(True), _valid(vo_group_membership, at))
+        .where(vo_group_membership.c.member_id == member, _valid(vo_group_membership, at))
     )
     assigned = (
         select(literal(_ASSIGNED), vo_group.c.path, vo_role.c.name, *_end_columns(vo_role_assignment))
         .join(vo_group, vo_group.c.id == vo_role_assignment.c.group_id)
         .join(vo_role, vo_role.c.id == vo_role_assignment.c.role_id)
-        .where(vo_role_assignment.c.member_id == member, vo_role_assignment.c.live.is_(True))
-        .where(vo_group.c.live.is_(True), vo_role.c.live.is_(True), _valid(vo_role_assignment, at))
+        .where(vo_role_assignment.c.member_id == member, _valid(vo_role_assignment, at))
     )
     reached = _reached(member, at)
     over = vo_group.alias("over")
     lines = (
         select(literal(_LINE), vo_group.c.path, over.c.path, null(), null())
-        .join(vo_group_parent, and_(vo_group_parent.c.group_id == vo_group.c.id, vo_group_parent.c.live.is_(True)))
-        .join(over, and_(over.c.id == vo_group_parent.c.parent_id, over.c.live.is_(True)))
+        .join(vo_group_parent, vo_group_parent.c.group_id == vo_group.c.id)
+        .join(over, over.c.id == vo_group_parent.c.parent_id)
         .where(vo_group.c.id.in_(select(reached.c.id)))
     )
     optional = select(literal(_OPTIONAL), vo_group.c.path, null(), null(), null()).where(
@@ -269,12 +265,11 @@ def _reached(member: str, at: datetime) -> CTE:
     """The numbers of the groups that she joined and of all above them, on every path."""
     first = (
         select(vo_group_membership.c.group_id.label("id"))
-        .where(vo_group_membership.c.member_id == member, vo_group_membership.c.live.is_(True))
-        .where(_valid(vo_group_membership, at))
+        .where(vo_group_membership.c.member_id == member, _valid(vo_group_membership, at))
         .cte("reached", recursive=True)
     )
     line = vo_group_parent.alias("upwards")
-    return first.union(select(line.c.parent_id).join(first, first.c.id == line.c.group_id).where(line.c.live.is_(True)))
+    return first.union(select(line.c.parent_id).join(first, first.c.id == line.c.group_id))
 
 
 def _end_columns(table: Table) -> tuple[Column[Any], Column[Any]]:

@@ -69,6 +69,19 @@ class Recurrence:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class When:
+    """What is granted holds for ``[since, until)``, from the moment of the grant on where nothing is said, and within that when it
+    ``recurs``."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    recurs: Recurrence | None = None
+
+
+ALWAYS: Final = When()
+
+
 def read_recurrence(text: str) -> Recurrence:
     """What `Recurrence.text` wrote. Raises `Refusal` (``voms.recurrence``)."""
     try:
