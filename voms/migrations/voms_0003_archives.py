@@ -99,378 +99,26 @@ def _create() -> None:
         "vo",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("name", exact_text(128), nullable=False),
-        sa.Column("inherits", sa.Boolean, server_default=sa.false(), nullable=False),
+        sa.Column("inherits", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("created_serial", sa.BigInteger, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("created_by", exact_text(255), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_vo"),
         sa.UniqueConstraint("name", name="uq_vo_name"),
     )
-    op.create_table(
-        "vo_acl_entry_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("group_id", sa.BigInteger, nullable=False),
-        sa.Column("role_id", sa.BigInteger, nullable=True),
-        sa.Column("for_new_groups", sa.Boolean, nullable=False),
-        sa.Column("who_kind", exact_text(16), nullable=False),
-        sa.Column("who_key", exact_text(64), nullable=False),
-        sa.Column("who", sa.Text, nullable=False),
-        sa.Column("permissions", sa.Integer, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_acl_entry_archive"),
-    )
-    op.create_index("ix_vo_acl_entry_archive_id", "vo_acl_entry_archive", ["id"])
-    op.create_table(
-        "vo_attribute_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=True),
-        sa.Column("group_id", sa.BigInteger, nullable=True),
-        sa.Column("role_id", sa.BigInteger, nullable=True),
-        sa.Column("name", exact_text(255), nullable=False),
-        sa.Column("value", sa.Text, nullable=False),
-        sa.Column("valid_from", UtcDateTime, nullable=True),
-        sa.Column("valid_to", UtcDateTime, nullable=True),
-        sa.Column("recurs", sa.Text, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_attribute_archive"),
-    )
-    op.create_index("ix_vo_attribute_archive_group_id_role_id", "vo_attribute_archive", ["group_id", "role_id"])
-    op.create_index("ix_vo_attribute_archive_id", "vo_attribute_archive", ["id"])
-    op.create_index("ix_vo_attribute_archive_member_id", "vo_attribute_archive", ["member_id"])
-    op.create_table(
-        "vo_attribute_class_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("name", exact_text(255), nullable=False),
-        sa.Column("description", sa.Text, nullable=False),
-        sa.Column("unique_values", sa.Boolean, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_attribute_class_archive"),
-    )
-    op.create_index("ix_vo_attribute_class_archive_id", "vo_attribute_class_archive", ["id"])
-    op.create_table(
-        "vo_aup_demand_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=False),
-        sa.Column("asked_at", UtcDateTime, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_aup_demand_archive"),
-    )
-    op.create_index("ix_vo_aup_demand_archive_id", "vo_aup_demand_archive", ["id"])
-    op.create_table(
-        "vo_aup_signature_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=False),
-        sa.Column("version_id", sa.BigInteger, nullable=False),
-        sa.Column("signed_at", UtcDateTime, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_aup_signature_archive"),
-    )
-    op.create_index("ix_vo_aup_signature_archive_id", "vo_aup_signature_archive", ["id"])
-    op.create_index("ix_vo_aup_signature_archive_member_id", "vo_aup_signature_archive", ["member_id"])
-    op.create_table(
-        "vo_aup_version_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("version", exact_text(64), nullable=False),
-        sa.Column("url", sa.Text, nullable=True),
-        sa.Column("text", sa.Text, nullable=True),
-        sa.Column("sign_again_days", sa.Integer, nullable=True),
-        sa.Column("grace_days", sa.Integer, nullable=False),
-        sa.Column("in_force_from", UtcDateTime, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_aup_version_archive"),
-    )
-    op.create_index("ix_vo_aup_version_archive_id", "vo_aup_version_archive", ["id"])
-    op.create_table(
-        "vo_group_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("path", exact_text(255), nullable=False),
-        sa.Column("description", sa.Text, nullable=False),
-        sa.Column("optional", sa.Boolean, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_group_archive"),
-    )
-    op.create_index("ix_vo_group_archive_id", "vo_group_archive", ["id"])
-    op.create_index("ix_vo_group_archive_vo_id_path", "vo_group_archive", ["vo_id", "path"])
-    op.create_table(
-        "vo_group_membership_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=False),
-        sa.Column("group_id", sa.BigInteger, nullable=False),
-        sa.Column("valid_from", UtcDateTime, nullable=False),
-        sa.Column("valid_to", UtcDateTime, nullable=True),
-        sa.Column("recurs", sa.Text, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_group_membership_archive"),
-    )
-    op.create_index(
-        "ix_vo_group_membership_archive_group_id_deleted_at", "vo_group_membership_archive", ["group_id", "deleted_at"]
-    )
-    op.create_index("ix_vo_group_membership_archive_id", "vo_group_membership_archive", ["id"])
-    op.create_index(
-        "ix_vo_group_membership_archive_member_id_group_id", "vo_group_membership_archive", ["member_id", "group_id"]
-    )
-    op.create_table(
-        "vo_group_parent_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("group_id", sa.BigInteger, nullable=False),
-        sa.Column("parent_id", sa.BigInteger, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_group_parent_archive"),
-    )
-    op.create_index("ix_vo_group_parent_archive_group_id", "vo_group_parent_archive", ["group_id"])
-    op.create_index("ix_vo_group_parent_archive_id", "vo_group_parent_archive", ["id"])
-    op.create_index("ix_vo_group_parent_archive_parent_id", "vo_group_parent_archive", ["parent_id"])
-    op.create_table(
-        "vo_invitation_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", exact_text(32), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("secret_key", exact_text(64), nullable=False),
-        sa.Column("mail", sa.Text, nullable=False),
-        sa.Column("grants", sa.Text, nullable=False),
-        sa.Column("expires_at", UtcDateTime, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_invitation_archive"),
-    )
-    op.create_index("ix_vo_invitation_archive_id", "vo_invitation_archive", ["id"])
-    op.create_table(
-        "vo_member_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", exact_text(32), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("kind", exact_text(16), nullable=False),
-        sa.Column("suspended_code", exact_text(32), nullable=True),
-        sa.Column("suspended_reason", sa.Text, nullable=True),
-        sa.Column("suspended_by", exact_text(255), nullable=True),
-        sa.Column("suspended_at", UtcDateTime, nullable=True),
-        sa.Column("valid_from", UtcDateTime, nullable=False),
-        sa.Column("valid_to", UtcDateTime, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_member_archive"),
-    )
-    op.create_index("ix_vo_member_archive_id", "vo_member_archive", ["id"])
-    op.create_table(
-        "vo_member_certificate_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=False),
-        sa.Column("names_key", exact_text(64), nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
-        sa.Column("issuer", sa.Text, nullable=False),
-        sa.Column("suspended_reason", sa.Text, nullable=True),
-        sa.Column("suspended_by", exact_text(255), nullable=True),
-        sa.Column("suspended_at", UtcDateTime, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_member_certificate_archive"),
-    )
-    op.create_index("ix_vo_member_certificate_archive_id", "vo_member_certificate_archive", ["id"])
-    op.create_index("ix_vo_member_certificate_archive_member_id", "vo_member_certificate_archive", ["member_id"])
-    op.create_index(
-        "ix_vo_member_certificate_archive_vo_id_names_key", "vo_member_certificate_archive", ["vo_id", "names_key"]
-    )
-    op.create_table(
-        "vo_member_details_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=False),
-        sa.Column("given_name", sa.Text, nullable=False),
-        sa.Column("surname", sa.Text, nullable=False),
-        sa.Column("institution", sa.Text, nullable=False),
-        sa.Column("phone", sa.Text, nullable=False),
-        sa.Column("address", sa.Text, nullable=False),
-        sa.Column("mail", sa.Text, nullable=False),
-        sa.Column("folded", sa.Text, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_member_details_archive"),
-    )
-    op.create_index("ix_vo_member_details_archive_id", "vo_member_details_archive", ["id"])
-    op.create_table(
-        "vo_member_identity_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=False),
-        sa.Column("identity_key", exact_text(64), nullable=False),
-        sa.Column("asserted_by", sa.Text, nullable=False),
-        sa.Column("attribute", sa.Text, nullable=False),
-        sa.Column("value", sa.Text, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_member_identity_archive"),
-    )
-    op.create_index("ix_vo_member_identity_archive_id", "vo_member_identity_archive", ["id"])
-    op.create_index("ix_vo_member_identity_archive_member_id", "vo_member_identity_archive", ["member_id"])
-    op.create_table(
-        "vo_request_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", exact_text(32), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("kind", exact_text(32), nullable=False),
-        sa.Column("state", exact_text(16), nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=True),
-        sa.Column("group_id", sa.BigInteger, nullable=True),
-        sa.Column("role_id", sa.BigInteger, nullable=True),
-        sa.Column("who_key", exact_text(64), nullable=False),
-        sa.Column("who", sa.Text, nullable=False),
-        sa.Column("asked", sa.Text, nullable=False),
-        sa.Column("mail", sa.Text, nullable=False),
-        sa.Column("confirm_key", exact_text(64), nullable=True),
-        sa.Column("submitted_at", UtcDateTime, nullable=False),
-        sa.Column("expires_at", UtcDateTime, nullable=True),
-        sa.Column("handed_to", sa.Text, nullable=True),
-        sa.Column("decided_by", exact_text(255), nullable=True),
-        sa.Column("decided_at", UtcDateTime, nullable=True),
-        sa.Column("reason", sa.Text, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_request_archive"),
-    )
-    op.create_index("ix_vo_request_archive_id", "vo_request_archive", ["id"])
-    op.create_table(
-        "vo_role_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("name", exact_text(128), nullable=False),
-        sa.Column("description", sa.Text, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_role_archive"),
-    )
-    op.create_index("ix_vo_role_archive_id", "vo_role_archive", ["id"])
-    op.create_table(
-        "vo_role_assignment_archive",
-        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
-        sa.Column("id", serial_number(), nullable=False),
-        sa.Column("member_id", exact_text(32), nullable=False),
-        sa.Column("group_id", sa.BigInteger, nullable=False),
-        sa.Column("role_id", sa.BigInteger, nullable=False),
-        sa.Column("valid_from", UtcDateTime, nullable=False),
-        sa.Column("valid_to", UtcDateTime, nullable=True),
-        sa.Column("recurs", sa.Text, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.Column("deleted_serial", sa.BigInteger, nullable=False),
-        sa.Column("deleted_at", UtcDateTime, nullable=False),
-        sa.Column("deleted_by", exact_text(255), nullable=False),
-        sa.PrimaryKeyConstraint("archive_id", name="pk_vo_role_assignment_archive"),
-    )
-    op.create_index("ix_vo_role_assignment_archive_id", "vo_role_assignment_archive", ["id"])
-    op.create_index("ix_vo_role_assignment_archive_member_id", "vo_role_assignment_archive", ["member_id"])
-    op.create_index(
-        "ix_vo_role_assignment_archive_role_id_group_id_deleted_at",
-        "vo_role_assignment_archive",
-        ["role_id", "group_id", "deleted_at"],
-    )
-    op.create_table(
+    _kept(
         "vo_attribute_class",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
         sa.Column("name", exact_text(255), nullable=False),
         sa.Column("description", sa.Text, nullable=False),
-        sa.Column("unique_values", sa.Boolean, server_default=sa.false(), nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_attribute_class_vo_id_vo"),
+        sa.Column("unique_values", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.PrimaryKeyConstraint("id", name="pk_vo_attribute_class"),
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_attribute_class_vo_id_vo"),
         sa.UniqueConstraint("vo_id", "name", name="uq_vo_attribute_class_vo_id_name"),
-        sqlite_autoincrement=True,
     )
-    op.create_table(
+    op.create_index("ix_vo_attribute_class_archive_id", "vo_attribute_class_archive", ["id"])
+    _kept(
         "vo_aup_version",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
@@ -480,30 +128,25 @@ def _create() -> None:
         sa.Column("sign_again_days", sa.Integer, nullable=True),
         sa.Column("grace_days", sa.Integer, nullable=False),
         sa.Column("in_force_from", UtcDateTime, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_aup_version_vo_id_vo"),
         sa.PrimaryKeyConstraint("id", name="pk_vo_aup_version"),
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_aup_version_vo_id_vo"),
         sa.UniqueConstraint("vo_id", "version", name="uq_vo_aup_version_vo_id_version"),
-        sqlite_autoincrement=True,
     )
-    op.create_table(
+    op.create_index("ix_vo_aup_version_archive_id", "vo_aup_version_archive", ["id"])
+    _kept(
         "vo_group",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
         sa.Column("path", exact_text(255), nullable=False),
         sa.Column("description", sa.Text, nullable=False),
-        sa.Column("optional", sa.Boolean, server_default=sa.false(), nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_group_vo_id_vo"),
+        sa.Column("optional", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.PrimaryKeyConstraint("id", name="pk_vo_group"),
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_group_vo_id_vo"),
         sa.UniqueConstraint("vo_id", "path", name="uq_vo_group_vo_id_path"),
-        sqlite_autoincrement=True,
     )
-    op.create_table(
+    op.create_index("ix_vo_group_archive_id", "vo_group_archive", ["id"])
+    op.create_index("ix_vo_group_archive_vo_id_path", "vo_group_archive", ["vo_id", "path"])
+    _kept(
         "vo_invitation",
         sa.Column("id", exact_text(32), nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
@@ -511,14 +154,11 @@ def _create() -> None:
         sa.Column("mail", sa.Text, nullable=False),
         sa.Column("grants", sa.Text, nullable=False),
         sa.Column("expires_at", UtcDateTime, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_invitation_vo_id_vo"),
         sa.PrimaryKeyConstraint("id", name="pk_vo_invitation"),
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_invitation_vo_id_vo"),
         sa.UniqueConstraint("vo_id", "secret_key", name="uq_vo_invitation_vo_id_secret_key"),
-        sqlite_autoincrement=True,
     )
+    op.create_index("ix_vo_invitation_archive_id", "vo_invitation_archive", ["id"])
     op.create_table(
         "vo_issued",
         sa.Column("serial", exact_text(40), nullable=False),
@@ -530,31 +170,28 @@ def _create() -> None:
         sa.Column("not_after", UtcDateTime, nullable=False),
         sa.Column("revoked_at", UtcDateTime, nullable=True),
         sa.Column("revoked_for", sa.Text, nullable=True),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_issued_vo_id_vo"),
         sa.PrimaryKeyConstraint("serial", name="pk_vo_issued"),
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_issued_vo_id_vo"),
     )
     op.create_index("ix_vo_issued_not_after", "vo_issued", ["not_after"])
     op.create_index("ix_vo_issued_vo_id_member_id", "vo_issued", ["vo_id", "member_id"])
     op.create_index("ix_vo_issued_vo_id_revoked_at", "vo_issued", ["vo_id", "revoked_at"])
-    op.create_table(
+    _kept(
         "vo_member",
         sa.Column("id", exact_text(32), nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
-        sa.Column("kind", exact_text(16), server_default="person", nullable=False),
+        sa.Column("kind", exact_text(16), nullable=False, server_default="person"),
         sa.Column("suspended_code", exact_text(32), nullable=True),
         sa.Column("suspended_reason", sa.Text, nullable=True),
         sa.Column("suspended_by", exact_text(255), nullable=True),
         sa.Column("suspended_at", UtcDateTime, nullable=True),
         sa.Column("valid_from", UtcDateTime, nullable=False),
         sa.Column("valid_to", UtcDateTime, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_member_vo_id_vo"),
         sa.PrimaryKeyConstraint("id", name="pk_vo_member"),
-        sqlite_autoincrement=True,
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_member_vo_id_vo"),
     )
     op.create_index("ix_vo_member_vo_id_valid_to", "vo_member", ["vo_id", "valid_to"])
+    op.create_index("ix_vo_member_archive_id", "vo_member_archive", ["id"])
     op.create_table(
         "vo_notice",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
@@ -563,12 +200,12 @@ def _create() -> None:
         sa.Column("kind", exact_text(32), nullable=False),
         sa.Column("step", exact_text(64), nullable=False),
         sa.Column("sent_at", UtcDateTime, nullable=False),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_notice_vo_id_vo"),
         sa.PrimaryKeyConstraint("id", name="pk_vo_notice"),
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_notice_vo_id_vo"),
         sa.UniqueConstraint("vo_id", "about", "kind", "step", name="uq_vo_notice_vo_id_about_kind_step"),
     )
     op.create_index("ix_vo_notice_sent_at", "vo_notice", ["sent_at"])
-    op.create_table(
+    _kept(
         "vo_request",
         sa.Column("id", exact_text(32), nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
@@ -588,53 +225,44 @@ def _create() -> None:
         sa.Column("decided_by", exact_text(255), nullable=True),
         sa.Column("decided_at", UtcDateTime, nullable=True),
         sa.Column("reason", sa.Text, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_request_vo_id_vo"),
         sa.PrimaryKeyConstraint("id", name="pk_vo_request"),
-        sqlite_autoincrement=True,
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_request_vo_id_vo"),
     )
     op.create_index("ix_vo_request_member_id", "vo_request", ["member_id"])
     op.create_index("ix_vo_request_vo_id_state_submitted_at", "vo_request", ["vo_id", "state", "submitted_at"])
     op.create_index("ix_vo_request_vo_id_who_key", "vo_request", ["vo_id", "who_key"])
-    op.create_table(
+    op.create_index("ix_vo_request_archive_id", "vo_request_archive", ["id"])
+    _kept(
         "vo_role",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
         sa.Column("name", exact_text(128), nullable=False),
-        sa.Column("description", sa.Text, server_default="", nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_role_vo_id_vo"),
+        sa.Column("description", sa.Text, nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("id", name="pk_vo_role"),
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_role_vo_id_vo"),
         sa.UniqueConstraint("vo_id", "name", name="uq_vo_role_vo_id_name"),
-        sqlite_autoincrement=True,
     )
-    op.create_table(
+    op.create_index("ix_vo_role_archive_id", "vo_role_archive", ["id"])
+    _kept(
         "vo_acl_entry",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
         sa.Column("group_id", sa.BigInteger, nullable=False),
         sa.Column("role_id", sa.BigInteger, nullable=True),
-        sa.Column("for_new_groups", sa.Boolean, server_default=sa.false(), nullable=False),
+        sa.Column("for_new_groups", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("who_kind", exact_text(16), nullable=False),
         sa.Column("who_key", exact_text(64), nullable=False),
         sa.Column("who", sa.Text, nullable=False),
         sa.Column("permissions", sa.Integer, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_acl_entry"),
         sa.ForeignKeyConstraint(["group_id"], ["vo_group.id"], name="fk_vo_acl_entry_group_id_vo_group"),
         sa.ForeignKeyConstraint(["role_id"], ["vo_role.id"], name="fk_vo_acl_entry_role_id_vo_role"),
         sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_acl_entry_vo_id_vo"),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_acl_entry"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_vo_acl_entry_group_id_role_id", "vo_acl_entry", ["group_id", "role_id"])
     op.create_index("ix_vo_acl_entry_vo_id_who_key", "vo_acl_entry", ["vo_id", "who_key"])
-    op.create_table(
+    op.create_index("ix_vo_acl_entry_archive_id", "vo_acl_entry_archive", ["id"])
+    _kept(
         "vo_attribute",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
@@ -646,49 +274,43 @@ def _create() -> None:
         sa.Column("valid_from", UtcDateTime, nullable=True),
         sa.Column("valid_to", UtcDateTime, nullable=True),
         sa.Column("recurs", sa.Text, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_attribute"),
         sa.ForeignKeyConstraint(["group_id"], ["vo_group.id"], name="fk_vo_attribute_group_id_vo_group"),
         sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_attribute_member_id_vo_member"),
         sa.ForeignKeyConstraint(["role_id"], ["vo_role.id"], name="fk_vo_attribute_role_id_vo_role"),
         sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_attribute_vo_id_vo"),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_attribute"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_vo_attribute_group_id_role_id", "vo_attribute", ["group_id", "role_id"])
     op.create_index("ix_vo_attribute_member_id", "vo_attribute", ["member_id"])
-    op.create_table(
+    op.create_index("ix_vo_attribute_archive_group_id_role_id", "vo_attribute_archive", ["group_id", "role_id"])
+    op.create_index("ix_vo_attribute_archive_id", "vo_attribute_archive", ["id"])
+    op.create_index("ix_vo_attribute_archive_member_id", "vo_attribute_archive", ["member_id"])
+    _kept(
         "vo_aup_demand",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("member_id", exact_text(32), nullable=False),
         sa.Column("asked_at", UtcDateTime, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_aup_demand_member_id_vo_member"),
         sa.PrimaryKeyConstraint("id", name="pk_vo_aup_demand"),
+        sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_aup_demand_member_id_vo_member"),
         sa.UniqueConstraint("member_id", name="uq_vo_aup_demand_member_id"),
-        sqlite_autoincrement=True,
     )
-    op.create_table(
+    op.create_index("ix_vo_aup_demand_archive_id", "vo_aup_demand_archive", ["id"])
+    _kept(
         "vo_aup_signature",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("member_id", exact_text(32), nullable=False),
         sa.Column("version_id", sa.BigInteger, nullable=False),
         sa.Column("signed_at", UtcDateTime, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_aup_signature"),
         sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_aup_signature_member_id_vo_member"),
         sa.ForeignKeyConstraint(
             ["version_id"], ["vo_aup_version.id"], name="fk_vo_aup_signature_version_id_vo_aup_version"
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_aup_signature"),
         sa.UniqueConstraint("member_id", "version_id", name="uq_vo_aup_signature_member_id_version_id"),
-        sqlite_autoincrement=True,
     )
-    op.create_table(
+    op.create_index("ix_vo_aup_signature_archive_id", "vo_aup_signature_archive", ["id"])
+    op.create_index("ix_vo_aup_signature_archive_member_id", "vo_aup_signature_archive", ["member_id"])
+    _kept(
         "vo_group_membership",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("member_id", exact_text(32), nullable=False),
@@ -696,32 +318,34 @@ def _create() -> None:
         sa.Column("valid_from", UtcDateTime, nullable=False),
         sa.Column("valid_to", UtcDateTime, nullable=True),
         sa.Column("recurs", sa.Text, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_group_membership"),
         sa.ForeignKeyConstraint(["group_id"], ["vo_group.id"], name="fk_vo_group_membership_group_id_vo_group"),
         sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_group_membership_member_id_vo_member"),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_group_membership"),
         sa.UniqueConstraint("member_id", "group_id", name="uq_vo_group_membership_member_id_group_id"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_vo_group_membership_group_id", "vo_group_membership", ["group_id"])
-    op.create_table(
+    op.create_index(
+        "ix_vo_group_membership_archive_group_id_deleted_at", "vo_group_membership_archive", ["group_id", "deleted_at"]
+    )
+    op.create_index("ix_vo_group_membership_archive_id", "vo_group_membership_archive", ["id"])
+    op.create_index(
+        "ix_vo_group_membership_archive_member_id_group_id", "vo_group_membership_archive", ["member_id", "group_id"]
+    )
+    _kept(
         "vo_group_parent",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("group_id", sa.BigInteger, nullable=False),
         sa.Column("parent_id", sa.BigInteger, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_group_parent"),
         sa.ForeignKeyConstraint(["group_id"], ["vo_group.id"], name="fk_vo_group_parent_group_id_vo_group"),
         sa.ForeignKeyConstraint(["parent_id"], ["vo_group.id"], name="fk_vo_group_parent_parent_id_vo_group"),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_group_parent"),
         sa.UniqueConstraint("group_id", "parent_id", name="uq_vo_group_parent_group_id_parent_id"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_vo_group_parent_parent_id", "vo_group_parent", ["parent_id"])
-    op.create_table(
+    op.create_index("ix_vo_group_parent_archive_group_id", "vo_group_parent_archive", ["group_id"])
+    op.create_index("ix_vo_group_parent_archive_id", "vo_group_parent_archive", ["id"])
+    op.create_index("ix_vo_group_parent_archive_parent_id", "vo_group_parent_archive", ["parent_id"])
+    _kept(
         "vo_member_certificate",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
@@ -732,36 +356,34 @@ def _create() -> None:
         sa.Column("suspended_reason", sa.Text, nullable=True),
         sa.Column("suspended_by", exact_text(255), nullable=True),
         sa.Column("suspended_at", UtcDateTime, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_member_certificate"),
         sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_member_certificate_member_id_vo_member"),
         sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_member_certificate_vo_id_vo"),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_member_certificate"),
         sa.UniqueConstraint("vo_id", "names_key", name="uq_vo_member_certificate_vo_id_names_key"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_vo_member_certificate_member_id", "vo_member_certificate", ["member_id"])
-    op.create_table(
+    op.create_index("ix_vo_member_certificate_archive_id", "vo_member_certificate_archive", ["id"])
+    op.create_index("ix_vo_member_certificate_archive_member_id", "vo_member_certificate_archive", ["member_id"])
+    op.create_index(
+        "ix_vo_member_certificate_archive_vo_id_names_key", "vo_member_certificate_archive", ["vo_id", "names_key"]
+    )
+    _kept(
         "vo_member_details",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("member_id", exact_text(32), nullable=False),
-        sa.Column("given_name", sa.Text, server_default="", nullable=False),
-        sa.Column("surname", sa.Text, server_default="", nullable=False),
-        sa.Column("institution", sa.Text, server_default="", nullable=False),
-        sa.Column("phone", sa.Text, server_default="", nullable=False),
-        sa.Column("address", sa.Text, server_default="", nullable=False),
-        sa.Column("mail", sa.Text, server_default="", nullable=False),
-        sa.Column("folded", sa.Text, server_default="", nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
-        sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_member_details_member_id_vo_member"),
+        sa.Column("given_name", sa.Text, nullable=False, server_default=""),
+        sa.Column("surname", sa.Text, nullable=False, server_default=""),
+        sa.Column("institution", sa.Text, nullable=False, server_default=""),
+        sa.Column("phone", sa.Text, nullable=False, server_default=""),
+        sa.Column("address", sa.Text, nullable=False, server_default=""),
+        sa.Column("mail", sa.Text, nullable=False, server_default=""),
+        sa.Column("folded", sa.Text, nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("id", name="pk_vo_member_details"),
+        sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_member_details_member_id_vo_member"),
         sa.UniqueConstraint("member_id", name="uq_vo_member_details_member_id"),
-        sqlite_autoincrement=True,
     )
-    op.create_table(
+    op.create_index("ix_vo_member_details_archive_id", "vo_member_details_archive", ["id"])
+    _kept(
         "vo_member_identity",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("vo_id", sa.BigInteger, nullable=False),
@@ -770,17 +392,15 @@ def _create() -> None:
         sa.Column("asserted_by", sa.Text, nullable=False),
         sa.Column("attribute", sa.Text, nullable=False),
         sa.Column("value", sa.Text, nullable=False),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_member_identity"),
         sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_member_identity_member_id_vo_member"),
         sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_member_identity_vo_id_vo"),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_member_identity"),
         sa.UniqueConstraint("vo_id", "identity_key", name="uq_vo_member_identity_vo_id_identity_key"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_vo_member_identity_member_id", "vo_member_identity", ["member_id"])
-    op.create_table(
+    op.create_index("ix_vo_member_identity_archive_id", "vo_member_identity_archive", ["id"])
+    op.create_index("ix_vo_member_identity_archive_member_id", "vo_member_identity_archive", ["member_id"])
+    _kept(
         "vo_role_assignment",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("member_id", exact_text(32), nullable=False),
@@ -789,20 +409,45 @@ def _create() -> None:
         sa.Column("valid_from", UtcDateTime, nullable=False),
         sa.Column("valid_to", UtcDateTime, nullable=True),
         sa.Column("recurs", sa.Text, nullable=True),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_role_assignment"),
         sa.ForeignKeyConstraint(["group_id"], ["vo_group.id"], name="fk_vo_role_assignment_group_id_vo_group"),
         sa.ForeignKeyConstraint(["member_id"], ["vo_member.id"], name="fk_vo_role_assignment_member_id_vo_member"),
         sa.ForeignKeyConstraint(["role_id"], ["vo_role.id"], name="fk_vo_role_assignment_role_id_vo_role"),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_role_assignment"),
         sa.UniqueConstraint(
             "member_id", "group_id", "role_id", name="uq_vo_role_assignment_member_id_group_id_role_id"
         ),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_vo_role_assignment_group_id_role_id", "vo_role_assignment", ["group_id", "role_id"])
     op.create_index("ix_vo_role_assignment_role_id", "vo_role_assignment", ["role_id"])
+    op.create_index("ix_vo_role_assignment_archive_id", "vo_role_assignment_archive", ["id"])
+    op.create_index("ix_vo_role_assignment_archive_member_id", "vo_role_assignment_archive", ["member_id"])
+    op.create_index(
+        "ix_vo_role_assignment_archive_role_id_group_id_deleted_at",
+        "vo_role_assignment_archive",
+        ["role_id", "group_id", "deleted_at"],
+    )
+
+
+def _kept(name: str, *items: sa.Column[Any] | sa.Constraint) -> None:
+    """A table, who wrote its rows and when, and its archive. On SQLite, too, no number is given twice."""
+    columns = [item for item in items if isinstance(item, sa.Column)]
+    op.create_table(name, *items, *_stamps("created"), sqlite_autoincrement=True)
+    op.create_table(
+        f"{name}_archive",
+        sa.Column("archive_id", serial_number(), autoincrement=True, nullable=False),
+        *(sa.Column(column.name, column.type, nullable=column.nullable) for column in columns),
+        *_stamps("created"),
+        *_stamps("deleted"),
+        sa.PrimaryKeyConstraint("archive_id", name=f"pk_{name}_archive"),
+    )
+
+
+def _stamps(what: str) -> tuple[sa.Column[Any], ...]:
+    return (
+        sa.Column(f"{what}_serial", sa.BigInteger, nullable=False),
+        sa.Column(f"{what}_at", UtcDateTime, nullable=False),
+        sa.Column(f"{what}_by", exact_text(255), nullable=False),
+    )
 
 
 def _table(name: str, columns: Sequence[str]) -> sa.TableClause:
