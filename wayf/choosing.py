@@ -24,7 +24,7 @@ from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cook
 from ostiary.web.encodings import takes_gzip
 from ostiary.web.forms import Fields, one, optional
 from ostiary.web.languages import own_name
-from ostiary.web.remembered import cookie_value, from_cookie, with_choice, without
+from ostiary.web.remembered import asked_by_own_page, cookie_value, from_cookie, with_choice, without
 from ostiary.web.service import asset_url, page, shell
 from wayf.discovery import DISCOVERY_PATH, SHIBBOLETH_PATH, DiscoveryRequest, answer_url, read_request
 from wayf.offering import guests_of, help_for, offer_to
@@ -185,7 +185,9 @@ class Choosing:
         if home is None:
             raise Refusal("wayf.unknown_choice", expected="an IdP that is offered", found=choice)
         answer = self._send_off(asked, home, now)
-        if optional(fields, "remember", max_length=10) == "yes" and asked_by_our_page():
+        if optional(fields, "remember", max_length=10) == "yes" and asked_by_own_page(
+            request.headers.get("Sec-Fetch-Site")
+        ):
             self._keep(answer, with_choice(self._remembered(), choice))
         return answer
 
@@ -198,7 +200,7 @@ class Choosing:
         answer = Response(b"", 303)
         more = {"edit": "yes"} if left else {}
         answer.headers["Location"] = f"{url_for('discovery')}?{urlencode({**asked.carried, **more})}"
-        if asked_by_our_page():
+        if asked_by_own_page(request.headers.get("Sec-Fetch-Site")):
             self._keep(answer, left)
         return answer
 
@@ -256,7 +258,9 @@ class Choosing:
         )
 
     def _remember_language(self, answer: Response, fields: Fields, language: str) -> None:
-        if optional(fields, incoming.LANGUAGE_PARAMETER) == language and asked_by_our_page():
+        if optional(fields, incoming.LANGUAGE_PARAMETER) == language and asked_by_own_page(
+            request.headers.get("Sec-Fetch-Site")
+        ):
             answer.headers.add(
                 "Set-Cookie",
                 set_cookie(self._language, language, https=self._https, max_age=self._settings.remember),
@@ -285,11 +289,6 @@ def add_choosing(app: Flask, choosing: Choosing) -> None:
     app.add_url_rule("/choose", "choose", choosing.choose, methods=["GET"])
     app.add_url_rule("/forget", "forget", choosing.forget, methods=["GET"])
     app.add_url_rule("/places", "places", choosing.places, methods=["GET"])
-
-
-def asked_by_our_page() -> bool:
-    """Whether memory may change: another site must not plant a home organisation by a link (Fetch Metadata 2.3)."""
-    return request.headers.get("Sec-Fetch-Site") in (None, "same-origin", "none")
 
 
 def _carried(fields: Fields) -> dict[str, str]:

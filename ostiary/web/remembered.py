@@ -46,3 +46,9 @@ def from_cookie(value: str | None) -> tuple[str, ...]:
         return ()
     sound = all(entity_id and len(entity_id) <= _MAX_ENTITY_ID and entity_id.isprintable() for entity_id in found)
     return found if sound and len(set(found)) == len(found) and cookie_value(found) == value else ()
+
+
+def asked_by_own_page(fetch_site: str | None) -> bool:
+    """Whether memory may change: another site must not plant a home organisation by a link. ``fetch_site`` is the header
+    ``Sec-Fetch-Site`` (Fetch Metadata 2.3), None from a browser that sends none."""
+    return fetch_site in (None, "same-origin", "none")

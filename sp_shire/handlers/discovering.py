@@ -10,7 +10,7 @@ from ostiary.federation.directory.offered import Offer, offer_for
 from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cookie
 from ostiary.web.encodings import takes_gzip
 from ostiary.web.forms import optional, parse_query
-from ostiary.web.remembered import cookie_value, from_cookie, with_choice, without
+from ostiary.web.remembered import asked_by_own_page, cookie_value, from_cookie, with_choice, without
 from ostiary.web.suggestions import MOST_SUGGESTED
 from sp_shire.addresses import Addresses
 from sp_shire.handlers.leaving import leave
@@ -121,7 +121,7 @@ class Discovering:
         number = optional(fields, "login", max_length=64) or ""
         which = optional(fields, "forget", max_length=MAXIMUM_ENTITY_ID)
         left = without(self._remembered(request), which) if which else ()
-        cookies = (self._kept(left),) if _from_our_page(request) else ()
+        cookies = (self._kept(left),) if asked_by_own_page(request.headers.get("sec-fetch-site")) else ()
         more = {"edit": "yes"} if left else {}
         url = f"{self._addresses.handler('discover')}?{urlencode({'login': number, **more})}"
         return self._replies.redirect(url, cookies, status=303)
@@ -155,7 +155,9 @@ class Discovering:
         """Remembers the ``entityID`` of this request, where she wants that (``remember``)."""
         fields = parse_query(request.query)
         chosen = optional(fields, "entityID", max_length=MAXIMUM_ENTITY_ID) or ""
-        if optional(fields, "remember", max_length=10) != "yes" or not _from_our_page(request):
+        if optional(fields, "remember", max_length=10) != "yes" or not asked_by_own_page(
+            request.headers.get("sec-fetch-site")
+        ):
             return ()
         return (self._kept(with_choice(self._remembered(request), chosen)),)
 
@@ -170,8 +172,3 @@ class Discovering:
         """What the federation's metadata says that this resource wants, where it lists the resource itself."""
         own = snapshot.registry.get(self._entity_id, now)
         return offer_for(own) if own is not None else Offer()
-
-
-def _from_our_page(request: Request) -> bool:
-    """Whether memory may change: another site must not plant a home organisation by a link (Fetch Metadata 2.3)."""
-    return request.headers.get("sec-fetch-site") in (None, "same-origin", "none")
