@@ -3,10 +3,8 @@
 The child is told by JSON on its standard input, and tells by JSON on its standard output.
 """
 
-import ctypes
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from ostiary.child_process import command_of, end_with_parent, environment_of, limit
 from ostiary.errors import OstiaryError, Refusal, Unavailable
 from ostiary.federation.keys import load_key_ring
 from ostiary.federation.publish.making import make_document
@@ -29,8 +28,6 @@ MEMORY: Final = 4 * 1024**3
 SECONDS: Final = 900
 
 Kind = Literal["metadata", "wayf"]
-
-_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +47,10 @@ class MakeApart:
             "now": write_instant(now),
             "parent": os.getpid(),
         }
-        # The same modules as here, wherever they are from; and nothing from the directory that we happen to be in.
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
         try:
             done = subprocess.run(  # noqa: S603 - this very program
-                [sys.executable, "-P", "-m", __name__],
-                env=environment,
+                command_of(__name__),
+                env=environment_of(os.environ),
                 input=json.dumps(request).encode(),
                 capture_output=True,
                 timeout=SECONDS,
@@ -114,19 +109,6 @@ def publication_of(config: Path, kind: Kind, name: str) -> tuple[TrustSettings, 
     raise Refusal("publish.unknown", expected=known, found=name, known=known)
 
 
-def _limit(parent: int) -> None:
-    """The system ends this process when the parent does, and when it takes more than it should."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        # It may have ended before.
-        if os.getppid() != parent:
-            sys.exit(1)
-    # What it starts itself, to index a document, has limits of its own.
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
 def _made(request: Mapping[str, Any]) -> dict[str, Any]:
     trust, publication = publication_of(Path(request["config"]), request["kind"], request["publication"])
     return asdict(make_here(trust, publication, Path(request["path"]), read_instant(request["now"])))
@@ -135,7 +117,9 @@ def _made(request: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> int:
     """The child."""
     request = json.loads(sys.stdin.buffer.read())
-    _limit(request["parent"])
+    end_with_parent(request["parent"], by=signal.SIGKILL)
+    # What it starts itself, to index a document, has limits of its own.
+    limit(memory=MEMORY, cpu_seconds=SECONDS, for_good=False)
     try:
         print(json.dumps(_made(request)))
     except OstiaryError as problem:

@@ -16,6 +16,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from ostiary.child_process import end_with_parent
 from ostiary.clock import SystemClock
 from ostiary.command.plain_errors import plain_errors
 from ostiary.command.watched import BEGIN, LOOK_NOW
@@ -76,14 +77,6 @@ class _Server(MPServer):
         for worker in self.wrks:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.inner.pid, signal.SIGHUP)
-
-
-def end_with_parent() -> None:
-    """A thread-free watch: the kernel signals this process when its parent dies, however it dies (prctl PR_SET_PDEATHSIG, Linux only)."""
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def serve_checked(name: str, make: MakeApplication, listen: ListenSettings, *, asgi: bool = False) -> None:

@@ -5,11 +5,11 @@ Only PNG, JPEG, GIF, WebP and ICO are looked at. SVG is a document that can do t
 
 import io
 import os
-import resource
 import subprocess
 import sys
 from typing import Final
 
+from ostiary.child_process import command_of, environment_of, limit
 from ostiary.errors import Refusal
 from wayf.logos.which import SIDE
 
@@ -22,13 +22,12 @@ _WITHIN_SECONDS: Final = 20
 
 def drawn_small(octets: bytes) -> bytes:
     """A PNG of at most `SIDE` pixels each way. Raises `Refusal` (``wayf.logo``)."""
-    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": os.environ.get("PATH", "")}
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "wayf.logos.drawing"],
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            command_of("wayf.logos.drawing"),
             input=octets,
             capture_output=True,
-            env=environment,
+            env=environment_of({"PATH": os.environ.get("PATH", "")}),
             timeout=_WITHIN_SECONDS,
             check=False,
         )
@@ -69,9 +68,7 @@ def _unusable(expected: str, found: str) -> Refusal:
 def main() -> None:
     """A picture from standard input, a small one to standard output."""
     octets = sys.stdin.buffer.read()
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit(memory=_MEMORY, cpu_seconds=_CPU_SECONDS)
     # Pictures and warnings about them are one stream; the parent reads the last line.
     try:
         small = draw(octets)

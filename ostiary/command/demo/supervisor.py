@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import urllib3
 
+from ostiary.child_process import end_with_parent
 from ostiary.clock import Clock
 from ostiary.command.demo.applications import DemoResource
 from ostiary.command.demo.collaboration import CollaborationFiles
@@ -26,7 +27,7 @@ from ostiary.command.demo.people import HOMES
 from ostiary.command.demo.wsgi import application_of
 from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
-from ostiary.command.serving import MakeApplication, end_with_parent, refuse_taken_port, serve_made
+from ostiary.command.serving import MakeApplication, refuse_taken_port, serve_made
 from ostiary.command.vo_service import serve_vo
 from ostiary.config import ListenSettings
 from ostiary.errors import Unavailable

@@ -5,7 +5,6 @@ parent. Data goes there and comes back as JSON.
 import gc
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ostiary.child_process import command_of, environment_of, limit
 from ostiary.errors import OstiaryError, Refusal, TooLarge, Unavailable
 from ostiary.federation.index.indexing import index_document
 from ostiary.federation.index.records import Indexed, indexed_from, instant, stamp
@@ -56,9 +56,7 @@ def index_document_apart(
         "memory": limits.memory,
         "cpu_seconds": limits.cpu_seconds,
     }
-    # The same modules as here, wherever they are from; and nothing from the directory that we happen to be in.
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
-    command = [sys.executable, "-P", "-m", "ostiary.federation.index.apart"]
+    command, environment = command_of("ostiary.federation.index.apart"), environment_of(os.environ)
     # Whatever it complains about goes to a file: a pipe that nobody empties yet would hold up both.
     with (
         tempfile.TemporaryFile() as complaints,
@@ -108,9 +106,7 @@ def _result(said: bytes, code: int, complaint: str) -> Indexed:
 def main() -> None:
     """The other process: one task from standard input, one answer to standard output."""
     task = json.loads(sys.stdin.buffer.readline())
-    resource.setrlimit(resource.RLIMIT_AS, (task["memory"], task["memory"]))
-    resource.setrlimit(resource.RLIMIT_CPU, (task["cpu_seconds"], task["cpu_seconds"]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit(memory=task["memory"], cpu_seconds=task["cpu_seconds"])
     # Nothing here refers to itself, and all of it goes at the end.
     gc.disable()
     threading.Thread(target=_end_with_parent, daemon=True).start()
