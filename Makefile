@@ -31,7 +31,7 @@ e2e: ready-dev ready-browser ready-axe ## Chromium, a real slapd, Samba, KDC, Po
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(ARGS)
 
 interop: ready-dev ## real peers against this code (installs Debian's packages)
-	@tools/install-debian-packages xmlsec1 openssl slapd libapache2-mod-shib python3-lasso voms-clients voms-clients-java
+	@tools/install-debian-packages xmlsec1 openssl slapd libapache2-mod-shib python3-lasso voms-clients voms-clients-java scitokens-cpp
 	@$(BIN)/python -m pytest -q -m interop tests/interop $(ARGS)
 
 bench: ready-dev ## every benchmark beside its limit and its peers; ARGS=--quick for a short run

@@ -15,11 +15,14 @@ from bench import (
     demo_start,
     discovery_search,
     federation_metadata,
+    proxy_init,
     release_policies,
     resource,
     saml_messages,
     sign_on,
     sso_sessions,
+    vo_history,
+    vo_members,
 )
 from bench.measure import Row
 
@@ -42,6 +45,9 @@ def main() -> int:
             attribute_authority,
             release_policies,
             attribute_certificate,
+            proxy_init,
+            vo_members,
+            vo_history,
             sso_sessions,
             resource,
             demo_start,

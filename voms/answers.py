@@ -36,7 +36,7 @@ def problem_of(error: OstiaryError, vo: str, explain: Explain) -> Problem:
     """The protocol's form of a refusal. The texts of the first three are the original's, which clients and test suites look for."""
     if error.code == "voms.unknown":
         return Problem(403, "NoSuchUser", 1001, f"{vo}: User unknown to this VO.")
-    if error.code == "voms.suspended":
+    if error.code in ("voms.suspended", "voms.expired", "voms.aup_due"):
         return Problem(403, "SuspendedUser", 1004, f"User is currently suspended!\nSuspension reason: {error.found}")
     if error.code == "voms.not_held":
         return Problem(400, "BadRequest", 1001, f"{vo}: Unable to satisfy {error.params['command']} request!")

@@ -10,14 +10,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import audit
 from ostiary.errors import Refusal
 from ostiary.storage.engine import writing
 from voms.rows import vo_number
-from voms.tables import ARCHIVES, vo
+from voms.tables import ARCHIVES, vo, vo_change
 
 _NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -43,6 +43,12 @@ class Change:
         """Many new rows at once."""
         if rows:
             self.connection.execute(insert(table), [{**row, **self._stamp()} for row in rows])
+
+    def add_from(self, table: Table, columns: list[str], rows: Select[Any]) -> None:
+        """New rows whose ``columns`` a query finds, in one statement."""
+        stamp = self._stamp()
+        stamped = rows.add_columns(*(literal(value, table.c[name].type) for name, value in stamp.items()))
+        self.connection.execute(insert(table).from_select([*columns, *stamp], stamped))
 
     def end(self, table: Table, *conditions: ColumnElement[bool], **of: object) -> int:
         """Ends the rows that fulfil everything (``of``: columns with exactly these values, None: NULL); how many there were."""
@@ -99,9 +105,15 @@ def changing(
             serial = audit.record(
                 connection, at=at, writer="voms", actor=by, action=action, subject=subject, facts=told
             )
+            write_change(connection, number, serial, at=at, by=by)
             yield Change(connection, number, name, serial, at, by)
     except IntegrityError as error:
         raise Refusal("voms.taken", expected="something that is not there yet", found="it is there") from error
+
+
+def write_change(connection: Connection, number: int, serial: int, *, at: datetime, by: str) -> None:
+    """Under which serial the VO was changed, by whom and when: what `voms.history` finds somebody's changes by."""
+    connection.execute(insert(vo_change).values(serial=serial, vo_id=number, made_by=by, made_at=at))
 
 
 def _equal(table: Table, of: Mapping[str, object]) -> list[ColumnElement[bool]]:

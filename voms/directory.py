@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, insert
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import audit
@@ -16,7 +16,8 @@ from ostiary.errors import Refusal
 from ostiary.storage.engine import writing
 from ostiary.x509.certificate_names import CertificateNames
 from voms import grants, people, structure
-from voms.changes import changing
+from voms.administration.lists import give_first_list
+from voms.changes import Change, changing, write_change
 from voms.grants import Whose
 from voms.people import FederatedIdentity, Kind, new_member_id
 from voms.periods import Recurrence, When
@@ -42,7 +43,9 @@ def create_vo(engine: Engine, name: str, *, at: datetime, by: str, inherits: boo
             if key is None:
                 raise RuntimeError("the database told no number")
             root = {"vo_id": key[0], "path": f"/{name}", "description": ""}
-            connection.execute(insert(vo_group).values(**root, **written))
+            change = Change(connection, key[0], name, serial, at, by)
+            give_first_list(change, change.add(vo_group, **root))
+            write_change(connection, key[0], serial, at=at, by=by)
     except IntegrityError as error:
         raise Refusal("voms.taken", expected="a name that no VO has", found=name) from error
 
@@ -102,7 +105,7 @@ class VoDirectory:
         facts = {"inherits": inherits}
         action = "vo.inheritance_changed"
         with changing(self._engine, self._name, action, at=at, by=by, facts=facts, alone=True) as change:
-            change.connection.execute(update(vo).where(vo.c.id == change.vo).values(inherits=inherits))
+            change.alter(vo, {"inherits": inherits}, id=change.vo)
 
     def add_role(self, role: str, *, at: datetime, by: str) -> None:
         """See `structure.add_role`."""

@@ -7,6 +7,7 @@ from typing import Literal
 from cryptography import x509
 
 from ostiary.x509.attribute_certificate import IssuerKey, Statement, sign_attribute_certificate
+from ostiary.x509.lsc import Lsc, Names
 from ostiary.x509.names import issuer_bytes
 from voms.selection import Grant
 
@@ -16,12 +17,19 @@ NameForm = Literal["long", "short"]
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """One VO's signature. ``host`` and ``port`` are what relying parties find the VO's LSC file by, whatever this machine is called.
-    ``form``: how names are written (``/vo/g/Role=NULL/Capability=NULL``, or ``/vo/g``)."""
+    ``form``: how names are written (``/vo/g/Role=NULL/Capability=NULL``, or ``/vo/g``). ``others``: the certificates, each with its chain,
+    that come after this one or came before it, while its key is changed."""
 
     key: IssuerKey
     host: str
     port: int
     form: NameForm = "long"
+    others: tuple[tuple[x509.Certificate, ...], ...] = ()
+
+    def lsc(self) -> Lsc:
+        """What relying parties have to trust: the certificate in use first, then the others where their names differ."""
+        chains = (tuple(map(Names.of, chain)) for chain in (self.key.certificates, *self.others))
+        return Lsc(tuple(dict.fromkeys(chains)))
 
 
 def attribute_certificate(grant: Grant, holder: x509.Certificate, issuer: Issuer, *, serial: int) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from sqlalchemy import (
     CTE,
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     literal,
     null,
     or_,
@@ -23,9 +24,14 @@ from sqlalchemy import (
 )
 
 from ostiary.storage.engine import reading
+from ostiary.storage.prepared import PreparedSelect
+from ostiary.storage.types import UtcDateTime
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
 from voms.hierarchy import above, held_groups, inherited_roles, inherited_values
+from voms.members.reading import LIFE_COLUMNS, life_of, with_policy
+from voms.members.situation import Situation, State
+from voms.members.states import Suspension, situation, with_link
 from voms.people import FederatedIdentity
 from voms.periods import read_recurrence
 from voms.standing import End, Standing, Value, Values, earliest, later
@@ -46,6 +52,8 @@ _JOINED: Final = "joined"
 _ASSIGNED: Final = "assigned"
 _LINE: Final = "line"
 _OPTIONAL: Final = "optional"
+_OWN_SUSPENSION: Final = ("suspended_reason", "suspended_by", "suspended_at")
+_NO_SUSPENSION: Final = (null(), null(), null())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +95,15 @@ class Memberships:
 
     def of_certificate(self, names: CertificateNames, at: datetime) -> Standing | None:
         """The standing of whoever holds the certificate; None: nobody of this VO at that moment."""
-        found = vo_member_certificate
-        wanted = _linked(found, found.c.suspended_reason).where(found.c.names_key == names.key)
-        return self._standing(wanted, at)
+        return self._standing(_OF_CERTIFICATE, names.key, at)
 
     def of_identity(self, identity: FederatedIdentity, at: datetime) -> Standing | None:
         """The standing of whom a home organisation names so; None: nobody of this VO at that moment."""
-        found = vo_member_identity
-        return self._standing(_linked(found, null()).where(found.c.identity_key == identity.key), at)
+        return self._standing(_OF_IDENTITY, identity.key, at)
 
     def of_member(self, member: str, at: datetime) -> Standing | None:
         """The standing of a member by her id; None: nobody of this VO at that moment."""
-        return self._standing(_members(null()).where(vo_member.c.id == member), at)
+        return self._standing(_OF_MEMBER, member, at)
 
     def listed(self, member: str | None = None) -> tuple[Listed, ...]:
         """Every member, or one by her id, by the name of the first certificate."""
@@ -138,14 +143,16 @@ class Memberships:
         """Close the connections to the database."""
         self._engine.dispose()
 
-    def _standing(self, members: Select[Any], at: datetime) -> Standing | None:
-        """Of the one member whom ``members`` selects."""
-        wanted = members.where(vo.c.name == self._name, _valid(vo_member, at))
+    def _standing(self, members: PreparedSelect, key: str, at: datetime) -> Standing | None:
+        """Of the one member whom ``members`` finds by ``key``."""
         with reading(self._engine, consistent=True) as connection:
-            member = connection.execute(wanted).one_or_none()
-            if member is None:
+            rows = members.rows_in(connection, {"vo": self._name, "key": key, "at": at})
+            if not rows:
                 return None
-            held = self._held(member, connection.execute(_grants(member.id, at)).all(), at)
+            member, found = rows[0], _situation(rows, at)
+            if not found.acts and member.valid_to is not None and member.valid_to <= at:
+                return Standing(self._name, member.id, {}, {}, **_said(found))
+            held = self._held(member, _end_of(member, found), _GRANTS.rows_in(connection, {"member": member.id, "at": at}), at)
             own, of_names = self._attributes(connection, member.id, held, at)
         if member.inherits:
             of_names = inherited_values(of_names, [*map(Fqan, held.groups), *held.roles], held.ancestors)
@@ -157,13 +164,12 @@ class Memberships:
             attributes=own,
             group_attributes=of_names,
             optional=held.optional,
-            suspended=member.suspended_reason or member.own_reason,
-            ends=member.valid_to,
+            **_said(found),
         )
 
-    def _held(self, member: Row[Any], rows: Sequence[Row[Any]], at: datetime) -> _Held:
+    def _held(self, member: Row[Any], member_end: End, rows: Sequence[Row[Any]], at: datetime) -> _Held:
         """A role holds only where its group does, and no longer."""
-        root, member_end = f"/{self._name}", member.valid_to
+        root = f"/{self._name}"
         ancestors = above((row.path, row.other) for row in rows if row.kind == _LINE)
         joined = [(row.path, earliest((end, member_end))) for row, end in _holding(rows, _JOINED, at)]
         groups = held_groups([(root, member_end), *joined], ancestors)
@@ -174,60 +180,80 @@ class Memberships:
                 roles[fqan] = later(roles[fqan], until) if fqan in roles else until
         if member.inherits:
             roles = inherited_roles(roles, groups, ancestors)
-        optional = frozenset(row.path for row in rows if row.kind == _OPTIONAL)
+        optional = frozenset(row.path for row in rows if row.kind == _OPTIONAL and row.path in groups)
         return _Held(groups, roles, ancestors, optional)
 
     def _attributes(
         self, connection: Connection, member: str, held: _Held, at: datetime
     ) -> tuple[Values, dict[Fqan, Values]]:
         """The member's own attributes, and those that hold of the groups and roles that she has."""
-        paths = sorted(held.groups)
-        wanted: Select[Any] = (
-            select(
-                *(vo_attribute.c[name] for name in ("name", "value", "valid_to", "recurs")),
-                *(vo_group.c.path, vo_role.c.name.label("role")),
-            )
-            .join(vo, vo.c.id == vo_attribute.c.vo_id)
-            .outerjoin(vo_group, vo_group.c.id == vo_attribute.c.group_id)
-            .outerjoin(vo_role, vo_role.c.id == vo_attribute.c.role_id)
-            .where(vo.c.name == self._name)
-            .where(or_(vo_attribute.c.valid_from.is_(None), vo_attribute.c.valid_from <= at))
-            .where(or_(vo_attribute.c.valid_to.is_(None), vo_attribute.c.valid_to > at))
-            .where(or_(vo_attribute.c.member_id == member, vo_group.c.path.in_(paths)))
-            .order_by(vo_attribute.c.name, vo_attribute.c.id)
-        )
         own: list[Value] = []
         of_names: dict[Fqan, Values] = {}
-        for row in connection.execute(wanted):
+        asked = {"vo": self._name, "root": f"/{self._name}", "member": member, "at": at}
+        for row in sorted(_ATTRIBUTES.rows_in(connection, asked), key=lambda row: (row.name, row.id)):
             until = _held_until(row, at)
             if until is None:
                 continue
             value = Value(row.name, row.value, until.end)
             if row.path is None:
                 own.append(value)
-            elif (fqan := Fqan(row.path, row.role)).role is None or fqan in held.roles:
+            elif (fqan := Fqan(row.path, row.role)) in held.roles or (row.role is None and row.path in held.groups):
                 of_names[fqan] = (*of_names.get(fqan, ()), value)
         return tuple(own), of_names
 
 
-def _members(own_reason: ColumnElement[Any]) -> Select[Any]:
-    """``own_reason``: why the link by which she is found is suspended."""
-    return select(
-        *(vo_member.c.id, vo_member.c.suspended_reason, vo_member.c.valid_to),
-        *(vo.c.inherits, own_reason.label("own_reason")),
-    ).join(vo, vo.c.id == vo_member.c.vo_id)
+def _members(*own: ColumnElement[Any]) -> Select[Any]:
+    """``own``: why, by whom and when the link by which she is found was suspended."""
+    told = (column.label(f"own_{name}") for name, column in zip(_OWN_SUSPENSION, own, strict=True))
+    return select(vo_member.c.id, vo.c.inherits, *LIFE_COLUMNS, *told).join(vo, vo.c.id == vo_member.c.vo_id)
 
 
-def _linked(link: Table, own_reason: ColumnElement[Any]) -> Select[Any]:
-    """Members with what they are found by: a certificate, or a name at a home organisation."""
-    return _members(own_reason).join(link, link.c.member_id == vo_member.c.id)
+def _linked(link: Table, *own: ColumnElement[Any]) -> Select[Any]:
+    """Members with what they are found by: a certificate, or a name at a home organisation, which are indexed in their VO."""
+    return _members(*own).join(link, and_(link.c.member_id == vo_member.c.id, link.c.vo_id == vo.c.id))
 
 
-def _valid(table: Table, at: datetime) -> ColumnElement[bool]:
-    return and_(table.c.valid_from <= at, or_(table.c.valid_to.is_(None), table.c.valid_to > at))
+def _asked(wanted: Select[Any], key: Column[Any]) -> PreparedSelect:
+    """Of the VO ``vo``, whose members the column tells apart."""
+    wanted = wanted.where(vo.c.name == bindparam("vo"), key == bindparam("key"))
+    return PreparedSelect(with_policy(wanted.where(vo_member.c.valid_from <= bindparam("at"))))
 
 
-def _grants(member: str, at: datetime) -> Select[Any]:
+def _situation(rows: Sequence[Row[Any]], at: datetime) -> Situation:
+    member = rows[0]
+    reason, by, since = (getattr(member, f"own_{name}") for name in _OWN_SUSPENSION)
+    own = Suspension("certificate", reason, by, since) if reason is not None else None
+    return with_link(situation(life_of(rows), at), own)
+
+
+class _Said(TypedDict):
+    suspended: str | None
+    ends: End
+    situation: Situation
+
+
+def _said(found: Situation) -> _Said:
+    return {"suspended": None if found.acts else found.reason, "ends": found.until, "situation": found}
+
+
+def _end_of(member: Row[Any], found: Situation) -> End:
+    """When the membership ends; in the time of grace, when that does."""
+    return found.until if found.state is State.EXPIRED else member.valid_to
+
+
+def _valid(table: Table) -> ColumnElement[bool]:
+    at = bindparam("at", type_=UtcDateTime())
+    begun = table.c.valid_from <= at
+    if table.c.valid_from.nullable:
+        begun = or_(table.c.valid_from.is_(None), begun)
+    return and_(begun, or_(table.c.valid_to.is_(None), table.c.valid_to > at))
+
+
+def _of(table: Table) -> ColumnElement[bool]:
+    return table.c.member_id == bindparam("member")
+
+
+def _grants() -> Select[Any]:
     """Everything about groups and roles of one member, in one question: rows of a kind, a group's path, what else is named, and validity.
 
     The groups that she joined, the roles that she was given, each line upwards from one of those groups to one directly above it, and which
@@ -238,15 +264,15 @@ def _grants(member: str, at: datetime) -> Select[Any]:
             literal(_JOINED).label("kind"), vo_group.c.path, null().label("other"), *_end_columns(vo_group_membership)
         )
         .join(vo_group, vo_group.c.id == vo_group_membership.c.group_id)
-        .where(vo_group_membership.c.member_id == member, _valid(vo_group_membership, at))
+        .where(_of(vo_group_membership), _valid(vo_group_membership))
     )
     assigned = (
         select(literal(_ASSIGNED), vo_group.c.path, vo_role.c.name, *_end_columns(vo_role_assignment))
         .join(vo_group, vo_group.c.id == vo_role_assignment.c.group_id)
         .join(vo_role, vo_role.c.id == vo_role_assignment.c.role_id)
-        .where(vo_role_assignment.c.member_id == member, _valid(vo_role_assignment, at))
+        .where(_of(vo_role_assignment), _valid(vo_role_assignment))
     )
-    reached = _reached(member, at)
+    reached = _reached()
     over = vo_group.alias("over")
     lines = (
         select(literal(_LINE), vo_group.c.path, over.c.path, null(), null())
@@ -261,15 +287,31 @@ def _grants(member: str, at: datetime) -> Select[Any]:
     return select(both)
 
 
-def _reached(member: str, at: datetime) -> CTE:
+def _reached() -> CTE:
     """The numbers of the groups that she joined and of all above them, on every path."""
     first = (
         select(vo_group_membership.c.group_id.label("id"))
-        .where(vo_group_membership.c.member_id == member, _valid(vo_group_membership, at))
+        .where(_of(vo_group_membership), _valid(vo_group_membership))
         .cte("reached", recursive=True)
     )
     line = vo_group_parent.alias("upwards")
     return first.union(select(line.c.parent_id).join(first, first.c.id == line.c.group_id))
+
+
+def _attributes() -> Select[Any]:
+    """Generic attributes that hold by their dates: the member's own, and those of the root and of all groups that she reached."""
+    shown = [vo_attribute.c[name] for name in ("id", "name", "value", "valid_to", "recurs")]
+    own = select(*shown, null().label("path"), null().label("role")).where(_of(vo_attribute), _valid(vo_attribute))
+    root = select(vo_group.c.id).join(vo, vo.c.id == vo_group.c.vo_id)
+    root = root.where(vo.c.name == bindparam("vo"), vo_group.c.path == bindparam("root"))
+    groups = union_all(select(_reached().c.id), root).subquery("groups")
+    of_groups = (
+        select(*shown, vo_group.c.path, vo_role.c.name)
+        .join(vo_group, vo_group.c.id == vo_attribute.c.group_id)
+        .outerjoin(vo_role, vo_role.c.id == vo_attribute.c.role_id)
+        .where(vo_attribute.c.group_id.in_(select(groups.c.id)), _valid(vo_attribute))
+    )
+    return select(union_all(own, of_groups).subquery())
 
 
 def _end_columns(table: Table) -> tuple[Column[Any], Column[Any]]:
@@ -294,3 +336,14 @@ def _held_until(row: Row[Any], at: datetime) -> _Until | None:
         return _Until(row.valid_to)
     span = read_recurrence(row.recurs).at(at)
     return _Until(earliest((row.valid_to, span[1]))) if span is not None else None
+
+
+# Made once: making a statement takes longer than what is done with its answer.
+_OF_CERTIFICATE: Final = _asked(
+    _linked(vo_member_certificate, *(vo_member_certificate.c[name] for name in _OWN_SUSPENSION)),
+    vo_member_certificate.c.names_key,
+)
+_OF_IDENTITY: Final = _asked(_linked(vo_member_identity, *_NO_SUSPENSION), vo_member_identity.c.identity_key)
+_OF_MEMBER: Final = _asked(_members(*_NO_SUSPENSION), vo_member.c.id)
+_GRANTS: Final = PreparedSelect(_grants())
+_ATTRIBUTES: Final = PreparedSelect(_attributes())

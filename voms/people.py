@@ -1,9 +1,6 @@
 """Changes of a VO's members and of what they are known by, each as part of an open `Change`. Who may make them is decided elsewhere."""
 
-import hashlib
-import json
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -11,8 +8,12 @@ from sqlalchemy import select
 
 from ostiary.errors import Missing, Refusal
 from ostiary.x509.certificate_names import CertificateNames
+from voms.administration.lists import forget_who
+from voms.administration.who import Who
 from voms.changes import Change
+from voms.identities import FederatedIdentity as FederatedIdentity
 from voms.rows import lock_member
+from voms.status.issued import revoke
 from voms.tables import (
     vo_attribute,
     vo_aup_demand,
@@ -29,6 +30,7 @@ Kind = Literal["person", "service"]
 SuspensionCode = Literal["aup", "expired", "security_incident", "other"]
 
 MAXIMUM_REASON: Final = 500
+_SUSPENSION: Final = ("suspended_code", "suspended_reason", "suspended_by", "suspended_at")
 _OF_A_MEMBER: Final = (
     vo_member_certificate,
     vo_member_identity,
@@ -39,20 +41,6 @@ _OF_A_MEMBER: Final = (
     vo_aup_demand,
     vo_member_details,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FederatedIdentity:
-    """A person as a home organisation names her: the value of an identifying attribute, and the entityID that asserts it."""
-
-    asserted_by: str
-    attribute: str
-    value: str
-
-    @property
-    def key(self) -> str:
-        """The three as one bounded text for an index."""
-        return hashlib.sha256(json.dumps((self.asserted_by, self.attribute, self.value)).encode()).hexdigest()
 
 
 def new_member_id() -> str:
@@ -73,9 +61,11 @@ def add_certificate(change: Change, member: str, names: CertificateNames) -> Non
 
 
 def remove_certificate(change: Change, names: CertificateNames) -> None:
-    """Nobody is known by it any more. Raises `Missing` (``voms.no_certificate``)."""
+    """Nobody is known by it any more, nor may who has it do anything. Raises `Missing` (``voms.no_certificate``)."""
+    revoke(change, "certificate_removed", names_key=names.key)
     if change.end(vo_member_certificate, vo_id=change.vo, names_key=names.key) == 0:
         raise _no_certificate(names)
+    forget_who(change, {Who.certificate(names).key})
 
 
 def suspend_certificate(change: Change, names: CertificateNames, reason: str) -> None:
@@ -83,6 +73,7 @@ def suspend_certificate(change: Change, names: CertificateNames, reason: str) ->
     `Refusal` (``voms.reason``)."""
     check_reason(reason)
     values = {"suspended_reason": reason, "suspended_by": change.by, "suspended_at": change.at}
+    revoke(change, "certificate_suspended", names_key=names.key)
     if change.alter(vo_member_certificate, values, vo_id=change.vo, names_key=names.key) == 0:
         raise _no_certificate(names)
 
@@ -105,6 +96,7 @@ def unlink_identity(change: Change, member: str, identity: FederatedIdentity) ->
     """Takes back `link_identity`. Raises `Missing` (``voms.no_identity``)."""
     if change.end(vo_member_identity, vo_id=change.vo, member_id=member, identity_key=identity.key) == 0:
         raise Missing("voms.no_identity", expected="an identity of this member", found=identity.value)
+    forget_who(change, {Who.identity(identity).key})
 
 
 def suspend(change: Change, member: str, reason: str, code: SuspensionCode = "other") -> None:
@@ -119,24 +111,31 @@ def suspend(change: Change, member: str, reason: str, code: SuspensionCode = "ot
         "suspended_at": change.at,
     }
     change.alter(vo_member, values, id=member)
+    revoke(change, "member_suspended", member=member)
 
 
 def restore(change: Change, member: str) -> None:
     """Takes back `suspend`. Raises `Missing` (``voms.no_member``)."""
     lock_member(change.connection, change.vo, member)
-    names = ("suspended_code", "suspended_reason", "suspended_by", "suspended_at")
-    change.alter(vo_member, dict.fromkeys(names), id=member)
+    change.alter(vo_member, dict.fromkeys(_SUSPENSION), id=member)
 
 
 def set_end(change: Change, member: str, until: datetime | None) -> None:
-    """When the membership ends; None: never. Raises `Missing` (``voms.no_member``)."""
+    """When the membership ends; None: never. Whom the end before had suspended goes on, if it is later than now. Raises `Missing`
+    (``voms.no_member``)."""
     lock_member(change.connection, change.vo, member)
-    change.alter(vo_member, {"valid_to": until}, id=member)
+    goes_on = until is None or until > change.at
+    restored = {"valid_to": until, **dict.fromkeys(_SUSPENSION)}
+    if not goes_on or change.alter(vo_member, restored, id=member, suspended_code="expired") == 0:
+        change.alter(vo_member, {"valid_to": until}, id=member)
 
 
 def remove_member(change: Change, member: str) -> None:
     """Ends the membership and all that goes with it; the certificates may be registered anew. Raises `Missing` (``voms.no_member``)."""
     lock_member(change.connection, change.vo, member)
+    revoke(change, "member_removed", member=member)
+    known_by = (*map(Who.certificate, certificates_of(change, member)), *map(Who.identity, identities_of(change, member)))
+    forget_who(change, {who.key for who in (Who.member(member), *known_by)})
     for table in _OF_A_MEMBER:
         change.end(table, member_id=member)
     change.end(vo_member, id=member)
@@ -147,6 +146,13 @@ def certificates_of(change: Change, member: str) -> tuple[CertificateNames, ...]
     held = vo_member_certificate
     wanted = select(held.c.subject, held.c.issuer).where(held.c.member_id == member).order_by(held.c.id)
     return tuple(CertificateNames(*row) for row in change.connection.execute(wanted))
+
+
+def identities_of(change: Change, member: str) -> tuple[FederatedIdentity, ...]:
+    """How home organisations name a member."""
+    held = vo_member_identity
+    wanted = select(held.c.asserted_by, held.c.attribute, held.c.value).where(held.c.member_id == member)
+    return tuple(FederatedIdentity(*row) for row in change.connection.execute(wanted.order_by(held.c.id)))
 
 
 def check_reason(reason: str) -> None:

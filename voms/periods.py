@@ -56,6 +56,14 @@ class Recurrence:
         holding = [(begin, end) for begin, end in spans if begin <= moment < end]
         return max(holding, key=lambda span: span[1], default=None)
 
+    def between(self, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+        """The spans ``[beginning, end)`` that share a moment with ``[since, until)``, in UTC, whole, by their beginnings; they may overlap."""
+        compiled = _compiled(self)
+        first = since.astimezone(compiled.zone).replace(tzinfo=None) - compiled.at_most - timedelta(hours=3)
+        last = until.astimezone(compiled.zone).replace(tzinfo=None) + timedelta(hours=3)
+        spans = (compiled.span(begin) for begin in compiled.beginnings(first, last))
+        return [(begin, end) for begin, end in spans if begin < until and end > since]
+
     def text(self) -> str:
         """As it is stored; `read_recurrence` reads it."""
         return json.dumps(

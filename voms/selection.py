@@ -13,12 +13,14 @@ from ostiary.errors import Denied, Refusal
 from ostiary.x509.attribute_certificate import GenericAttribute
 from ostiary.x509.fqan import Fqan
 from voms.asking import Asked, Everything, RoleAnywhere, Wish
+from voms.members.situation import State
 from voms.standing import End, Standing, Value, earliest
 
 ORDER: Final = 1
 SHORTENED: Final = 2
 SUBSET: Final = 3
 UNKNOWN_PARAMETER: Final = 4
+_REFUSED: Final = {State.EXPIRED: "voms.expired", State.AUP_DUE: "voms.aup_due"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,12 @@ def grant(
     """What this member gets for this request at ``now`` (whole seconds).
 
     ``carried``: the names in an attribute certificate of this VO that her proxy has already, which no new one exceeds; None when it
-    has none. Raises `Denied` (``voms.suspended``), `Refusal` (``voms.not_held``, ``voms.nothing_left``, ``voms.too_late``).
+    has none. Raises `Denied` (``voms.suspended``, ``voms.expired``, ``voms.aup_due``), `Refusal` (``voms.not_held``,
+    ``voms.nothing_left``, ``voms.too_late``).
     """
     if standing.suspended is not None:
-        raise Denied("voms.suspended", expected="an active member", found=standing.suspended, vo=standing.vo)
+        code = _REFUSED.get(standing.situation.state, "voms.suspended")
+        raise Denied(code, expected="an active member", found=standing.suspended, vo=standing.vo)
     now = now.replace(microsecond=0)
     roles = _roles_asked_for(standing, asked)
     available = [*_groups_to_state(standing, asked), *roles]

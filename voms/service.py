@@ -15,6 +15,7 @@ from ostiary import audit
 from ostiary.clock import Clock
 from ostiary.errors import ConfigurationError, Denied, OstiaryError
 from ostiary.storage.engine import writing
+from ostiary.web.http_message import Answer
 from ostiary.web.listener import PEER_CHAIN
 from ostiary.web.log import Log
 from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
@@ -29,6 +30,8 @@ from voms.issuing import Issuer, attribute_certificate, new_serial
 from voms.memberships import Memberships
 from voms.selection import Bounds, Grant, grant
 from voms.settings import GENERATE_PATH
+from voms.standing import Standing
+from voms.status.issued import AC, note_issued
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -82,22 +85,43 @@ class VoAuthority:
 
         Raises `Denied` (``voms.unknown``, ``voms.suspended``), `Refusal` (``voms.*``), `Unavailable`; nothing was issued then.
         """
-        holder = chain.end_entity
-        standing = self._memberships.of_certificate(CertificateNames.of(holder), now)
-        if standing is None:
-            raise Denied("voms.unknown", expected=f"a member of {self.vo}", found=chain.subject, vo=self.vo)
         issuer = self._issuer()
-        bounds = Bounds(self._longest, (chain.not_after, issuer.key.certificates[0].not_valid_after_utc))
-        carried = carried_names(chain, self.vo, issuer.key, self._trust(), now)
-        granted = grant(standing, asked, bounds, now, carried=carried)
+        granted = self.decide(chain, self.standing(chain, now), asked, now, longest=self._longest)
         if asked.list_only:
             return Issued(granted, b"")
         serial = new_serial()
-        self._record(granted, serial, now)
-        return Issued(granted, attribute_certificate(granted, holder, issuer, serial=serial))
+        self.record(granted, serial, CertificateNames.of(chain.end_entity), now)
+        return Issued(granted, attribute_certificate(granted, chain.end_entity, issuer, serial=serial))
 
-    def _record(self, granted: Grant, serial: int, now: datetime) -> None:
+    def standing(self, chain: VerifiedChain, now: datetime) -> Standing:
+        """Of the member whom the chain stands for. Raises `Denied` (``voms.unknown``)."""
+        standing = self._memberships.of_certificate(CertificateNames.of(chain.end_entity), now)
+        if standing is None:
+            raise Denied("voms.unknown", expected=f"a member of {self.vo}", found=chain.subject, vo=self.vo)
+        return standing
+
+    def decide(
+        self, chain: VerifiedChain, standing: Standing, asked: Asked, now: datetime, *, longest: timedelta
+    ) -> Grant:
+        """The one decision, for attribute certificates and tokens alike. Raises as `issue`."""
+        issuer = self._issuer()
+        bounds = Bounds(longest, (chain.not_after, issuer.key.certificates[0].not_valid_after_utc))
+        carried = carried_names(chain, self.vo, issuer.lsc(), self._trust(), now) if chain.proxies else None
+        return grant(standing, asked, bounds, now, carried=carried)
+
+    def record(self, granted: Grant, serial: int, names: CertificateNames, now: datetime) -> None:
+        """What is signed next: an audit row, and the number by which it can be taken back. Raises `Denied` as `note_issued`."""
         with writing(self._engine) as connection:
+            note_issued(
+                connection,
+                granted.vo,
+                serial=f"{serial:032x}",
+                kind=AC,
+                member=granted.member,
+                names_key=names.key,
+                issued_at=granted.not_before,
+                not_after=granted.not_after,
+            )
             audit.record(
                 connection,
                 at=now,
@@ -114,11 +138,14 @@ class VoAuthority:
             )
 
 
+_XML: Final = "text/xml; charset=utf-8"
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     body: bytes = b""
-    content_type: str = "text/xml; charset=utf-8"
+    content_type: str = _XML
 
 
 _REASONS: Final = {
@@ -161,12 +188,21 @@ class VomsService:
             issued = self._authority.issue(verified, asked, now)
         except OstiaryError as error:
             return answers.legacy_problem(self._refused(error, "legacy", subject))
+        except Exception:
+            self._log.exception("crashed", protocol="legacy", subject=subject)
+            return answers.legacy_problem(self._refused(OstiaryError("internal"), "legacy", subject))
         warnings = list(zip((warned.number for warned in issued.grant.warnings), self._warnings(issued), strict=True))
         self._told(issued, verified, "legacy")
         if asked.list_only:
             fqans = [fqan.short() for fqan in issued.grant.fqans]
             return answers.legacy_list(fqans, warnings, plain_base64=asked.plain_base64)
         return answers.legacy_certificate(issued.certificate, warnings, plain_base64=asked.plain_base64)
+
+    def refusal(self, error: OstiaryError, sentence: str) -> Answer:
+        """The answer to a request that the listener could not even hand over, in the form that clients of this service know."""
+        problem = answers.problem_of(error, self._authority.vo, lambda _: sentence)
+        fields = [("Content-Type", _XML), ("Cache-Control", "no-store")]
+        return Answer(f"{problem.status} {_REASONS[problem.status]}", fields, answers.rest_problem(problem))
 
     def _answer(self, environ: "WSGIEnvironment") -> _Answer:
         path, method, query = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"], environ.get("QUERY_STRING", "")

@@ -6,7 +6,13 @@ from typing import Annotated
 from pydantic import Field
 
 from ostiary.config import DatabaseSettings, Duration, FileFromHere, ListenSettings, PathFromHere, Settings
+from ostiary.mail import MailSettings
 from voms.issuing import NameForm
+from voms.pages.settings import PagesSettings
+from voms.requests.settings import RequestsSettings
+from voms.status.settings import StatusSettings
+from voms.tokens.settings import TokenSettings
+from voms.members.settings import MembersSettings
 
 GENERATE_PATH = "/generate-ac"
 
@@ -17,6 +23,9 @@ class VomsSettings(Settings):
 
     ``certificate`` (PEM, the chain after it) and ``key`` serve for TLS and sign the attribute certificates. ``ca_directory`` holds the CAs
     whose people may be members (``HASH.0``, ``HASH.signing_policy``, ``HASH.r0``). ``name_form``: how names are written into certificates.
+    ``mail``: how letters to people are sent (absent: none are); ``members``: reminders, and what becomes of those whose membership ends;
+    ``requests``: who may ask to join, and how long things wait; ``pages``: web pages to which people log in through a federation;
+    ``certificate_pages``: whether who has a certificate finds the same pages at the VO's own address.
     """
 
     vo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -30,3 +39,10 @@ class VomsSettings(Settings):
     require_crl: bool = False
     longest_lifetime: Duration = timedelta(hours=24)
     name_form: NameForm = "long"
+    status: StatusSettings = StatusSettings()
+    tokens: TokenSettings | None = None
+    mail: MailSettings | None = None
+    members: MembersSettings = MembersSettings()
+    requests: RequestsSettings = RequestsSettings()
+    pages: PagesSettings | None = None
+    certificate_pages: bool = True

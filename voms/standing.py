@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ostiary.x509.fqan import Fqan
+from voms.members.situation import ACTIVE, Situation
 
 End = datetime | None
 """The instant at which something ends; None: it has no end."""
@@ -30,7 +31,9 @@ class Standing:
 
     ``groups`` and ``roles`` hold what is valid at that moment, ancestors of each group included. ``attributes``: the member's own
     generic attributes; ``group_attributes`` those of her groups and of her roles. ``optional``: groups that are
-    stated only when asked for. ``suspended``: the reason, None when she is not.
+    stated only when asked for. ``suspended``: why she gets nothing, in the words that she is told; None when she does. ``situation`` says
+    more about that: suspended (by whom), expired, or a policy to sign. ``ends``: the first instant at which membership or acceptance of the
+    policy does. Of a membership that is over, nothing is held.
     """
 
     vo: str
@@ -42,6 +45,7 @@ class Standing:
     optional: frozenset[str] = frozenset()
     suspended: str | None = None
     ends: End = None
+    situation: Situation = ACTIVE
 
     def fqans(self) -> tuple[Fqan, ...]:
         """Every group, then every role, each in the order of its bytes."""

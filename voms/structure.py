@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from ostiary.errors import Missing, Refusal
 from ostiary.x509.fqan import parse_fqan
+from voms.administration.lists import forget_group, forget_role, give_group_its_list, give_role_its_lists
 from voms.changes import Change
 from voms.hierarchy import stands_above
 from voms.rows import group_number, parents_of, role_number
@@ -31,6 +32,7 @@ def add_group(change: Change, path: str, *, description: str = "", optional: boo
     parent = group_number(change.connection, change.vo, path.rpartition("/")[0])
     number: int = change.add(vo_group, vo_id=change.vo, path=path, description=description, optional=optional)
     change.add(vo_group_parent, group_id=number, parent_id=parent)
+    give_group_its_list(change, number, parent)
     return number
 
 
@@ -44,6 +46,7 @@ def remove_group(change: Change, path: str) -> None:
     first = change.connection.execute(below.where(vo_group_parent.c.parent_id == number).limit(1)).scalar_one_or_none()
     if first is not None:
         raise Refusal("voms.groups_below", expected="a group without groups below it", found=first, group=path)
+    forget_group(change, path)
     for table in (vo_group_membership, vo_role_assignment, vo_attribute, vo_acl_entry, vo_group_parent):
         change.end(table, group_id=number)
     change.end(vo_group, id=number)
@@ -81,12 +84,14 @@ def add_role(change: Change, role: str, *, description: str = "") -> int:
     if _ROLE_NAME.fullmatch(role) is None or role == "NULL":
         raise Refusal("voms.role_name", expected="letters, digits, - _ .", found=role[:80])
     number: int = change.add(vo_role, vo_id=change.vo, name=role, description=description)
+    give_role_its_lists(change, number)
     return number
 
 
 def remove_role(change: Change, role: str) -> None:
     """Ends a role, and that anybody has it."""
     number = role_number(change.connection, change.vo, role)
+    forget_role(change, role)
     for table in (vo_role_assignment, vo_attribute, vo_acl_entry):
         change.end(table, role_id=number)
     change.end(vo_role, id=number)

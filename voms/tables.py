@@ -58,21 +58,32 @@ def _kept(name: str, *items: SchemaItem, archive_indexes: tuple[tuple[str, ...],
         Column("deleted_at", UtcDateTime, nullable=False),
         Column("deleted_by", exact_text(255), nullable=False),
         Index(f"ix_{name}_archive_id", "id"),
-        *(Index(f"ix_{name}_archive_{'_'.join(columns)}", *columns) for columns in archive_indexes),
+        # PostgreSQL takes names of 63 characters.
+        *(Index(f"ix_{name}_archive_{'_'.join(columns)}"[:63], *columns) for columns in archive_indexes),
     )
     return table
 
 
-vo = Table(
+vo = _kept(
     "vo",
-    metadata,
     _number(),
     Column("name", exact_text(128), nullable=False, unique=True),
     # Whether what a group gives goes to the members of the groups below it. The original VOMS has no such thing.
     Column("inherits", Boolean, nullable=False, server_default=false()),
-    Column("created_serial", BigInteger, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("created_by", exact_text(255), nullable=False),
+    # For how many days after the end of her membership a member goes on.
+    Column("grace_days", Integer, nullable=False, server_default="0"),
+)
+
+# Every change of a VO under the serial of its audit row, so that it is found by who made it and when.
+vo_change = Table(
+    "vo_change",
+    metadata,
+    Column("serial", BigInteger, primary_key=True, autoincrement=False),
+    Column("vo_id", BigInteger, ForeignKey("vo.id"), nullable=False),
+    Column("made_by", exact_text(255), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Index("ix_vo_change_vo_id_made_by_made_at_serial", "vo_id", "made_by", "made_at", "serial"),
+    Index("ix_vo_change_vo_id_made_at_serial", "vo_id", "made_at", "serial"),
 )
 
 vo_group = _kept(
@@ -104,6 +115,7 @@ vo_role = _kept(
     Column("name", exact_text(128), nullable=False),
     Column("description", Text, nullable=False, server_default=""),
     UniqueConstraint("vo_id", "name"),
+    archive_indexes=(("vo_id", "name"),),
 )
 
 # ``kind``: "person", or "service" for a host or robot that gets its credentials unattended.
@@ -134,6 +146,7 @@ vo_member_details = _kept(
     Column("mail", Text, nullable=False, server_default=""),
     Column("folded", Text, nullable=False, server_default=""),
     UniqueConstraint("member_id"),
+    archive_indexes=(("member_id",),),
 )
 
 vo_member_certificate = _kept(
@@ -176,7 +189,7 @@ vo_group_membership = _kept(
     Column("recurs", Text, nullable=True),
     UniqueConstraint("member_id", "group_id"),
     Index("ix_vo_group_membership_group_id", "group_id"),
-    archive_indexes=(("member_id", "group_id"), ("group_id", "deleted_at")),
+    archive_indexes=(("member_id", "group_id"), ("group_id", "deleted_at", "created_at")),
 )
 
 vo_role_assignment = _kept(
@@ -191,7 +204,7 @@ vo_role_assignment = _kept(
     UniqueConstraint("member_id", "group_id", "role_id"),
     Index("ix_vo_role_assignment_group_id_role_id", "group_id", "role_id"),
     Index("ix_vo_role_assignment_role_id", "role_id"),
-    archive_indexes=(("member_id",), ("role_id", "group_id", "deleted_at")),
+    archive_indexes=(("member_id",), ("role_id", "group_id", "deleted_at", "created_at")),
 )
 
 # A name that generic attributes may have; ``unique_values``: no two members have the same value of it.
@@ -235,6 +248,7 @@ vo_aup_version = _kept(
     Column("grace_days", Integer, nullable=False),
     Column("in_force_from", UtcDateTime, nullable=False),
     UniqueConstraint("vo_id", "version"),
+    archive_indexes=(("vo_id",),),
 )
 
 # Her newest signature of each version; earlier ones are in the archive.
@@ -255,6 +269,7 @@ vo_aup_demand = _kept(
     Column("member_id", exact_text(32), ForeignKey("vo_member.id"), nullable=False),
     Column("asked_at", UtcDateTime, nullable=False),
     UniqueConstraint("member_id"),
+    archive_indexes=(("member_id",),),
 )
 
 # Who may do what with a group, or (``role_id``) with a role in it. ``who_kind``, ``who_key`` (for comparison) and ``who`` (JSON, for

@@ -5,7 +5,7 @@ them.
 """
 
 from ostiary.audit.chain import Break, ChainReport, Checkpoint, seal, verify_chain
-from ostiary.audit.trail import Event, commitment_to, erase_person, events, latest_about, person_key, record
+from ostiary.audit.trail import Event, commitment_to, erase_person, events, events_of, latest_about, person_key, record
 
 __all__ = [
     "Break",
@@ -15,6 +15,7 @@ __all__ = [
     "commitment_to",
     "erase_person",
     "events",
+    "events_of",
     "latest_about",
     "person_key",
     "record",

@@ -1,6 +1,7 @@
 """The click groups of ``ostiary``: thin; they read options, call the roof's functions and print an error as what it is."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from ostiary.command.keys_commands import keys
 from ostiary.command.maintenance_commands import maintenance
 from ostiary.command.metadata_commands import metadata
 from ostiary.command.metadata_service_commands import aggregate_command, serve_command, sign_command
-from ostiary.command.plain_errors import plain_errors
+from ostiary.command.plain_errors import errors_as_json, plain_errors
 from ostiary.command.policy_commands import dry_run_command, history_command, lint_command
 from ostiary.command.resource_policy_commands import policy_check
 from ostiary.command.shibboleth_commands import attributes, import_filter_command
@@ -261,13 +262,28 @@ def serve_voms(config: Path) -> None:
     from ostiary.clock import SystemClock
     from ostiary.command.serving import refuse_taken_port
     from ostiary.command.vo_service import serve_vo
-    from ostiary.config import load_settings
     from ostiary.web.log import make_log
-    from voms.settings import VomsSettings
+    from voms.several import load_vos
 
     clock = SystemClock()
-    refuse_taken_port(load_settings(config, VomsSettings).listen)
+    for settings in load_vos(config):
+        refuse_taken_port(settings.listen)
     serve_vo(config, clock=clock, log=make_log(clock, service="voms"))
+
+
+@serve.command("vo-pages")
+@click.option("--config", type=_CONFIG, required=True, help="voms.yaml")
+def serve_vo_pages(config: Path) -> None:
+    """Serve the pages of virtual organisations to people who log in through a federation."""
+    from functools import partial
+
+    from ostiary.clock import SystemClock
+    from ostiary.command.serving import serve_checked
+    from ostiary.command.vo_pages import make_vo_pages, pages_settings
+    from ostiary.command.vo_service import upgrade_vo
+
+    listen = pages_settings(config).listen
+    serve_checked("vo-pages", partial(make_vo_pages, config, upgrade=upgrade_vo, clock=SystemClock()), listen)
 
 
 @ostiary.command()
@@ -334,11 +350,9 @@ def people(arguments: tuple[str, ...]) -> None:
 @click.pass_context
 def proxy(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Proxy certificates with what your VOs say about you (see `ostiary proxy --help`)."""
-    from ostiary.clock import SystemClock
-    from voms.proxy_commands import proxy_commands
+    from ostiary.command.proxy_program import proxy_status
 
-    commands = proxy_commands(clock=SystemClock())
-    context.exit(commands.main(list(arguments), prog_name="ostiary proxy", standalone_mode=False) or 0)
+    context.exit(proxy_status(list(arguments)))
 
 
 @ostiary.command("vo", context_settings={"ignore_unknown_options": True}, add_help_option=False)
@@ -347,10 +361,11 @@ def vo(arguments: tuple[str, ...]) -> None:
     """A virtual organisation: its members, groups and roles (see `ostiary vo --help`)."""
     from ostiary.clock import SystemClock
     from ostiary.command.vo_service import upgrade_vo
-    from voms.vo_commands import vo_commands
+    from voms.commands.group import vo_commands
 
     commands = vo_commands(prepare=upgrade_vo, clock=SystemClock())
-    commands.main(list(arguments), prog_name="ostiary vo", standalone_mode=False)
+    with errors_as_json() if "--json" in arguments else nullcontext():
+        commands.main(list(arguments), prog_name="ostiary vo", standalone_mode=False)
 
 
 ostiary.add_command(explain)

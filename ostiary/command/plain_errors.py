@@ -1,15 +1,14 @@
 """How the command line tells what is wrong: message, place, expected, found, remedy and code; never a traceback for a known error."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-from ostiary.command.wording import catalogue
-from ostiary.config import DocumentError
 from ostiary.errors import ConfigurationError, OstiaryError
-from ostiary.web.log import one_line
+from ostiary.web.one_line import one_line
 
 
 @contextmanager
@@ -18,6 +17,10 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except OstiaryError as error:
+        # Only now: a command that does what it should needs no texts.
+        from ostiary.command.wording import catalogue
+        from ostiary.config import DocumentError
+
         message, remedy = catalogue().error("en", error)
         _tell(f"ostiary: {message}")
         if isinstance(error, ConfigurationError):
@@ -38,6 +41,23 @@ def plain_errors() -> Iterator[None]:
         click.echo(
             f"ostiary: this command needs {error.name}; install it with: {_EXTRAS[error.name.split('.')[0]]}", err=True
         )
+        sys.exit(1)
+
+
+@contextmanager
+def errors_as_json() -> Iterator[None]:
+    """The same for programs: one JSON document on standard error."""
+    try:
+        yield
+    except OstiaryError as error:
+        from ostiary.command.wording import catalogue
+
+        message, remedy = catalogue().error("en", error)
+        facts: dict[str, object] = {"code": error.code, "message": message, "remedy": remedy}
+        facts |= {"expected": error.expected, "found": error.found}
+        if isinstance(error, ConfigurationError):
+            facts |= {"file": error.file, "line": error.line, "key": error.key}
+        click.echo(json.dumps({"error": facts}, indent=2), err=True)
         sys.exit(1)
 
 

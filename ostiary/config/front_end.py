@@ -10,7 +10,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, model_validator
 
-from ostiary.config.networks import Network, NetworkText, is_in, networks
+from ostiary.config.network import Network, NetworkText, is_in, networks
 from ostiary.config.private_files import read_private_file
 from ostiary.config.problems import WrongSetting
 from ostiary.config.settings import Settings

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from ostiary.attributes import Attributes
-from ostiary.config.networks import Network, is_address, is_in
+from ostiary.config.network import Network, is_address, is_in
 from ostiary.errors import Refusal
 from ostiary.policy.access import Check, Environment, Subject
 from ostiary.policy.times import TimeKey, Times

@@ -57,6 +57,9 @@ class ListenerLimits:
 
 LegacyAnswer = Callable[[bytes, tuple[bytes, ...]], bytes]
 
+RefusalAnswer = Callable[[OstiaryError, str], Answer]
+"""How a request that does not get as far as the application is refused, where plain text would not do; given the sentence to say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -69,6 +72,7 @@ class Serving:
     clock: Clock
     texts: Catalogue
     legacy: LegacyAnswer | None
+    refusal: RefusalAnswer | None
     host: str
     port: int
     turns: threading.BoundedSemaphore
@@ -281,13 +285,15 @@ class Connection:
         return data
 
     def _answer_legacy(self, stream: Stream, received: bytearray, chain: tuple[bytes, ...], deadline: Deadline) -> None:
-        """An XML document without any framing, which ends at its outermost end tag."""
+        """An XML document without any framing, which ends at its outermost end tag. Of one that is too long, the beginning is answered: it
+        is no document."""
         answer_it, limit = self._serving.legacy, self._serving.limits.body_bytes
         if answer_it is None:
             raise Refusal("listener.legacy", expected="HTTP", found="an XML document")
         while _END_OF_LEGACY not in received:
             if len(received) > limit:
-                raise Refusal("listener.not_http", expected=f"a document of at most {limit} bytes", found="more")
+                self._serving.log.warning("legacy_too_long", peer=self.peer, subject=self._subject, most=limit)
+                break
             received += self._more(stream, deadline)
         self.phase = Phase.ANSWERING
         try:
@@ -332,7 +338,10 @@ class Connection:
     def _refused(self, error: OstiaryError) -> Answer:
         self._reference = reference()
         message, remedy = self._serving.texts.error(SOURCE_LANGUAGE, error)
-        return plain_answer(error.status, f"{message} {remedy} ({self._reference})")
+        sentence = f"{message} {remedy} ({self._reference})"
+        if self._serving.refusal is not None:
+            return self._serving.refusal(error, sentence)
+        return plain_answer(error.status, sentence)
 
     def _written(self, answer: Answer, *, head_only: bool = False) -> bytes:
         date = format_datetime(self._serving.clock.now(), usegmt=True)

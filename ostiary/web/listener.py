@@ -11,13 +11,22 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ostiary.clock import Clock, SystemClock
 from ostiary.config import ListenSettings, read_private_file
 from ostiary.errors import ConfigurationError, Unavailable
-from ostiary.web.connection import PEER_CHAIN, Connection, LegacyAnswer, ListenerLimits, Phase, Serving
+from ostiary.web.connection import (
+    PEER_CHAIN,
+    Connection,
+    LegacyAnswer,
+    ListenerLimits,
+    Phase,
+    RefusalAnswer,
+    Serving,
+)
 from ostiary.web.log import Log
 from ostiary.web.texts import Catalogue
 from ostiary.web.tls_stream import TlsContext
@@ -75,7 +84,8 @@ class TlsListener:
     ``context`` is called for each connection, so what it returns may change while running; when it raises, that connection is closed
     and the log says why. The application finds the peer's certificates (tuple of DER, its own first, as sent; empty without) in its
     environ under `PEER_CHAIN`. ``legacy`` answers what is no HTTP but an XML document, given that document and the same
-    certificates; without it such a connection is closed at once. ``texts`` has the sentences of refusals, the ground floor's if None.
+    certificates; without it such a connection is closed at once. ``refusal`` words what does not get as far as the application, plain text
+    does if None. ``texts`` has the sentences of refusals, the ground floor's if None.
     """
 
     def __init__(
@@ -87,13 +97,14 @@ class TlsListener:
         log: Log,
         limits: ListenerLimits | None = None,
         legacy: LegacyAnswer | None = None,
+        refusal: RefusalAnswer | None = None,
         clock: Clock | None = None,
         texts: Catalogue | None = None,
     ) -> None:
         self._listen, self._log = listen, log
         self._limits = limits or ListenerLimits()
         self._context = context
-        self._legacy, self._application = legacy, application
+        self._legacy, self._refusal, self._application = legacy, refusal, application
         self._clock = clock or SystemClock()
         self._texts = texts
         self._open: list[Connection] = []
@@ -114,12 +125,18 @@ class TlsListener:
             clock=self._clock,
             texts=texts,
             legacy=self._legacy,
+            refusal=self._refusal,
             host=self._listen.host,
             port=self.port,
             turns=threading.BoundedSemaphore(self._limits.requests),
         )
         self._thread = threading.Thread(target=self._accept_all, name="tls-accept", daemon=True)
         self._thread.start()
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on."""
+        return self._listen.host
 
     @property
     def port(self) -> int:
@@ -231,18 +248,37 @@ def serve_tls(
     listener = TlsListener(
         application, listen, context, log=log, limits=limits, legacy=legacy, clock=clock, texts=texts
     )
+    return serve_listeners([listener], log=log)
+
+
+def serve_listeners(listeners: Sequence[TlsListener], *, log: Log) -> bool:
+    """The same for several, in one process: all of them listen, or none. Whether all requests were answered at the end."""
     told = threading.Event()
     before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    started: list[TlsListener] = []
     try:
-        listener.start()
-        log.info("listening", host=listen.host, port=listener.port, tls=True)
+        for listener in listeners:
+            listener.start()
+            started.append(listener)
+        for listener in started:
+            log.info("listening", host=listener.host, port=listener.port, tls=True)
         told.wait()
-        finished = listener.stop()
+        finished = _stop_all(started)
+        started = []
         log.info("stopped", all_answered=finished)
         return finished
     finally:
+        _stop_all(started)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _stop_all(listeners: Sequence[TlsListener]) -> bool:
+    """Whether all requests of all of them were answered. At the same time, so that patience with one does not add to that with the next."""
+    if not listeners:
+        return True
+    with ThreadPoolExecutor(len(listeners)) as pool:
+        return all(list(pool.map(TlsListener.stop, listeners)))
 
 
 def _bind(listen: ListenSettings) -> socket.socket:

@@ -5,7 +5,6 @@ import re
 import secrets
 import sys
 import traceback
-import unicodedata
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import TracebackType
@@ -16,11 +15,13 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from ostiary.clock import Clock
 from ostiary.errors import OstiaryError
+from ostiary.web.one_line import MAX_TEXT, one_line
+
+__all__ = ["HIDDEN", "MAX_TEXT", "Log", "is_secret", "make_log", "one_line", "reference"]
 
 Log = FilteringBoundLogger
 
 HIDDEN: Final = "(hidden)"
-MAX_TEXT: Final = 2000
 
 # The last word of a name decides: "client_secret", "SAMLResponse", "Set-Cookie", "signing_key".
 _SECRET_WORDS: Final = frozenset(
@@ -94,14 +95,6 @@ def is_secret(name: str) -> bool:
     return bool(words) and words[-1].lower() in _SECRET_WORDS
 
 
-def one_line(text: str) -> str:
-    """The text with everything that could break or reorder a line made visible, cut to a bounded length."""
-    if len(text) <= MAX_TEXT and text.isprintable():
-        return text
-    shown = "".join(_visible(character) for character in text[:MAX_TEXT])
-    return shown if len(text) <= MAX_TEXT else f"{shown}… ({len(text)} characters)"
-
-
 class _Stamp:
     def __init__(self, clock: Clock, service: str) -> None:
         self._clock = clock
@@ -147,13 +140,6 @@ def _plain(value: object, depth: int) -> object:
             for name, child in list(value.items())[:100]
         }
     return one_line(str(value))
-
-
-def _visible(character: str) -> str:
-    # Cc control, Cf format (bidirectional overrides, zero width), Zl and Zp line separators, Cs lone surrogates.
-    if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs"):
-        return f"\\u{ord(character):04x}"
-    return character
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import ocsp
 
 from ostiary.config import Sources, read_private_file
 from ostiary.errors import ConfigurationError, NotAuthenticated
@@ -44,6 +45,14 @@ class IssuerKey:
         if isinstance(self._private, rsa.RSAPrivateKey):
             return self._private.sign(data, _PADDING, _DIGEST)
         return self._private.sign(data, _ECDSA)
+
+    def sign_list(self, unsigned: x509.CertificateRevocationListBuilder) -> x509.CertificateRevocationList:
+        """A list of what is taken back, signed."""
+        return unsigned.sign(self._private, _DIGEST)
+
+    def sign_answer(self, unsigned: ocsp.OCSPResponseBuilder) -> ocsp.OCSPResponse:
+        """An answer about one certificate, signed."""
+        return unsigned.sign(self._private, _DIGEST)
 
 
 def load_issuer_key(certificate: Path, key: Path, sources: Sources | None = None) -> IssuerKey:

@@ -6,6 +6,7 @@ from typing import Final
 from cryptography.x509 import ObjectIdentifier
 
 # VOMS attribute certificates.
+INCLUDED_FILE: Final = ObjectIdentifier("1.3.6.1.4.1.8005.100.100.2")
 FQANS: Final = ObjectIdentifier("1.3.6.1.4.1.8005.100.100.4")
 AC_SEQUENCE: Final = ObjectIdentifier("1.3.6.1.4.1.8005.100.100.5")
 AC_CERTIFICATES: Final = ObjectIdentifier("1.3.6.1.4.1.8005.100.100.10")

@@ -69,12 +69,14 @@ def make_proxy(
     limited: bool = False,
     path_length: int | None = None,
     key_size: int | Literal["ec"] = 2048,
+    included: bytes | None = None,
 ) -> Proxy:
     """A new proxy below a certificate or another proxy, with a new key (RSA of ``key_size`` bits, or EC on P-256).
 
     ``chain_certificates`` start with the signer's own certificate, whose ``private_key`` this is; the proxies and the end entity
     above it follow. The proxy is valid from five minutes before ``now`` for ``lifetime`` from ``now``, never longer than any of its
-    signers. ``attribute_certificates`` (DER) are put in, in this order. Below a limited proxy the new one is limited, too.
+    signers. ``attribute_certificates`` (DER) are put in, in this order; ``included`` is the content of a file of the holder's own, which
+    nobody believes. Below a limited proxy the new one is limited, too.
 
     Raises `Refusal`: ``x509.proxy_key`` (the key is not the signer's, or too small), ``x509.proxy_legacy``,
     ``x509.proxy_path_length`` (no proxy may follow), ``x509.proxy_lifetime`` (a signer's validity is over), ``x509.asn1``.
@@ -107,6 +109,9 @@ def make_proxy(
     )
     if attribute_certificates:
         builder = builder.add_extension(_ac_sequence(attribute_certificates), critical=False)
+    if included is not None:
+        # As the original client does: the octets of the file, without any ASN.1 around them.
+        builder = builder.add_extension(x509.UnrecognizedExtension(oids.INCLUDED_FILE, included), critical=False)
     certificate = builder.sign(private_key, hashes.SHA256())
     return Proxy((certificate, *_up_to_end_entity(chain_certificates, kinds)), own_key)
 
@@ -189,6 +194,12 @@ def attribute_certificates_in(certificate: x509.Certificate) -> tuple[bytes, ...
     return tuple(asn1.encode(item) for item in items)
 
 
+def included_in(certificate: x509.Certificate) -> bytes | None:
+    """The file that the holder of this one certificate put in; None without one. Raises what `classify` raises."""
+    extension = extensions_of(certificate).get(oids.INCLUDED_FILE)
+    return None if extension is None else extension_bytes(extension)
+
+
 def write_proxy(path: Path, proxy: Proxy) -> None:
     """Writes a proxy file, mode 0600, whole or not at all. Raises `ConfigurationError` (``config.private_file_unwritable``)."""
     write_private_file(path, proxy.pem())
@@ -212,7 +223,8 @@ def parse_proxy(data: bytes, file: str | Path) -> Proxy:
         certificates = tuple(
             x509.load_pem_x509_certificate(block) for label, block in blocks if label == b"CERTIFICATE"
         )
-        key = serialization.load_pem_private_key(keys[0], password=None)
+        # OpenSSL's check would prove anew that two numbers are prime; that the key is the certificate's is looked at below.
+        key = serialization.load_pem_private_key(keys[0], password=None, unsafe_skip_rsa_key_validation=True)
     except UNREADABLE as error:
         raise ConfigurationError(
             "x509.proxy_file", file=file, expected="PEM certificates and an unencrypted key", found=type(error).__name__

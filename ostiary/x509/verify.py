@@ -12,6 +12,7 @@ from cryptography import x509
 from ostiary.attributes import Attribute, Attributes, Value
 from ostiary.errors import NotAuthenticated
 from ostiary.x509 import names
+from ostiary.x509.ac_status import NO_STATUS, AcStatus
 from ostiary.x509.algorithms import key_identifier, signature_fits
 from ostiary.x509.attribute_certificate import AttributeCertificate, read_attribute_certificate
 from ostiary.x509.chain import VerifiedChain, verify_chain
@@ -53,6 +54,7 @@ def verify_attribute_certificates(
     now: datetime,
     *,
     host_names: tuple[str, ...],
+    status: AcStatus = NO_STATUS,
 ) -> tuple[VerifiedAttributeCertificate, ...]:
     """Proves every attribute certificate of the chain (see `find_attribute_certificates`), in order; an empty tuple when there is none.
 
@@ -60,7 +62,7 @@ def verify_attribute_certificates(
     `verify_attribute_certificate` raises, and `Refusal` (``x509.ac_sequence``).
     """
     return tuple(
-        verify_attribute_certificate(der, chain, vomsdir, trust, now, host_names=host_names)
+        verify_attribute_certificate(der, chain, vomsdir, trust, now, host_names=host_names, status=status)
         for der in find_attribute_certificates(chain.certificates)
     )
 
@@ -74,13 +76,14 @@ def verify_attribute_certificate(
     *,
     host_names: tuple[str, ...],
     dates_at: datetime | None = None,
+    status: AcStatus = NO_STATUS,
 ) -> VerifiedAttributeCertificate:
     """Proves one attribute certificate (DER) for the holder of ``chain``: RFC 5755 5, and what VOMS adds.
 
     Dates with 300 s of tolerance; the LSC file of its VO and host matches its certificate list; that list leads to a trusted CA;
     issuer, key identifier and signature are those of the list's first certificate; the holder is the chain's end entity; targets
     name this host; noRevAvail is there and nothing critical is unknown; every FQAN is of the VO. ``dates_at``: when its own dates count,
-    ``now`` if None.
+    ``now`` if None. ``status``: what its VO has taken back, where VOs are asked for that.
 
     Raises `Refusal` (``x509.ac_*``, ``x509.fqan``), `NotAuthenticated` (``x509.ac_issuer_chain``: the AA's own chain, why in ``found``;
     ``x509.ac_*``).
@@ -91,6 +94,7 @@ def verify_attribute_certificate(
     _check_signature(certificate, issuer)
     _check_holder(certificate, chain)
     _check_extensions(certificate, host_names)
+    status.check(certificate, now)
     return VerifiedAttributeCertificate(
         certificate=certificate,
         fqans=_fqans(certificate),

@@ -66,9 +66,10 @@ def believe(chain: Sequence[bytes], terms: Terms, grid: Grid, policy: Acceptance
     a proxy proved who she is when she signed the first one with her own key.
 
     Raises `NotAuthenticated` (``x509.*``), `Denied` (``certificates.limited_proxy``, ``certificates.too_many_proxies``,
-    ``certificates.too_many_acs``, ``sp.attributes_missing``), `Refusal` (``x509.ac_*``).
+    ``certificates.banned``, ``certificates.too_many_acs``, ``sp.attributes_missing``), `Refusal` (``x509.ac_*``).
     """
     verified = verify_client(chain, grid.trust, now)
+    _check_bans(verified, grid)
     _check_proxies(verified, terms)
     proven, unread = _attribute_certificates(verified, terms, grid, now)
     names = CertificateNames.of(verified.end_entity)
@@ -96,6 +97,18 @@ def believe(chain: Sequence[bytes], terms: Terms, grid: Grid, policy: Acceptance
         authenticated_at=verified.proxies[-1].not_valid_before_utc if verified.proxies else now,
         until=min((end for end in _ends(verified, proven, grid) if end >= now), default=now),
     )
+
+
+def _check_bans(verified: VerifiedChain, grid: Grid) -> None:
+    """Of what VOs state also that which does not count here: a ban holds unless it is known to concern somebody else."""
+    stated = (
+        fqan
+        for der in find_attribute_certificates(verified.certificates)
+        for fqan in read_attribute_certificate(der).fqans
+    )
+    line = grid.bans.name(verified.subject) or grid.bans.fqans(stated)
+    if line is not None:
+        raise Denied("certificates.banned", expected="nobody on the ban list", found=f"{verified.subject}, by {line}")
 
 
 def _check_proxies(verified: VerifiedChain, terms: Terms) -> None:
@@ -126,7 +139,9 @@ def _attribute_certificates(
             unread.append(vo)
             continue
         proven.append(
-            verify_attribute_certificate(der, verified, grid.vomsdir, grid.trust, now, host_names=terms.host_names)
+            verify_attribute_certificate(
+                der, verified, grid.vomsdir, grid.trust, now, host_names=terms.host_names, status=grid.status
+            )
         )
     return proven, tuple(dict.fromkeys(unread))
 
@@ -152,6 +167,8 @@ def _ends(verified: VerifiedChain, proven: Sequence[VerifiedAttributeCertificate
         yield one.certificate.not_after + SKEW
         for der in one.certificate.certificates:
             yield x509.load_der_x509_certificate(der).not_valid_after_utc
+    for told in grid.status.lists.values():
+        yield told.next_update
     for authority in grid.trust.authorities:
         yield authority.certificate.not_valid_after_utc
         if authority.crl is not None and authority.crl.next_update is not None:

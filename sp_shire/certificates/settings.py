@@ -1,10 +1,19 @@
 """The configuration of visitors with certificates (``certificates:`` in ``sp.yaml``)."""
 
+from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from ostiary.config import FileFromHere, PathFromHere, Settings, TrustedPeerSettings, WrongSetting
+from ostiary.config import (
+    Duration,
+    FileFromHere,
+    PathFromHere,
+    PublicUrl,
+    Settings,
+    TrustedPeerSettings,
+    WrongSetting,
+)
 
 _HEADER = r"^[A-Za-z][A-Za-z0-9-]{0,63}$"
 
@@ -46,18 +55,31 @@ class TlsSettings(Settings):
     largest_body: int = Field(default=8 * 1024 * 1024, ge=65_536, le=1024 * 1024 * 1024)
 
 
+class VoStatusSettings(Settings):
+    """The VO ``vo`` is asked at ``url`` (``https://host:port/status/list`` of a service like ours) which attribute certificates it has taken
+    back, every ``refresh``. With ``required`` none of its certificates counts while that is not known."""
+
+    vo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    url: PublicUrl
+    required: bool = True
+    refresh: Duration = timedelta(minutes=1)
+
+
 class CertificateSettings(Settings):
     """Visitors with certificates. ``ca_directory`` holds the CAs (``HASH.0``), their CRLs (``HASH.r0``) and signing policies; with
     ``require_crl`` a CA without a CRL is not believed. ``vomsdir`` holds the LSC files of VOs; ``vos`` are the VOs whose attribute
     certificates count, all of ``vomsdir`` where it is empty. ``host_names`` are further names of this host, beside that of ``public_url``,
-    that an attribute certificate may be meant for. ``limited_proxies`` lets limited proxies in, ``most_proxies`` is how many may stand
-    before a person's own certificate."""
+    that an attribute certificate may be meant for. ``ban_file`` lists whom nobody lets in here, whatever VOs and rules say (LCAS's
+    ``ban_users.db``). ``limited_proxies`` lets limited proxies in, ``most_proxies`` is how many may stand
+    before a person's own certificate. ``vo_status``: the VOs that are asked what they have taken back."""
 
     ca_directory: PathFromHere
     require_crl: bool = True
     vomsdir: PathFromHere | None = None
     vos: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")], ...] = ()
     host_names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,253}$")], ...] = ()
+    ban_file: PathFromHere | None = None
+    vo_status: tuple[VoStatusSettings, ...] = ()
     limited_proxies: bool = False
     most_proxies: int = Field(default=10, ge=0, le=30)
     front_end: FrontEndSettings | None = None
@@ -67,4 +89,7 @@ class CertificateSettings(Settings):
     def _can_be_read(self) -> Self:
         if self.vos and self.vomsdir is None:
             raise WrongSetting("certificates.no_vomsdir", expected="vomsdir with the LSC files of vos", found="none")
+        asked = [each.vo for each in self.vo_status]
+        if len(set(asked)) != len(asked):
+            raise WrongSetting("certificates.vo_status_twice", expected="each VO once", at=("vo_status",))
         return self

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostiary.attributes import Attribute, Value
-from ostiary.config.networks import networks
+from ostiary.config.network import networks
 from ostiary.policy.patterns import Pattern, compile_pattern
 from ostiary.policy.release import (
     HER_OWN,

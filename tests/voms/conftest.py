@@ -39,6 +39,11 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def vo(engine: Engine) -> Vo:
+    return fill_vo(engine)
+
+
+def fill_vo(engine: Engine) -> Vo:
+    """The VO in an empty database."""
     create_vo(engine, "testvo", at=NOW, by="operator", inherits=False)
     directory = VoDirectory(engine, "testvo")
     for group in ("/testvo/g1", "/testvo/g1/sub", "/testvo/g2"):

@@ -1,5 +1,6 @@
 """A VO service with CA, people and CRL, made in memory; asked in process with a clock that tests move, or over real TLS."""
 
+import base64
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -73,6 +74,10 @@ class Grid:
             environ, lambda status, headers, _info=None: told.append((status, headers))
         )  # type: ignore[arg-type,func-returns-value,misc]
         return Reply(told[0][0], dict(told[0][1]), b"".join(parts))
+
+    def certificate(self, query: str, chain: Sequence[bytes] | None = None) -> bytes:
+        """The attribute certificate that a request is answered with, DER."""
+        return base64.b64decode(self.get(query, chain).root.findtext("ac") or "")
 
     def logged(self) -> list[dict[str, object]]:
         """The log so far."""

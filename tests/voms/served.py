@@ -16,7 +16,7 @@ from ostiary.web.log import make_log
 from ostiary.x509.names import slash_form
 from tests.voms.grid import Grid, make_grid
 from tests.x509.authorities import Identity, root
-from voms.proxy_commands import proxy_commands
+from voms.proxy.commands import proxy_commands
 
 
 @dataclass

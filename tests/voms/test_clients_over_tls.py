@@ -24,7 +24,7 @@ from ostiary.web.listener import make_context
 from ostiary.x509.proxy import find_attribute_certificates, read_proxy
 from tests.voms.served import Site, served_vo
 from tests.x509.authorities import Identity, private_key, root
-from voms.proxy_commands import proxy_commands
+from voms.proxy.commands import proxy_commands
 
 
 @pytest.fixture
@@ -153,12 +153,12 @@ def test_a_server_that_is_down_is_passed_over_for_the_next(site: Site) -> None:
         vomses.write_text(line.replace(str(site.listener.port), str(down)) + line)
         made = site.init("--voms", "testvo")
     assert made.exit_code == 0, made.output
-    assert made.output.count("Contacting localhost:") == 2
+    assert made.output.count("Contacting  localhost:") == 2
 
 
 def test_every_server_down_says_so(site: Site) -> None:
     site.listener.stop()
-    assert refused(site.init("--voms", "testvo")).code == "voms.unreachable"
+    assert refused(site.init("--voms", "testvo", "--tries", "1")).code == "voms.unreachable"
     site.listener.start()
 
 
@@ -237,7 +237,7 @@ def test_no_one_of_an_unknown_ca_gets_as_far_as_a_request(site: Site) -> None:
     other = root("/C=ZZ/O=Nowhere/CN=Nowhere CA").issue(
         "/C=ZZ/O=HV Test/CN=Alice Member", not_before=now - timedelta(days=1), not_after=now + timedelta(days=1)
     )
-    assert refused(site.init("--voms", "testvo", who=other)).code == "voms.unreachable"
+    assert refused(site.init("--voms", "testvo", "--tries", "1", who=other)).code == "voms.refused_certificate"
     assert "vo_request_refused" not in site.grid.log.getvalue()
 
 
@@ -282,17 +282,14 @@ def test_the_certificate_in_the_proxy_is_the_one_that_was_registered(site: Site)
     assert proxy.certificates[1] == x509.load_der_x509_certificate(site.grid.alice.ders[0])
 
 
-def test_a_server_that_drips_its_answer_is_not_waited_for_without_end(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("voms.client.TIMEOUT", 0.6)
+def test_a_server_that_drips_its_answer_is_not_waited_for_without_end(site: Site) -> None:
     context = make_context(site.directory / "host.pem", site.directory / "host.key", site.grid.trust().certificates())
     with socket.create_server(("127.0.0.1", 0)) as server:
         dripping = threading.Thread(target=drip, args=(server, context))
         dripping.start()
         line = (site.directory / "vomses").read_text()
         (site.directory / "vomses").write_text(line.replace(str(site.listener.port), str(server.getsockname()[1])))
-        problem = refused(site.init("--voms", "testvo"))
+        problem = refused(site.init("--voms", "testvo", "--timeout", "0.6", "--tries", "1"))
         dripping.join()
     assert (problem.code, problem.found) == ("voms.unreachable", "the answer takes too long")
 
@@ -310,7 +307,7 @@ def drip(server: socket.socket, context: ssl.SSLContext) -> None:
 def test_the_list_shows_everything_and_makes_no_proxy(site: Site) -> None:
     shown = site.init("--voms", "testvo", "--list")
     assert shown.exit_code == 0, shown.output
-    assert shown.output.splitlines()[1:] == [
+    assert shown.output.partition("Available attributes:\n")[2].splitlines() == [
         "/testvo/Role=NULL/Capability=NULL",
         "/testvo/g1/Role=NULL/Capability=NULL",
         "/testvo/g1/sub/Role=NULL/Capability=NULL",

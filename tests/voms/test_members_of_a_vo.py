@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from ostiary import audit
 from ostiary.errors import Missing, OstiaryError, Refusal
 from ostiary.storage.engine import reading
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
+from tests.statements import questions
 from tests.voms.conftest import ALICE, NOW, Vo
 from voms.directory import FederatedIdentity, VoDirectory, create_vo
 from voms.memberships import Memberships
@@ -81,7 +82,9 @@ def test_a_membership_with_an_end_ends_everything(vo: Vo) -> None:
     found = vo.memberships.of_certificate(names, NOW)
     assert found is not None
     assert found.groups == {"/testvo": NOW + HOUR, "/testvo/g1": NOW + HOUR}
-    assert vo.memberships.of_certificate(names, NOW + HOUR) is None
+    over = vo.memberships.of_certificate(names, NOW + HOUR)
+    assert over is not None
+    assert (over.suspended, over.groups) == ("User membership has expired.", {})
 
 
 def test_a_role_is_only_for_members_of_its_group(vo: Vo) -> None:
@@ -233,15 +236,9 @@ def test_a_standing_takes_three_queries_however_much_there_is(vo: Vo) -> None:
         vo.directory.add_group(f"/testvo/h{number}", **AT)
         vo.directory.join(vo.alice, f"/testvo/h{number}", **AT)
         vo.directory.set_attribute("a", "b", group=f"/testvo/h{number}", **AT)
-    statements: list[str] = []
-
-    def seen(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement.startswith(("SELECT", "WITH")):
-            statements.append(statement)
-
-    event.listen(vo.engine, "before_cursor_execute", seen)
-    assert len(standing(vo).groups) == 31
-    assert len(statements) == 3
+    with questions(vo.engine) as asked:
+        assert len(standing(vo).groups) == 31
+    assert len(asked) == 3
 
 
 def test_the_root_group_is_left_by_nobody_alone(vo: Vo) -> None:

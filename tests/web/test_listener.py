@@ -353,9 +353,9 @@ def test_without_a_handler_a_legacy_document_is_closed_at_once(world: World, sta
 
 
 def test_a_legacy_document_without_end_is_bounded(world: World, start: Start) -> None:
-    running = start(legacy=lambda document, chain: b"never")
-    assert talk(running.port, world.client(world.alice), [b"<" * 60_000, b"<" * 60_000]) == b""
-    assert running.refusal() == "listener.not_http"
+    running = start(legacy=lambda document, chain: str(65_536 < len(document) < 131_073).encode())
+    assert talk(running.port, world.client(world.alice), [b"<" * 60_000, b"<" * 60_000]) == b"True"
+    assert running.events("legacy_too_long")[0]["most"] == 65_536
 
 
 # What is no proper request

@@ -3,7 +3,10 @@
 The tables that were there are made anew, and filled again: until now a row that had ended stood among the others.
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,25 +41,124 @@ _BEFORE = (
         ("id", "vo_id", "member_id", "group_id", "role_id", "name", "value", "valid_from", "valid_to", "recurs"),
     ),
 )
-_INSTANTS = frozenset({"valid_from", "valid_to", "created_at", "deleted_at"})
+_INSTANTS = frozenset({"valid_from", "valid_to", "created_at", "deleted_at", "suspended_at", "made_at"})
 _WRITTEN = ("created_serial", "created_at")
 _ENDED = ("deleted_serial", "deleted_at")
 
 
+# What a row tells now and did not before.
+_ALSO = {"vo_member": ("suspended_code", "suspended_by", "suspended_at")}
+# What rows in an archive need that had no such column: there, nothing is filled in by itself.
+_NEW: dict[str, dict[str, str | int]] = {
+    "vo": {"grace_days": 0},
+    "vo_role": {"description": ""},
+    "vo_member": {"kind": "person"},
+}
+_NO_CHANGE = "vo.certificate_issued"
+_INHERITANCE = ("vo.created", "vo.inheritance_changed")
+_SUSPENSION = ("vo.member_suspended", "vo.member_restored")
+
+
 def upgrade() -> None:
     held = {name: _rows(name, columns) for name, columns in _BEFORE}
-    by = _who_wrote() if held["vo"] else {}
+    trail = _trail() if held["vo"] else []
+    held["vo"] = [version for row in held["vo"] for version in _of_a_vo(row, trail)]
+    held["vo_member"] = [version for row in held["vo_member"] for version in _of_a_member(row, trail)]
+    by = {event.serial: event.actor for event in trail}
     for name, _columns in reversed(_BEFORE):
         op.drop_table(name)
     _create()
     for name, columns in _BEFORE:
-        _fill(name, columns, held[name], by)
+        _fill(name, (*columns, *_ALSO.get(name, ())), held[name], by)
+    _fill_changes(held["vo"], trail)
 
 
-def _who_wrote() -> dict[int, str]:
-    """Of each serial, who drew it: the audit trail stands in the same database."""
-    event = sa.table("audit_event", sa.column("serial"), sa.column("actor"))
-    return {row.serial: row.actor for row in op.get_bind().execute(sa.select(event.c.serial, event.c.actor))}
+@dataclass(frozen=True)
+class _Event:
+    """A change of a VO, as the audit trail has it, which stands in the same database. ``person``: None once erased."""
+
+    serial: int
+    at: datetime
+    actor: str
+    action: str
+    vo: str
+    facts: dict[str, Any]
+    person: str | None
+
+
+def _trail() -> list[_Event]:
+    event = sa.table(
+        "audit_event",
+        *(sa.column(name) for name in ("serial", "actor", "action", "facts", "subject", "writer")),
+        sa.column("at", UtcDateTime),
+    )
+    person = sa.table("audit_person", sa.column("commitment"), sa.column("name"))
+    wanted = (
+        sa.select(event, person.c.name)
+        .select_from(event.outerjoin(person, event.c.subject == person.c.commitment))
+        .where(event.c.writer == "voms", event.c.action.like("vo.%"), event.c.action != _NO_CHANGE)
+        .order_by(event.c.serial)
+    )
+    found = []
+    for row in op.get_bind().execute(wanted):
+        facts = json.loads(row.facts)
+        found.append(_Event(row.serial, row.at, row.actor, row.action, facts.get("vo", ""), facts, row.name))
+    return found
+
+
+def _of_a_vo(row: dict[str, Any], trail: list[_Event]) -> list[dict[str, Any]]:
+    """The row as it was each time until what a group gives went to those below it, or no longer; the last one is as it stands."""
+    events = [each for each in trail if each.vo == row["name"] and each.action in _INHERITANCE]
+    states = [{"inherits": bool(each.facts.get("inherits", False))} for each in events]
+    return _versions(row, events[1:], states)
+
+
+def _of_a_member(row: dict[str, Any], trail: list[_Event]) -> list[dict[str, Any]]:
+    """The row as it was each time until she was suspended or restored; why, is known only of the last time."""
+    events = [each for each in trail if each.person == row["id"] and each.action in _SUSPENSION]
+    none: dict[str, Any] = {
+        "suspended_reason": None,
+        "suspended_code": None,
+        "suspended_by": None,
+        "suspended_at": None,
+    }
+    states: list[dict[str, Any]] = [none]
+    for each in events:
+        suspended = each.action == _SUSPENSION[0]
+        told = {"suspended_code": "other", "suspended_by": each.actor, "suspended_at": each.at}
+        states.append({"suspended_reason": "", **told} if suspended else none)
+    if row["suspended_reason"] is None:
+        states[-1] = none
+    else:
+        states[-1] = {**states[-1], "suspended_code": "other", "suspended_reason": row["suspended_reason"]}
+    return _versions(row, events, states, last=states[-1])
+
+
+def _versions(
+    row: dict[str, Any],
+    events: list[_Event],
+    states: list[dict[str, Any]],
+    *,
+    last: dict[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """One more than there are ``events``: what each of them ended, and the row itself, which the last one began."""
+    found, begun = [], {name: row[name] for name in _WRITTEN}
+    for event, state in zip(events, states, strict=False):
+        found.append({**row, **state, **begun, "deleted_serial": event.serial, "deleted_at": event.at})
+        begun = {"created_serial": event.serial, "created_at": event.at}
+    return [*found, {**row, **(last or {}), **begun}]
+
+
+def _fill_changes(vos: list[dict[str, Any]], trail: list[_Event]) -> None:
+    numbers = {row["name"]: row["id"] for row in vos}
+    names = ("serial", "vo_id", "made_by", "made_at")
+    rows = [
+        dict(zip(names, (each.serial, numbers[each.vo], each.actor, each.at), strict=True))
+        for each in trail
+        if each.vo in numbers
+    ]
+    if rows:
+        op.get_bind().execute(sa.insert(_table("vo_change", names)), rows)
 
 
 def _rows(name: str, columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -85,27 +187,34 @@ def _fill(name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]], by:
     if archived:
         whole = (*written, *_ENDED, "deleted_by", *_NEW.get(name, {}))
         connection.execute(sa.insert(_table(f"{name}_archive", whole)), archived)
-    if name != "vo_member" and live and connection.dialect.name == "postgresql":
-        last = max(row["id"] for row in rows)
-        connection.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {int(last)})"))
+    if name != "vo_member" and rows:
+        _count_on(connection, name, max(row["id"] for row in rows))
 
 
-# What rows in an archive need that had no such column: there, nothing is filled in by itself.
-_NEW: dict[str, dict[str, str]] = {"vo_role": {"description": ""}, "vo_member": {"kind": "person"}}
+def _count_on(connection: sa.Connection, name: str, last: int) -> None:
+    """No number is given twice: also not one that only the archive has."""
+    match connection.dialect.name:
+        case "postgresql":
+            connection.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {int(last)})"))
+        case "sqlite":
+            counted = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+            connection.execute(sa.delete(counted).where(counted.c.name == name))
+            connection.execute(sa.insert(counted).values(name=name, seq=last))
+        case _:
+            connection.execute(sa.text(f"ALTER TABLE {name} AUTO_INCREMENT = {int(last) + 1}"))
 
 
 def _create() -> None:
-    op.create_table(
+    _kept(
         "vo",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
         sa.Column("name", exact_text(128), nullable=False),
         sa.Column("inherits", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Column("created_serial", sa.BigInteger, nullable=False),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("created_by", exact_text(255), nullable=False),
+        sa.Column("grace_days", sa.Integer, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id", name="pk_vo"),
         sa.UniqueConstraint("name", name="uq_vo_name"),
     )
+    op.create_index("ix_vo_archive_id", "vo_archive", ["id"])
     _kept(
         "vo_attribute_class",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
@@ -133,6 +242,18 @@ def _create() -> None:
         sa.UniqueConstraint("vo_id", "version", name="uq_vo_aup_version_vo_id_version"),
     )
     op.create_index("ix_vo_aup_version_archive_id", "vo_aup_version_archive", ["id"])
+    op.create_index("ix_vo_aup_version_archive_vo_id", "vo_aup_version_archive", ["vo_id"])
+    op.create_table(
+        "vo_change",
+        sa.Column("serial", sa.BigInteger, nullable=False),
+        sa.Column("vo_id", sa.BigInteger, nullable=False),
+        sa.Column("made_by", exact_text(255), nullable=False),
+        sa.Column("made_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("serial", name="pk_vo_change"),
+        sa.ForeignKeyConstraint(["vo_id"], ["vo.id"], name="fk_vo_change_vo_id_vo"),
+    )
+    op.create_index("ix_vo_change_vo_id_made_at_serial", "vo_change", ["vo_id", "made_at", "serial"])
+    op.create_index("ix_vo_change_vo_id_made_by_made_at_serial", "vo_change", ["vo_id", "made_by", "made_at", "serial"])
     _kept(
         "vo_group",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
@@ -243,6 +364,7 @@ def _create() -> None:
         sa.UniqueConstraint("vo_id", "name", name="uq_vo_role_vo_id_name"),
     )
     op.create_index("ix_vo_role_archive_id", "vo_role_archive", ["id"])
+    op.create_index("ix_vo_role_archive_vo_id_name", "vo_role_archive", ["vo_id", "name"])
     _kept(
         "vo_acl_entry",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
@@ -295,6 +417,7 @@ def _create() -> None:
         sa.UniqueConstraint("member_id", name="uq_vo_aup_demand_member_id"),
     )
     op.create_index("ix_vo_aup_demand_archive_id", "vo_aup_demand_archive", ["id"])
+    op.create_index("ix_vo_aup_demand_archive_member_id", "vo_aup_demand_archive", ["member_id"])
     _kept(
         "vo_aup_signature",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
@@ -325,7 +448,9 @@ def _create() -> None:
     )
     op.create_index("ix_vo_group_membership_group_id", "vo_group_membership", ["group_id"])
     op.create_index(
-        "ix_vo_group_membership_archive_group_id_deleted_at", "vo_group_membership_archive", ["group_id", "deleted_at"]
+        "ix_vo_group_membership_archive_group_id_deleted_at_created_at",
+        "vo_group_membership_archive",
+        ["group_id", "deleted_at", "created_at"],
     )
     op.create_index("ix_vo_group_membership_archive_id", "vo_group_membership_archive", ["id"])
     op.create_index(
@@ -383,6 +508,7 @@ def _create() -> None:
         sa.UniqueConstraint("member_id", name="uq_vo_member_details_member_id"),
     )
     op.create_index("ix_vo_member_details_archive_id", "vo_member_details_archive", ["id"])
+    op.create_index("ix_vo_member_details_archive_member_id", "vo_member_details_archive", ["member_id"])
     _kept(
         "vo_member_identity",
         sa.Column("id", serial_number(), autoincrement=True, nullable=False),
@@ -422,9 +548,9 @@ def _create() -> None:
     op.create_index("ix_vo_role_assignment_archive_id", "vo_role_assignment_archive", ["id"])
     op.create_index("ix_vo_role_assignment_archive_member_id", "vo_role_assignment_archive", ["member_id"])
     op.create_index(
-        "ix_vo_role_assignment_archive_role_id_group_id_deleted_at",
+        "ix_vo_role_assignment_archive_role_id_group_id_deleted_at_creat",
         "vo_role_assignment_archive",
-        ["role_id", "group_id", "deleted_at"],
+        ["role_id", "group_id", "deleted_at", "created_at"],
     )
 
 

@@ -30,6 +30,7 @@ from ostiary.command.demo.collaboration import (
 from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES
 from ostiary.command.demo.slapd import DemoDirectory
+from voms.pages.settings import PAGES_PATH
 from voms.settings import GENERATE_PATH
 
 
@@ -90,6 +91,7 @@ def _vo_content(layout: Layout) -> dict[str, object]:
         "host": HOST,
         "port": layout.voms_port,
         "rest": f"https://{HOST}:{layout.voms_port}{GENERATE_PATH}",
+        "pages": f"{layout.vo_pages_url}{PAGES_PATH}/{VO}/",
         "vomses": str(files.vomses),
         "lsc": str(files.lsc),
         "ca_dir": str(files.authority.ca_directory),
@@ -136,6 +138,9 @@ def _announce_vo(console: Console, layout: Layout) -> None:
     for line in lines:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     others = ", ".join((NONMEMBER.key, SUSPENDED.key, REVOKED.key))
+    console.print(
+        f"  Its pages: {layout.vo_pages_url}{PAGES_PATH}/{VO}/ (alice manages it, emil is a member)", highlight=False
+    )
     console.print(f"  In the same directory are three who get nothing, and are told why: {others}.", highlight=False)
     console.print()
 

@@ -7,17 +7,25 @@ from typing import Final
 
 import yaml
 from cryptography import x509
+from sqlalchemy import Engine
 
 from ostiary.command.demo.authority import CertificateFiles, DemoAuthority, demo_authority
 from ostiary.command.demo.layout import Layout
-from ostiary.command.demo.people import SOUTHBANK
+from ostiary.command.demo.people import NORTHGATE, SOUTHBANK
 from ostiary.command.vo_service import upgrade_vo
 from ostiary.config import DatabaseSettings
+from ostiary.federation.keys import create_key_ring
 from ostiary.storage.engine import open_database
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.lsc import Lsc, Names, write_lsc
 from ostiary.x509.names import slash_form
 from ostiary.x509.vomses import VomsServer
+from voms.administration.acl import AclEntry
+from voms.administration.callers import OPERATOR as BESIDE_THE_DATABASE
+from voms.administration.desk import Desk
+from voms.administration.permissions import Permission
+from voms.administration.who import Who
+from voms.details import Details
 from voms.directory import FederatedIdentity, VoDirectory, create_vo
 from voms.memberships import Memberships
 
@@ -28,6 +36,9 @@ ROLES: Final = ("operator", "librarian")
 OPERATOR: Final = f"/{VO}/imaging/Role=operator"
 # Emil, who is known to his home organisation by this name and to the grid by his certificate.
 OPERATOR_IDENTITY: Final = FederatedIdentity(SOUTHBANK.entity_id, "eduPersonPrincipalName", f"emil@{SOUTHBANK.scope}")
+# Alice, who manages the VO.
+MANAGER_IDENTITY: Final = FederatedIdentity(NORTHGATE.entity_id, "eduPersonPrincipalName", f"alice@{NORTHGATE.scope}")
+PAGES: Final = "https://microscopy.example/pages"
 # The role comes down to the group below, in which the member is.
 MEMBER_FQANS: Final = (
     *(f"/{VO}", f"/{VO}/imaging", f"/{VO}/imaging/cryo"),
@@ -77,6 +88,11 @@ class CollaborationFiles:
         return CertificateFiles(self.layout.directory("voms") / "host.pem", self.layout.directory("voms") / "host.key")
 
     @property
+    def pages_keys(self) -> Path:
+        """What the VO's pages sign with, as a resource of the federation."""
+        return self.layout.directory("voms") / "keys"
+
+    @property
     def vomses(self) -> Path:
         """What clients find the service by."""
         return self.layout.directory("voms") / "vomses"
@@ -110,6 +126,8 @@ def prepare_collaboration(layout: Layout, *, now: datetime) -> None:
     files.lsc.write_text(write_lsc(Lsc(((Names.of(service),),))))
     server = VomsServer(VO, HOST, layout.voms_port, slash_form(service.subject), VO)
     files.vomses.write_text(server.line() + "\n")
+    if not (files.pages_keys / "current.key").exists():
+        create_key_ring(files.pages_keys, "Ostiary demo, VO pages", now=now)
     _write_config(files)
     _write_members(files, people, now)
 
@@ -125,6 +143,24 @@ def _write_config(files: CollaborationFiles) -> None:
         "certificate": "host.pem",
         "key": "host.key",
         "ca_directory": str(files.authority.ca_directory),
+        "mail": {"type": "files", "directory": "mail", "sender": "managers@microscopy.example"},
+        "pages": {
+            "entity_id": PAGES,
+            "public_url": files.layout.vo_pages_url,
+            "listen": files.layout.listen(files.layout.vo_pages_port),
+            "display_name": "Microscopy collaboration",
+            "support_email": "managers@microscopy.example",
+            "discovery_url": f"{files.layout.wayf_url}/discovery",
+            "trust": {
+                "keys": "keys",
+                "metadata": [
+                    {
+                        "file": str(files.layout.aggregate),
+                        "trusted_certificates": [str(files.layout.federation_certificates)],
+                    }
+                ],
+            },
+        },
     }
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     files.config.write_text(f"# The VO {VO}: written at each start of the demo.\n{text}")
@@ -137,6 +173,7 @@ def _write_members(files: CollaborationFiles, people: dict[str, x509.Certificate
     memberships = Memberships(engine, VO)
     if not memberships.exists():
         create_vo(engine, VO, at=now, by="demo")
+        _let_manage(engine, now)
         for group in GROUPS:
             directory.add_group(group, at=now, by="demo")
         for role in ROLES:
@@ -146,16 +183,24 @@ def _write_members(files: CollaborationFiles, people: dict[str, x509.Certificate
     for holder in (MEMBER, SUSPENDED, REVOKED):
         names = CertificateNames.of(people[holder.key])
         if memberships.of_certificate(names, now) is None:
-            _add(directory, holder, names, now)
+            _add(engine, directory, holder, names, now)
     engine.dispose()
 
 
-def _add(directory: VoDirectory, holder: Holder, names: CertificateNames, now: datetime) -> None:
+def _let_manage(engine: Engine, now: datetime) -> None:
+    """Alice is no member; she may do everything. Each group that is made later begins with a copy of this list."""
+    desk = Desk(engine, VO, BESIDE_THE_DATABASE, now)
+    desk.set_acl_entry(AclEntry(f"/{VO}", None, Who.identity(MANAGER_IDENTITY), Permission.ALL), below=True)
+
+
+def _add(engine: Engine, directory: VoDirectory, holder: Holder, names: CertificateNames, now: datetime) -> None:
     member = directory.add_member(names, at=now, by="demo")
     if holder == MEMBER:
         directory.join(member, f"/{VO}/imaging/cryo", at=now, by="demo")
         directory.assign_role(member, f"/{VO}/imaging", "operator", at=now, by="demo")
         directory.set_attribute("nickname", "emil", member=member, at=now, by="demo")
         directory.link_identity(member, OPERATOR_IDENTITY, at=now, by="demo")
+        about = Details("Emil", "Éclair", SOUTHBANK.name, mail=f"emil@{SOUTHBANK.scope}")
+        Desk(engine, VO, BESIDE_THE_DATABASE, now).set_details(member, about)
     if holder == SUSPENDED:
         directory.suspend(member, "Left the key of the instrument in the door.", at=now, by="demo")

@@ -23,6 +23,7 @@ from ostiary.command.demo.layout import FEDERATION_NAME, RESOURCES, Layout
 from ostiary.command.demo.people import HOMES, DemoHome
 from ostiary.command.demo.slapd import DemoDirectory
 from ostiary.command.home import home_entity, prepared
+from ostiary.command.vo_pages import pages_settings, shire_settings
 from ostiary.config import load_settings, write_private_file
 from ostiary.documents import policies
 from ostiary.errors import OstiaryError, Refusal
@@ -298,6 +299,8 @@ def _own_entities(layout: Layout) -> Iterable[Entity]:
     for resource in RESOURCES:
         shire = load_settings(layout.directory(resource.key) / "sp.yaml", ShireSettings)
         yield sp_entity(shire, load_key_ring(shire.trust.keys))
+    pages = shire_settings(pages_settings(CollaborationFiles(layout).config))
+    yield sp_entity(pages, load_key_ring(pages.trust.keys))
 
 
 def foreign_entities(document: bytes) -> tuple[Entity, ...]:

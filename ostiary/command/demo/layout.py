@@ -101,11 +101,20 @@ class Layout:
         """The directory of the home that keeps its people in one."""
         return self.voms_port + 1
 
+    @property
+    def vo_pages_port(self) -> int:
+        """The VO's pages, for people who log in at home."""
+        return self.ldap_port + 1
+
+    @property
+    def vo_pages_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.vo_pages_port}"
+
     def ports(self) -> tuple[int, ...]:
         """Every port that the demo listens on."""
         homes = [port for home in HOMES for port in (self.idp_port(home), self.aa_port(home))]
         resources = [self.resource_port(resource) for resource in RESOURCES]
-        return (self.wayf_port, *homes, *resources, self.voms_port, self.ldap_port)
+        return (self.wayf_port, *homes, *resources, self.voms_port, self.ldap_port, self.vo_pages_port)
 
     @property
     def aggregate(self) -> Path:

@@ -28,7 +28,8 @@ from ostiary.command.demo.wsgi import application_of
 from ostiary.command.discovery import make_discovery
 from ostiary.command.home import make_home_authority, make_home_idp
 from ostiary.command.serving import MakeApplication, refuse_taken_port, serve_made
-from ostiary.command.vo_service import serve_vo
+from ostiary.command.vo_pages import make_vo_pages
+from ostiary.command.vo_service import serve_vo, upgrade_vo
 from ostiary.config import ListenSettings
 from ostiary.errors import Unavailable
 from ostiary.web.log import Log, make_log
@@ -76,7 +77,7 @@ def services(layout: Layout, clock: Clock) -> tuple[Service, ...]:
 
         found.append(Service(f"{home.key}-idp", layout.idp_port(home), make_idp, f"{layout.idp_url(home)}/health"))
         found.append(Service(f"{home.key}-aa", layout.aa_port(home), make_aa, f"{layout.aa_url(home)}/health"))
-    return (*found, *(_resource(layout, resource, clock) for resource in RESOURCES))
+    return (*found, *(_resource(layout, resource, clock) for resource in RESOURCES), _vo_pages(layout, clock))
 
 
 def _wayf(layout: Layout, clock: Clock) -> Service:
@@ -94,6 +95,13 @@ def _resource(layout: Layout, resource: DemoResource, clock: Clock) -> Service:
     return Service(
         resource.key, layout.resource_port(resource), make, f"{layout.resource_url(resource)}/ostiary/metadata"
     )
+
+
+def _vo_pages(layout: Layout, clock: Clock) -> Service:
+    def make(*, log: Log) -> "WSGIApplication":
+        return make_vo_pages(CollaborationFiles(layout).config, upgrade=upgrade_vo, clock=clock, log=log)
+
+    return Service("vo-pages", layout.vo_pages_port, make, f"{layout.vo_pages_url}/health")
 
 
 def vo_program(layout: Layout, clock: Clock) -> Program:

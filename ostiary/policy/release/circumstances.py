@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from ostiary.attributes import Attributes
-from ostiary.config.networks import Network, is_in
+from ostiary.config.network import Network, is_in
 from ostiary.policy.times import Times
 from ostiary.policy.values import ValueTest
 

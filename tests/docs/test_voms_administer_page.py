@@ -1,0 +1,57 @@
+"""docs/voms-administer.md as it stands: its commands in their order, its table of people, and what they lead to."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
+from tests.docs.test_documents_work_as_written import blocks, commands, run
+from voms.administration.permissions import SINGLE
+
+PAGE = "docs/voms-administer.md"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """The VO of docs/voms.md with Ada in it, and the files that the page names."""
+    base, *_ = blocks("docs/voms.md", "yaml")
+    (tmp_path / "voms.yaml").write_text(base)
+    now = datetime.now(UTC)
+    authority = DemoAuthority(tmp_path)
+    authority.prepare(now=now)
+    host = CertificateFiles(tmp_path / "host.pem", tmp_path / "host.key")
+    authority.issue(host, "voms.example.org", now=now, hosts=("voms.example.org",))
+    for name in ("ada", "ben"):
+        authority.issue(CertificateFiles(tmp_path / f"{name}.pem", tmp_path / f"{name}.key"), name.title(), now=now)
+    authority.publish([], now=now)
+    [table] = blocks(PAGE, "csv")
+    (tmp_path / "people.csv").write_text(table)
+    for command in ("create", "add-member ada.pem"):
+        run(f"ostiary vo --config voms.yaml {command}", tmp_path)
+    return tmp_path
+
+
+def test_every_command_of_the_page_does_what_it_says(directory: Path) -> None:
+    found = [command for command in commands(PAGE) if command.startswith("ostiary vo --config voms.yaml ")]
+    told = [(command.removeprefix("ostiary vo --config voms.yaml "), run(command, directory)) for command in found]
+    said = dict(told)
+    assert said["acl /example/data"].splitlines()[0] == "role /example/Role=VO-Admin  ALL"
+    assert [line.split(" ")[0] for line in said["acl /example/data"].splitlines()] == ["role", "member", "role"]
+    assert said["acl /example/data --default"] == said["acl /example/data/raw"] == "role /example/Role=VO-Admin  ALL\n"
+    assert "CN=Ben" in said["list-members --search becker"]
+    assert said["count-members"] == "2\n"
+    assert said["import-members people.csv --dry-run"].endswith(
+        "2 added, 0 changed, 0 unchanged, 0 refused. Nothing was written.\n"
+    )
+    assert said["import-members people.csv"].endswith("2 added, 0 changed, 0 unchanged, 0 refused. Written.\n")
+    assert said['list-attributes --member "/C=ZZ/O=Example/CN=Cleo"'] == "nickname = cleo\n"
+    assert said["list-attribute-classes"] == "nickname  unique  Name on the cluster\n"
+    assert json.loads(said["show ben.pem --json"])["details"]["institution"] == "Southbank University"
+
+
+def test_the_page_explains_every_permission() -> None:
+    text = (ROOT / PAGE).read_text()
+    assert [each.name for each in SINGLE if f"`{each.name}`" not in text] == []

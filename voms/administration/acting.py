@@ -1,0 +1,368 @@
+"""What a manager does, checked against the lists and then done, each as part of an open change: several together make one transaction.
+
+Whoever may not is refused before anything is looked up, and learns nothing of what is there.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from ostiary.errors import Missing, Refusal
+from ostiary.x509.certificate_names import CertificateNames
+from ostiary.x509.fqan import Fqan
+from voms import attribute_classes, details, grants, people, structure
+from voms.administration import lists
+from voms.administration.acl import AclEntry, way_to
+from voms.administration.permissions import Permission
+from voms.administration.reach import (
+    groups_over,
+    inherits,
+    is_in_throughout,
+    keys_of_member,
+    keys_of_role,
+    paths_of,
+    roles_of_member,
+)
+from voms.administration.rights import Rights
+from voms.administration.who import Who
+from voms.changes import Change
+from voms.details import Details
+from voms.grants import Whose
+from voms.identities import FederatedIdentity
+from voms.people import Kind, SuspensionCode
+from voms.periods import ALWAYS, When
+from voms.rows import group_number, groups_from
+from voms.tables import vo, vo_group, vo_member, vo_member_certificate, vo_member_identity, vo_role
+
+_P = Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """A caller's rights, and the change in which she uses them. Everything raises `Denied` (``voms.not_allowed``, ``voms.more_than_own``)
+    beside what the functions on a `Change` raise."""
+
+    change: Change
+    rights: Rights
+
+    @property
+    def root(self) -> str:
+        """The path of the VO's root group."""
+        return f"/{self.change.name}"
+
+    def require(self, permission: Permission, group: str | None = None, role: str | None = None) -> None:
+        """See `Rights.require`; in the root group where none is said."""
+        self.rights.require(permission, group if group is not None else self.root, role)
+
+    # Groups and roles
+
+    def add_group(self, path: str, *, description: str = "", optional: bool = False) -> None:
+        """See `structure.add_group`; wants CONTAINER_WRITE in the group above."""
+        structure.check_group_path(self.change.name, path)
+        self.require(_P.CONTAINER_WRITE, path.rpartition("/")[0])
+        structure.add_group(self.change, path, description=description, optional=optional)
+        self.rights.forget()
+
+    def remove_group(self, path: str) -> None:
+        """See `structure.remove_group`; wants CONTAINER_WRITE in the group above."""
+        self.require(_P.CONTAINER_WRITE, path.rpartition("/")[0] or self.root)
+        structure.remove_group(self.change, path)
+        self.rights.forget()
+
+    def change_group(self, path: str, *, description: str | None = None, optional: bool | None = None) -> None:
+        """See `structure.change_group`; wants CONTAINER_WRITE."""
+        self.require(_P.CONTAINER_WRITE, path)
+        structure.change_group(self.change, path, description=description, optional=optional)
+
+    def add_parent(self, group: str, parent: str) -> None:
+        """See `structure.add_parent`; wants CONTAINER_WRITE in both, and MEMBERSHIP_WRITE in ``parent`` and in every group that members of
+        ``group`` come into by it."""
+        self.require(_P.CONTAINER_WRITE, group)
+        self.require(_P.CONTAINER_WRITE | _P.MEMBERSHIP_WRITE, parent)
+        numbers = [group_number(self.change.connection, self.change.vo, path) for path in (group, parent)]
+        connection = self.change.connection
+        new = groups_over(connection, [numbers[1]]) - groups_over(connection, [numbers[0]])
+        paths = [path for path in paths_of(connection, new) if path != self.root]
+        for path in paths:
+            self.require(_P.MEMBERSHIP_WRITE, path)
+        self.rights.require_no_more_than_own(self._keys_of(paths, self._groups_below(group), self._roles()))
+        structure.add_parent(self.change, group, parent)
+
+    def remove_parent(self, group: str, parent: str) -> None:
+        """See `structure.remove_parent`; wants CONTAINER_WRITE in both."""
+        self.require(_P.CONTAINER_WRITE, group)
+        self.require(_P.CONTAINER_WRITE, parent)
+        structure.remove_parent(self.change, group, parent)
+
+    def set_inheritance(self, inherited: bool) -> None:
+        """Whether what a group gives goes to the members of the groups below it. Changes what everybody has: wants ALL in the root."""
+        self.require(_P.ALL)
+        self.change.alter(vo, {"inherits": inherited}, id=self.change.vo)
+
+    def add_role(self, role: str, *, description: str = "") -> None:
+        """See `structure.add_role`; wants CONTAINER_WRITE in the root."""
+        self.require(_P.CONTAINER_WRITE)
+        structure.add_role(self.change, role, description=description)
+        self.rights.forget()
+
+    def remove_role(self, role: str) -> None:
+        """See `structure.remove_role`; wants CONTAINER_WRITE in the root."""
+        self.require(_P.CONTAINER_WRITE)
+        structure.remove_role(self.change, role)
+        self.rights.forget()
+
+    # Members
+
+    def add_member(
+        self,
+        member: str,
+        known_by: Iterable[CertificateNames | FederatedIdentity],
+        *,
+        kind: Kind = "person",
+        until: datetime | None = None,
+        about: Details | None = None,
+    ) -> None:
+        """A new member with the id ``member``. Wants MEMBERSHIP_WRITE in the root, for ``about`` PERSONAL_INFO_WRITE, too."""
+        self.require(_P.MEMBERSHIP_WRITE | (_P.NONE if about is None else _P.PERSONAL_INFO_WRITE))
+        self.rights.require_no_more_than_own({Who.fqan(Fqan(self.root)).key})
+        people.add_member(self.change, member, kind=kind, until=until)
+        for each in known_by:
+            if isinstance(each, CertificateNames):
+                people.add_certificate(self.change, member, each)
+            else:
+                people.link_identity(self.change, member, each)
+        if about is not None:
+            details.set_details(self.change, member, about)
+
+    def add_certificate(self, member: str, names: CertificateNames) -> None:
+        """See `people.add_certificate`; wants MEMBERSHIP_WRITE in the root, and no less than the member may do: who has the certificate
+        is she from now on."""
+        self._require_to_become(member)
+        people.add_certificate(self.change, member, names)
+
+    def remove_certificate(self, member: str, names: CertificateNames) -> None:
+        """See `people.remove_certificate`; wants MEMBERSHIP_WRITE in the root. Refused (``voms.last_name``) where nobody could be the
+        member any more."""
+        self._require_for(_P.MEMBERSHIP_WRITE, member, names)
+        self._check_not_last(member)
+        people.remove_certificate(self.change, names)
+        self.rights.forget()
+
+    def suspend_certificate(self, member: str, names: CertificateNames, reason: str) -> None:
+        """See `people.suspend_certificate`; wants SUSPEND in the root."""
+        self._require_for(_P.SUSPEND, member, names)
+        people.suspend_certificate(self.change, names, reason)
+
+    def restore_certificate(self, member: str, names: CertificateNames) -> None:
+        """See `people.restore_certificate`; wants SUSPEND in the root."""
+        self._require_for(_P.SUSPEND, member, names)
+        people.restore_certificate(self.change, names)
+
+    def link_identity(self, member: str, identity: FederatedIdentity) -> None:
+        """See `people.link_identity`; wants what `add_certificate` wants."""
+        self._require_to_become(member)
+        people.link_identity(self.change, member, identity)
+
+    def unlink_identity(self, member: str, identity: FederatedIdentity) -> None:
+        """See `people.unlink_identity`; wants MEMBERSHIP_WRITE in the root. Refused (``voms.last_name``) like `remove_certificate`."""
+        self.require(_P.MEMBERSHIP_WRITE)
+        self._check_not_last(member)
+        people.unlink_identity(self.change, member, identity)
+        self.rights.forget()
+
+    def suspend(self, member: str, reason: str, code: SuspensionCode = "other") -> None:
+        """See `people.suspend`; wants SUSPEND in the root."""
+        self.require(_P.SUSPEND)
+        people.suspend(self.change, member, reason, code)
+
+    def restore(self, member: str) -> None:
+        """See `people.restore`; wants SUSPEND in the root."""
+        self.require(_P.SUSPEND)
+        people.restore(self.change, member)
+
+    def restore_all(self) -> list[str]:
+        """`restore` for everybody who is suspended; the ids of those."""
+        self.require(_P.SUSPEND)
+        held = vo_member
+        wanted = select(held.c.id).where(held.c.vo_id == self.change.vo, held.c.suspended_reason.is_not(None))
+        members = list(self.change.connection.execute(wanted.order_by(held.c.id)).scalars())
+        for member in members:
+            people.restore(self.change, member)
+        return members
+
+    def set_end(self, member: str, until: datetime | None) -> None:
+        """See `people.set_end`; wants MEMBERSHIP_WRITE in the root."""
+        self.require(_P.MEMBERSHIP_WRITE)
+        people.set_end(self.change, member, until)
+
+    def set_details(self, member: str, about: Details) -> None:
+        """See `details.set_details`; wants PERSONAL_INFO_WRITE in the root."""
+        self.require(_P.PERSONAL_INFO_WRITE)
+        details.set_details(self.change, member, about)
+
+    def remove_member(self, member: str) -> None:
+        """See `people.remove_member`; wants MEMBERSHIP_WRITE in the root."""
+        self.require(_P.MEMBERSHIP_WRITE)
+        people.remove_member(self.change, member)
+        self.rights.forget()
+
+    # What members have
+
+    def join(self, member: str, group: str, when: When = ALWAYS) -> None:
+        """See `grants.join`; wants MEMBERSHIP_WRITE in the group, and in each above it in which the member is not during all of that time
+        anyway."""
+        self.require(_P.MEMBERSHIP_WRITE, group)
+        if not self.rights.caller.operator:
+            self._require_above(member, group, when)
+        grants.join(self.change, member, group, when)
+
+    def leave(self, member: str, group: str) -> None:
+        """See `grants.leave`; wants MEMBERSHIP_WRITE in the group."""
+        self.require(_P.MEMBERSHIP_WRITE, group)
+        grants.leave(self.change, member, group)
+
+    def assign_role(self, member: str, group: str, role: str, when: When = ALWAYS) -> None:
+        """See `grants.assign_role`; wants MEMBERSHIP_WRITE for the role in the group, and no less than the role may do."""
+        self.require(_P.MEMBERSHIP_WRITE, group, role)
+        if not self.rights.caller.operator:
+            number = group_number(self.change.connection, self.change.vo, group)
+            keys = keys_of_role(self.change.connection, self.change.vo, number, role)
+            self.rights.require_no_more_than_own(keys)
+        grants.assign_role(self.change, member, group, role, when)
+
+    def dismiss_role(self, member: str, group: str, role: str) -> None:
+        """See `grants.dismiss_role`; wants MEMBERSHIP_WRITE for the role in the group."""
+        self.require(_P.MEMBERSHIP_WRITE, group, role)
+        grants.dismiss_role(self.change, member, group, role)
+
+    def set_attribute(self, name: str, value: str, whose: Whose, when: When = ALWAYS) -> None:
+        """See `grants.set_attribute`; wants ATTRIBUTES_WRITE in the group or for the role in it, for a member's in the root."""
+        self.require(_P.ATTRIBUTES_WRITE, whose.group, whose.role)
+        grants.set_attribute(self.change, name, value, whose, when)
+
+    def remove_attribute(self, name: str, whose: Whose) -> None:
+        """See `grants.remove_attribute`; wants what `set_attribute` wants."""
+        self.require(_P.ATTRIBUTES_WRITE, whose.group, whose.role)
+        grants.remove_attribute(self.change, name, whose)
+
+    def add_attribute_class(self, name: str, *, description: str = "", unique: bool = False) -> None:
+        """See `attribute_classes.add_attribute_class`; wants ATTRIBUTES_WRITE in the root."""
+        self.require(_P.ATTRIBUTES_WRITE)
+        attribute_classes.add_attribute_class(self.change, name, description=description, unique=unique)
+
+    def remove_attribute_class(self, name: str) -> None:
+        """See `attribute_classes.remove_attribute_class`; wants ATTRIBUTES_WRITE in the root."""
+        self.require(_P.ATTRIBUTES_WRITE)
+        attribute_classes.remove_attribute_class(self.change, name)
+
+    # Lists
+
+    def set_acl_entry(self, entry: AclEntry, *, below: bool = False) -> None:
+        """Replaces what a list says of somebody. Wants ACL_WRITE there (ACL_DEFAULT for the list of new groups) and all that is handed on
+        or taken away; ``below``: also for the roles in the group and for all groups below and theirs."""
+        for place in self._places(entry, below):
+            lists.set_entry(self.change, place)
+        self.rights.forget()
+
+    def remove_acl_entry(self, entry: AclEntry, *, below: bool = False) -> None:
+        """Takes somebody out of a list, with what `set_acl_entry` wants. Raises `Missing` (``voms.no_acl_entry``), but for places
+        ``below``."""
+        for place in self._places(entry, below):
+            if (place.group, place.role) == (entry.group, entry.role) or self._stands_in(place):
+                lists.remove_entry(self.change, place)
+        self.rights.forget()
+
+    def add_manager(self, group: str, who: Who, permissions: Permission) -> None:
+        """Makes somebody a manager of a group, the roles in it and all groups below; where the way to it is hidden, shows it."""
+        for path in way_to(group)[:-1]:
+            now = self._list(path).get(who.key, _P.NONE)
+            if not now & _P.CONTAINER_READ:
+                self.set_acl_entry(AclEntry(path, None, who, now | _P.CONTAINER_READ))
+        self.set_acl_entry(AclEntry(group, None, who, permissions | _P.CONTAINER_READ), below=True)
+
+    def _places(self, entry: AclEntry, below: bool) -> list[AclEntry]:
+        """Where the entry goes, after looking whether the caller may change each of these lists so."""
+        lists_right = _P.ACL_DEFAULT if entry.for_new_groups else _P.ACL_WRITE
+        self.require(lists_right, entry.group, entry.role)
+        places: list[tuple[str, str | None]] = [(entry.group, entry.role)]
+        if below and not entry.for_new_groups:
+            inside = self._below_by_path(entry.group)
+            roles = [entry.role] if entry.role is not None else [None, *self._roles()]
+            places += [
+                (group, role) for group in (entry.group, *inside) for role in roles if (group, role) != places[0]
+            ]
+        self.rights.require_own(lists_right | entry.permissions, places)
+        found = [AclEntry(group, role, entry.who, entry.permissions, entry.for_new_groups) for group, role in places]
+        if not self.rights.caller.operator:
+            for place in found:
+                now = self._list(place.group, place.role, for_new_groups=place.for_new_groups).get(entry.who.key)
+                if now is not None:
+                    self.rights.require_own(now, [(place.group, place.role)])
+        return found
+
+    def _list(self, group: str, role: str | None = None, *, for_new_groups: bool = False) -> dict[str, Permission]:
+        change = self.change
+        found = lists.entries_of(change.connection, change.vo, group, role, for_new_groups=for_new_groups)
+        return {entry.who.key: entry.permissions for entry in found}
+
+    def _stands_in(self, entry: AclEntry) -> bool:
+        return entry.who.key in self._list(entry.group, entry.role, for_new_groups=entry.for_new_groups)
+
+    # What comes along
+
+    def _require_above(self, member: str, group: str, when: When) -> None:
+        connection, change = self.change.connection, self.change
+        number = group_number(connection, change.vo, group)
+        new: list[str] = [group]
+        for over in groups_over(connection, [number]) - {number}:
+            since = when.since or change.at
+            if is_in_throughout(connection, member, over, since, when.until):
+                continue
+            [path] = paths_of(connection, [over])
+            if path != self.root:
+                self.require(_P.MEMBERSHIP_WRITE, path)
+                new.append(path)
+        self.rights.require_no_more_than_own(self._keys_of(new, new, roles_of_member(connection, member)))
+
+    def _require_to_become(self, member: str) -> None:
+        self.require(_P.MEMBERSHIP_WRITE)
+        if not self.rights.caller.operator:
+            keys = keys_of_member(self.change.connection, self.change.vo, self.root, member)
+            self.rights.require_no_more_than_own(keys)
+
+    def _keys_of(self, groups: Iterable[str], with_roles: Iterable[str], roles: Collection[str]) -> set[str]:
+        """By what lists mean who is in ``groups`` and, where roles come down, has one of ``roles`` in ``with_roles``."""
+        keys = {Who.fqan(Fqan(path)).key for path in groups}
+        if inherits(self.change.connection, self.change.vo):
+            keys |= {Who.fqan(Fqan(path, role)).key for path in with_roles for role in roles}
+        return keys
+
+    def _groups_below(self, group: str) -> list[str]:
+        connection = self.change.connection
+        return paths_of(connection, groups_from(connection, group_number(connection, self.change.vo, group)))
+
+    def _below_by_path(self, group: str) -> list[str]:
+        path = vo_group.c.path
+        wanted = select(path).where(vo_group.c.vo_id == self.change.vo, path.startswith(f"{group}/", autoescape=True))
+        return list(self.change.connection.execute(wanted.order_by(path)).scalars())
+
+    def _roles(self) -> list[str]:
+        wanted = select(vo_role.c.name).where(vo_role.c.vo_id == self.change.vo).order_by(vo_role.c.name)
+        return list(self.change.connection.execute(wanted).scalars())
+
+    def _require_for(self, permission: Permission, member: str, names: CertificateNames) -> None:
+        """The certificate has to be this member's: the audit row names her. Raises `Missing` (``voms.no_certificate``)."""
+        self.require(permission)
+        if names not in people.certificates_of(self.change, member):
+            raise Missing("voms.no_certificate", expected="a certificate of this member", found=names.subject)
+
+    def _check_not_last(self, member: str) -> None:
+        links = (vo_member_certificate, vo_member_identity)
+        known = 0
+        for link in links:
+            wanted = select(link.c.id).where(link.c.member_id == member).limit(2)
+            known += len(self.change.connection.execute(wanted).all())
+        if known < 2:
+            raise Refusal("voms.last_name", expected="another certificate or identity", found="the only one")

@@ -1,0 +1,129 @@
+"""Writes and reads access-control lists, as parts of an open `Change`. Who may do that is decided elsewhere."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, false, literal, null, select
+
+from ostiary.errors import Missing
+from ostiary.x509.fqan import Fqan
+from voms.administration.acl import AclEntry
+from voms.administration.permissions import Permission
+from voms.administration.who import Who, read_who
+from voms.changes import Change
+from voms.rows import group_number, role_number
+from voms.tables import vo_acl_entry, vo_group, vo_role
+
+VO_ADMIN = "VO-Admin"
+"""The role that may do everything in a new VO, when somebody has it in the root group: the original's."""
+
+_COLUMNS = ["vo_id", "group_id", "role_id", "for_new_groups", "who_kind", "who_key", "who", "permissions"]
+_AT_ONCE = 500
+
+
+def give_first_list(change: Change, root: int) -> None:
+    """A new VO gives strangers nothing, and all to who has the role VO-Admin in its root group."""
+    role = change.add(vo_role, vo_id=change.vo, name=VO_ADMIN, description="")
+    admins = Who.fqan(Fqan(f"/{change.name}", VO_ADMIN))
+    for role_id in (None, role):
+        _add(change, root, role_id, AclEntry("", None, admins, Permission.ALL))
+
+
+def give_group_its_list(change: Change, group: int, parent: int) -> None:
+    """A new group gets the list that its parent keeps for new groups or, where that is empty, a copy of its parent's own; each role the
+    group's."""
+    entry = vo_acl_entry
+    kept = select(entry.c.id).where(entry.c.group_id == parent, entry.c.for_new_groups.is_(True)).limit(1)
+    for_new = change.connection.execute(kept).scalar_one_or_none() is not None
+    number = literal(group, entry.c.group_id.type)
+    what = [entry.c[name] for name in ("who_kind", "who_key", "who", "permissions")]
+    of_parent = entry.c.group_id == parent, entry.c.role_id.is_(None), entry.c.for_new_groups.is_(for_new)
+    change.add_from(entry, _COLUMNS, select(entry.c.vo_id, number, null(), false(), *what).where(*of_parent))
+    own = entry.c.group_id == group, entry.c.role_id.is_(None), entry.c.for_new_groups.is_(False)
+    each_role = select(entry.c.vo_id, number, vo_role.c.id, false(), *what)
+    change.add_from(entry, _COLUMNS, each_role.join(vo_role, vo_role.c.vo_id == entry.c.vo_id).where(*own))
+
+
+def give_role_its_lists(change: Change, role: int) -> None:
+    """A new role gets, in each group, the group's list."""
+    entry = vo_acl_entry
+    what = [entry.c[name] for name in ("who_kind", "who_key", "who", "permissions")]
+    number = literal(role, entry.c.group_id.type)
+    own = entry.c.vo_id == change.vo, entry.c.role_id.is_(None), entry.c.for_new_groups.is_(False)
+    rows = select(entry.c.vo_id, entry.c.group_id, number, false(), *what).where(*own)
+    change.add_from(entry, _COLUMNS, rows)
+
+
+def set_entry(change: Change, entry: AclEntry) -> None:
+    """Replaces what the list said of this ``who``. Raises `Missing` (``voms.no_group``, ``voms.no_role``). The change must be ``alone``."""
+    group, role = _numbers(change.connection, change.vo, entry)
+    _end(change, group, role, entry)
+    _add(change, group, role, entry)
+
+
+def remove_entry(change: Change, entry: AclEntry) -> None:
+    """The list no longer says anything of this ``who``. Raises `Missing` (``voms.no_acl_entry``, ``voms.no_*``)."""
+    if _end(change, *_numbers(change.connection, change.vo, entry), entry) == 0:
+        raise Missing(
+            "voms.no_acl_entry", expected="an entry of this list", found=entry.who.kind.value, group=entry.group
+        )
+
+
+def forget_who(change: Change, keys: Collection[str]) -> None:
+    """What lists said of something that is no more: whoever gets the same name later is somebody else."""
+    ordered = sorted(keys)
+    for at in range(0, len(ordered), _AT_ONCE):
+        change.end(vo_acl_entry, vo_acl_entry.c.who_key.in_(ordered[at : at + _AT_ONCE]), vo_id=change.vo)
+
+
+def forget_group(change: Change, path: str) -> None:
+    """The same for a group and the roles in it."""
+    roles = change.connection.execute(select(vo_role.c.name).where(vo_role.c.vo_id == change.vo)).scalars()
+    forget_who(change, {Who.fqan(Fqan(path, role)).key for role in (None, *roles)})
+
+
+def forget_role(change: Change, role: str) -> None:
+    """The same for a role in whatever group."""
+    groups = change.connection.execute(select(vo_group.c.path).where(vo_group.c.vo_id == change.vo)).scalars()
+    forget_who(change, {Who.fqan(Fqan(path, role)).key for path in groups})
+
+
+def entries_of(
+    connection: Connection, vo_id: int, group: str, role: str | None = None, *, for_new_groups: bool = False
+) -> tuple[AclEntry, ...]:
+    """One list, in the order in which it was written. Raises `Missing` (``voms.no_group``, ``voms.no_role``)."""
+    number = group_number(connection, vo_id, group)
+    role_id = role_number(connection, vo_id, role) if role is not None else None
+    entry = vo_acl_entry
+    wanted = select(entry.c.who_kind, entry.c.who, entry.c.permissions).where(
+        entry.c.group_id == number,
+        entry.c.role_id.is_(None) if role_id is None else entry.c.role_id == role_id,
+        entry.c.for_new_groups.is_(for_new_groups),
+    )
+    return tuple(
+        AclEntry(group, role, read_who(row.who_kind, row.who), Permission(row.permissions), for_new_groups)
+        for row in connection.execute(wanted.order_by(entry.c.id))
+    )
+
+
+def _numbers(connection: Connection, vo_id: int, entry: AclEntry) -> tuple[int, int | None]:
+    role = role_number(connection, vo_id, entry.role) if entry.role is not None else None
+    return group_number(connection, vo_id, entry.group), role
+
+
+def _end(change: Change, group: int, role: int | None, entry: AclEntry) -> int:
+    flag = vo_acl_entry.c.for_new_groups.is_(entry.for_new_groups)
+    return change.end(vo_acl_entry, flag, group_id=group, role_id=role, who_key=entry.who.key)
+
+
+def _add(change: Change, group: int, role: int | None, entry: AclEntry) -> None:
+    change.add(
+        vo_acl_entry,
+        vo_id=change.vo,
+        group_id=group,
+        role_id=role,
+        for_new_groups=entry.for_new_groups,
+        who_kind=entry.who.kind.value,
+        who_key=entry.who.key,
+        who=entry.who.text(),
+        permissions=int(entry.permissions),
+    )

@@ -1,0 +1,130 @@
+"""Rows as they were: a table and its archive as one, each row with when it was written and when it ended. Decides nothing.
+
+What held at an instant is what the VO service would have said then: a grant that was written later for an earlier time did not hold yet.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    null,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+from ostiary.storage.types import UtcDateTime, exact_text
+from voms.history.spans import NEVER, Spans, Window, both, either
+from voms.periods import read_recurrence
+from voms.tables import ARCHIVES
+
+Columns = ReadOnlyColumnCollection[str, Any]
+Condition = Callable[[Columns], ColumnElement[bool]]
+"""What a row must fulfil, in the table and in its archive."""
+
+WRITTEN: Final = ("created_serial", "created_at", "created_by")
+ENDED: Final = ("deleted_serial", "deleted_at", "deleted_by")
+_MOST: Final = 500
+
+
+def versions(
+    connection: Connection, table: Table, names: Sequence[str], *conditions: Condition, window: Window | None = None
+) -> Sequence[Row[Any]]:
+    """The columns ``names``, `WRITTEN` and `ENDED` (all None: it goes on) of every row that fulfils the conditions and was there at some
+    time of the window, or ever."""
+    return connection.execute(_both(table, names, conditions, window)).all()
+
+
+def members_in(
+    table: Table, column: str, *conditions: Condition, window: Window, after: str | None, most: int
+) -> Select[Any]:
+    """Asks for the first ``most`` members, in the order of their ids and after ``after``, with such a row at some time of the window."""
+    parts: list[Select[Any]] = []
+    for each in (table, ARCHIVES[table.name]):
+        found = select(each.c[column].label("member")).where(*(condition(each.c) for condition in conditions))
+        found = found.where(*_in_window(each.c, window, ended=each is not table))
+        parts.append(found.where(each.c[column] > after) if after is not None else found)
+    both_of_them = parts[0].union(parts[1]).subquery()
+    return select(both_of_them.c.member).order_by(both_of_them.c.member).limit(most)
+
+
+def any_of(name: str, values: Sequence[object]) -> Condition:
+    """The column has one of the values; `IN`, in pieces that every database takes."""
+    pieces = [values[at : at + _MOST] for at in range(0, len(values), _MOST)]
+    return lambda columns: or_(*(columns[name].in_(piece) for piece in pieces))
+
+
+def holding(window: Window) -> Condition:
+    """By its dates it may have held at some time of the window."""
+    return lambda columns: (
+        (columns.valid_from < window.until) & or_(columns.valid_to.is_(None), columns.valid_to > window.since)
+    )
+
+
+def recorded(row: Row[Any], window: Window) -> Spans:
+    """When the row stood so in the database."""
+    return window.cut(row.created_at, row.deleted_at)
+
+
+def held(row: Row[Any], window: Window) -> Spans:
+    """When what the row grants was in force: it stood there, within its validity, and, where it recurs, at those times."""
+    spans = both(recorded(row, window), window.cut(row.valid_from, row.valid_to))
+    if not spans or row.recurs is None:
+        return spans
+    recurring = read_recurrence(row.recurs).between(spans[0][0], spans[-1][1])
+    return both(spans, either(recurring)) if recurring else NEVER
+
+
+def numbered(connection: Connection, table: Table, name: str, numbers: Sequence[int]) -> dict[int, str]:
+    """What the rows with these numbers are called, also those that have ended."""
+    if not numbers:
+        return {}
+    found: dict[int, str] = {}
+    for each in (ARCHIVES[table.name], table):
+        wanted = select(each.c.id, each.c[name]).where(any_of("id", sorted(set(numbers)))(each.c))
+        found.update((row[0], row[1]) for row in connection.execute(wanted))
+    return found
+
+
+def _both(
+    table: Table, names: Sequence[str], conditions: Sequence[Condition], window: Window | None
+) -> CompoundSelect[Any]:
+    archive = ARCHIVES[table.name]
+    goes_on = (
+        type_coerce(null(), BigInteger).label("deleted_serial"),
+        type_coerce(null(), UtcDateTime).label("deleted_at"),
+        type_coerce(null(), exact_text(255)).label("deleted_by"),
+    )
+    live = select(*_columns(table, (*names, *WRITTEN)), *goes_on)
+    ended = select(*_columns(archive, (*names, *WRITTEN, *ENDED)))
+    return union_all(
+        live.where(*(condition(table.c) for condition in conditions), *_in_window(table.c, window, ended=False)),
+        ended.where(*(condition(archive.c) for condition in conditions), *_in_window(archive.c, window, ended=True)),
+    )
+
+
+def _columns(table: FromClause, names: Sequence[str]) -> Iterator[ColumnElement[Any]]:
+    return (table.c[name] for name in names)
+
+
+def _in_window(columns: Columns, window: Window | None, *, ended: bool) -> Iterator[ColumnElement[bool]]:
+    if window is not None:
+        yield columns.created_at < window.until
+        if ended:
+            yield columns.deleted_at > window.since
+
+
+def instants(row: Row[Any]) -> tuple[datetime, datetime | None]:
+    """When a row was written, and when it ended."""
+    return row.created_at, row.deleted_at
