@@ -23,6 +23,7 @@ from bench import (
     sso_sessions,
     vo_history,
     vo_members,
+    vo_service,
 )
 from bench.measure import Row
 

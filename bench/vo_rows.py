@@ -128,8 +128,10 @@ def names(number: int) -> CertificateNames:
 
 
 def scattered(salt: int, below: int) -> str:
-    """SQL for a number that depends on ``n`` as if by chance (a multiplicative hash: SQLite's own random() can't be repeated)."""
-    return f"((((n + {salt}) * 2654435761 + {salt} * 40503) & 4294967295) * {below} >> 32)"
+    """SQL for a number that depends on ``n`` as if by chance, for each salt in another way (SQLite's random() can't be repeated)."""
+    spread = f"((n + {salt}) * {2_654_435_761 * (2 * salt + 1) % 2**32} & 2147483647)"
+    # The middle of its square: two of them with different factors alone would still go together.
+    return f"((({spread} * {spread} >> 15) & 2147483647) * {below} >> 31)"
 
 
 def instant(seconds: str) -> str:

@@ -4,6 +4,7 @@ CPU of the server's process; the client's does not count. RSA-2048 throughout, a
 same keys and CAs: one full handshake with a client certificate, one signature, an answer of the same length.
 """
 
+import gc
 import multiprocessing
 import os
 import socket
@@ -172,6 +173,9 @@ def _serve_ours(files: Files, ready: Connection) -> None:
         refusal=service.refusal,
     )
     listener.start()
+    # As `serve_listeners` does.
+    gc.collect()
+    gc.freeze()
     ready.send(listener.port)
     ready.recv()
     listener.stop()

@@ -87,6 +87,8 @@ def read_key_set(document: bytes) -> dict[str, TrustedKey]:
             if not isinstance(name, str) or name in found:
                 raise Refusal("token.key_set", expected="keys with different names", found=str(name)[:80])
             found[name] = key
+    except Refusal as error:
+        raise Refusal("token.key_set", expected=error.expected, found=error.found) from None
     except (JOSEError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Refusal("token.key_set", expected="a JWK set", found=error) from None
     return found

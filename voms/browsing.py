@@ -115,7 +115,7 @@ def search_members(
     with reading(engine) as connection:
         number = vo_number(connection, vo)
         wanted = _members(number, personal=personal)
-        for condition in (*_words(text, personal=personal), *_within(connection, number, vo, group, role, at)):
+        for condition in (*_words(number, text, personal=personal), *_within(connection, number, vo, group, role, at)):
             wanted = wanted.where(condition)
         if state is not None:
             wanted = wanted.where(_in_state(state, at))
@@ -237,11 +237,11 @@ def _members(number: int, *, personal: bool) -> Select[Any]:
     )
 
 
-def _words(text: str, *, personal: bool) -> Iterable[ColumnElement[bool]]:
+def _words(number: int, text: str, *, personal: bool) -> Iterable[ColumnElement[bool]]:
     link = vo_member_certificate
     for word in text.split():
-        subject = exists().where(link.c.member_id == vo_member.c.id, _holds(link.c.subject, word))
-        places = [subject, vo_member.c.id == word.lower()]
+        held = select(link.c.member_id).where(link.c.vo_id == number, _holds(link.c.subject, word))
+        places = [vo_member.c.id.in_(held), vo_member.c.id == word.lower()]
         if personal:
             places.append(vo_member_details.c.folded.contains(folded(word), autoescape=True))
         yield or_(*places)

@@ -17,8 +17,8 @@ def carried_names(
     """The names that every proxy of this chain which has attribute certificates of ``vo`` states; None when none has. Other VOs' do not
     matter: a proxy made below, with something else in it, frees nobody.
 
-    ``lsc``: this service's own names. One that has ended, or that is meant for other hosts, still bounds. Raises `NotAuthenticated`, `Refusal` (``x509.ac_*``) for one
-    that is not ours.
+    ``lsc``: this service's own names. One that has ended, or that is meant for other hosts, still bounds. Raises `NotAuthenticated`,
+    `Refusal` (``x509.ac_*``) for one that is not ours.
     """
     found: frozenset[Fqan] | None = None
     for proxy in chain.proxies:

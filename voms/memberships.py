@@ -152,7 +152,9 @@ class Memberships:
             member, found = rows[0], _situation(rows, at)
             if not found.acts and member.valid_to is not None and member.valid_to <= at:
                 return Standing(self._name, member.id, {}, {}, **_said(found))
-            held = self._held(member, _end_of(member, found), _GRANTS.rows_in(connection, {"member": member.id, "at": at}), at)
+            held = self._held(
+                member, _end_of(member, found), _GRANTS.rows_in(connection, {"member": member.id, "at": at}), at
+            )
             own, of_names = self._attributes(connection, member.id, held, at)
         if member.inherits:
             of_names = inherited_values(of_names, [*map(Fqan, held.groups), *held.roles], held.ancestors)

@@ -57,7 +57,7 @@ class Recurrence:
         return max(holding, key=lambda span: span[1], default=None)
 
     def between(self, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
-        """The spans ``[beginning, end)`` that share a moment with ``[since, until)``, in UTC, whole, by their beginnings; they may overlap."""
+        """The spans ``[beginning, end)`` that share a moment with ``[since, until)``, in UTC, whole, in order; they may overlap."""
         compiled = _compiled(self)
         first = since.astimezone(compiled.zone).replace(tzinfo=None) - compiled.at_most - timedelta(hours=3)
         last = until.astimezone(compiled.zone).replace(tzinfo=None) + timedelta(hours=3)

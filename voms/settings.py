@@ -8,11 +8,11 @@ from pydantic import Field
 from ostiary.config import DatabaseSettings, Duration, FileFromHere, ListenSettings, PathFromHere, Settings
 from ostiary.mail import MailSettings
 from voms.issuing import NameForm
+from voms.members.settings import MembersSettings
 from voms.pages.settings import PagesSettings
 from voms.requests.settings import RequestsSettings
 from voms.status.settings import StatusSettings
-from voms.tokens.settings import TokenSettings
-from voms.members.settings import MembersSettings
+from voms.tokens.settings import VoTokenSettings
 
 GENERATE_PATH = "/generate-ac"
 
@@ -40,7 +40,7 @@ class VomsSettings(Settings):
     longest_lifetime: Duration = timedelta(hours=24)
     name_form: NameForm = "long"
     status: StatusSettings = StatusSettings()
-    tokens: TokenSettings | None = None
+    tokens: VoTokenSettings | None = None
     mail: MailSettings | None = None
     members: MembersSettings = MembersSettings()
     requests: RequestsSettings = RequestsSettings()

@@ -129,7 +129,9 @@ def events(
 def events_of(connection: Connection, serials: Collection[int]) -> dict[int, Event]:
     """The rows with these serials (at most some hundred), by serial; those that there are."""
     joined = audit_event.outerjoin(audit_person, audit_event.c.subject == audit_person.c.commitment)
-    query = select(audit_event, audit_person.c.name).select_from(joined).where(audit_event.c.serial.in_(sorted(serials)))
+    query = (
+        select(audit_event, audit_person.c.name).select_from(joined).where(audit_event.c.serial.in_(sorted(serials)))
+    )
     return {row.serial: _event(row) for row in connection.execute(query)}
 
 

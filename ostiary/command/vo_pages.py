@@ -28,6 +28,7 @@ from voms.pages.frame import make_pages
 from voms.pages.groups import GROUPS
 from voms.pages.history import HISTORY
 from voms.pages.lists import LISTS
+from voms.pages.many import MANY
 from voms.pages.member import MEMBER
 from voms.pages.members import MEMBERS
 from voms.pages.overview import OVERVIEW
@@ -45,7 +46,10 @@ if TYPE_CHECKING:
 
     from ostiary.command.vo_service import OneVo
 
-BLUEPRINTS: Final[tuple[Blueprint, ...]] = (OVERVIEW, OWN, GROUPS, MEMBERS, MEMBER, LISTS, POLICY, DESK, HISTORY)
+BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
+    *(OVERVIEW, OWN, GROUPS, MEMBERS, MANY, MEMBER),
+    *(LISTS, POLICY, DESK, HISTORY),
+)
 """All pages of a VO, in whatever way people come to them."""
 
 _TOLD: Final = ("displayName", "givenName", "sn", "mail", "o")

@@ -14,7 +14,5 @@ if TYPE_CHECKING:
 def status_parts(vo: "OneVo") -> "Mapping[str, WSGIApplication]":
     """The status service of one VO, at its address."""
     settings = vo.settings
-    made = StatusService(
-        settings.vo, settings.status, engine=vo.engine, issuer=vo.issuer, clock=vo.clock, log=vo.log
-    )
+    made = StatusService(settings.vo, settings.status, engine=vo.engine, issuer=vo.issuer, clock=vo.clock, log=vo.log)
     return {PREFIX: made}

@@ -1,6 +1,7 @@
 """Composition of a VO's tokens: which keys sign them, whose tokens are taken in exchange, and at which paths that is answered."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ostiary.command.watched import LOOK_EVERY, watched
@@ -8,7 +9,7 @@ from ostiary.config import Holder, Sources
 from ostiary.federation.keys import KeyRing, load_key_ring
 from voms.tokens.issuing import TokenAuthority
 from voms.tokens.service import TokenService
-from voms.tokens.settings import TokenSettings
+from voms.tokens.settings import VoTokenSettings
 from voms.tokens.subjects import Subjects, TrustedIssuer, load_trusted_issuer
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def make_token_service(one: "OneVo") -> TokenService | None:
     settings = one.settings.tokens
     if settings is None:
         return None
+    # At the start, and not with the first token.
+    import_module("jose")
     ring = _ring(one, settings)
     subjects = _subjects(one, settings, ring)
     authority = TokenAuthority(one.authority, subjects, one.engine, settings, _issuer(one, settings), ring=ring)
@@ -42,7 +45,7 @@ def token_subjects(one: "OneVo") -> Subjects | None:
     return _subjects(one, settings, _ring(one, settings)) if settings is not None else None
 
 
-def _subjects(one: "OneVo", settings: TokenSettings, ring: Callable[[], KeyRing]) -> Subjects:
+def _subjects(one: "OneVo", settings: VoTokenSettings, ring: Callable[[], KeyRing]) -> Subjects:
     def load_trusted(sources: Sources) -> Mapping[str, TrustedIssuer]:
         found = {}
         for each in settings.trusted_issuers:
@@ -54,9 +57,9 @@ def _subjects(one: "OneVo", settings: TokenSettings, ring: Callable[[], KeyRing]
     return Subjects(one.memberships, one.engine, settings, _issuer(one, settings), ring=ring, trusted=trusted)
 
 
-def _issuer(one: "OneVo", settings: TokenSettings) -> str:
+def _issuer(one: "OneVo", settings: VoTokenSettings) -> str:
     return settings.issuer or f"https://{one.settings.host}:{one.settings.port}"
 
 
-def _ring(one: "OneVo", settings: TokenSettings) -> Callable[[], KeyRing]:
+def _ring(one: "OneVo", settings: VoTokenSettings) -> Callable[[], KeyRing]:
     return watched(Holder(lambda sources: load_key_ring(settings.keys, sources), every=LOOK_EVERY), one.clock, one.log)

@@ -6,6 +6,8 @@ whether a certificate chain is trusted; who the certificate belongs to and wheth
 
 import contextlib
 import errno
+import gc
+import queue
 import signal
 import socket
 import ssl
@@ -39,6 +41,7 @@ __all__ = ["PEER_CHAIN", "ListenerLimits", "TlsListener", "make_context", "serve
 _BACKLOG: Final = 256
 _LOOK_UP: Final = 0.5
 _PAUSE: Final = 0.1
+_MOST_IDLE: Final = 16
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -108,6 +111,9 @@ class TlsListener:
         self._clock = clock or SystemClock()
         self._texts = texts
         self._open: list[Connection] = []
+        # Threads that wait for a connection, and what they are given; None: to end.
+        self._idle = 0
+        self._handed_over: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._told_full = False
@@ -157,6 +163,10 @@ class TlsListener:
             self._changed.notify_all()
         self._thread.join()
         self._socket.close()
+        with self._changed:
+            for _ in range(self._idle):
+                self._handed_over.put(None)
+            self._idle = 0
         limits = self._limits
         with self._changed:
             patience = min(limits.closing_seconds, limits.stopping_seconds)
@@ -197,11 +207,31 @@ class TlsListener:
         if self._stopping.is_set():
             connection.close()
             return
-        try:
-            threading.Thread(target=connection.run, name=f"tls-{connection.peer}", daemon=True).start()
-        except RuntimeError as error:
-            self._log.error("listener_thread", problem=str(error))
-            connection.close()
+        if not self._hand_over(connection):
+            try:
+                threading.Thread(target=self._work, args=(connection,), name="tls-connection", daemon=True).start()
+            except RuntimeError as error:
+                self._log.error("listener_thread", problem=str(error))
+                connection.close()
+
+    def _hand_over(self, connection: Connection) -> bool:
+        """To a thread that waits for one, if there is any: to make one costs as much as a good part of the request."""
+        with self._changed:
+            if not self._idle:
+                return False
+            self._idle -= 1
+        self._handed_over.put(connection)
+        return True
+
+    def _work(self, connection: Connection | None) -> None:
+        """One connection, then those that are handed over, until the listener stops or enough others wait."""
+        while connection is not None:
+            connection.run()
+            with self._changed:
+                if self._stopping.is_set() or self._idle >= _MOST_IDLE:
+                    return
+                self._idle += 1
+            connection = self._handed_over.get()
 
     def _make_room(self) -> None:
         """Returns when the connection at the door may be taken; until then others wait in the system's queue."""
@@ -260,6 +290,9 @@ def serve_listeners(listeners: Sequence[TlsListener], *, log: Log) -> bool:
         for listener in listeners:
             listener.start()
             started.append(listener)
+        # What is made at the start stays: the collector need not look through it at the cost of the request that it meets.
+        gc.collect()
+        gc.freeze()
         for listener in started:
             log.info("listening", host=listener.host, port=listener.port, tls=True)
         told.wait()

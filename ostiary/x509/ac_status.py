@@ -149,9 +149,7 @@ def check_answer(
 
 def certificate_id(issuer: x509.Certificate, digest: Callable[[bytes], Any]) -> tuple[bytes, bytes]:
     """By what OCSP names an issuer: hashes of its name and of the bits of its key (RFC 6960 4.1.1)."""
-    spki = issuer.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    spki = issuer.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     key = asn1.decode(asn1.SubjectPublicKeyInfo, spki, "x509.malformed").key.as_bytes()
     return digest(names.subject_bytes(issuer)).digest(), digest(key).digest()
 

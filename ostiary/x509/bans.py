@@ -4,9 +4,10 @@ Decides wide: case and the spellings of names do not save anybody.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from ostiary.config import Sources
@@ -25,7 +26,7 @@ _OF_A_VO: Final = re.compile(r"(?:/[A-Za-z0-9_.*-]+)+(?:/Role=[A-Za-z0-9_.*-]+)?
 class BanList:
     """What is banned: lines as compared, those without ``*`` and those with it, each with itself as it was written."""
 
-    exact: dict[str, str]
+    exact: Mapping[str, str]
     patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     def name(self, subject: str) -> str | None:
@@ -42,7 +43,7 @@ class BanList:
         return next((line for pattern, line in self.patterns if pattern.fullmatch(text)), None)
 
 
-NO_BANS: Final = BanList({})
+NO_BANS: Final = BanList(MappingProxyType({}))
 
 
 def parse_ban_list(text: str, file: str | Path) -> BanList:
@@ -69,7 +70,7 @@ def parse_ban_list(text: str, file: str | Path) -> BanList:
         else:
             parts = map(re.escape, comparable.split("*"))
             patterns.append((re.compile(".*".join(parts), re.DOTALL), entry))
-    return BanList(exact, tuple(patterns))
+    return BanList(MappingProxyType(exact), tuple(patterns))
 
 
 def load_ban_list(path: Path, *, sources: Sources | None = None) -> BanList:

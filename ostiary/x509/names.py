@@ -49,6 +49,11 @@ def slash_form(name: x509.Name) -> str:
 
 def slash_form_of(name: bytes) -> str:
     """The same for a DER Name. Raises `Refusal` (``x509.name``)."""
+    return _slash_form(name) if len(name) <= MAX_BYTES else _slash_form.__wrapped__(name)
+
+
+@functools.lru_cache(maxsize=1024)
+def _slash_form(name: bytes) -> str:
     text = ""
     for rdn in _rdns(name):
         joint = "/"
@@ -72,12 +77,12 @@ def normal_slash_form(text: str) -> str:
 
 def subject_bytes(certificate: x509.Certificate) -> bytes:
     """The subject's DER, byte for byte as it stands in the certificate."""
-    return asn1.encode(_tbs(certificate).subject)
+    return _names_of(certificate)[1]
 
 
 def issuer_bytes(certificate: x509.Certificate) -> bytes:
     """The issuer's DER, byte for byte as it stands in the certificate."""
-    return asn1.encode(_tbs(certificate).issuer)
+    return _names_of(certificate)[0]
 
 
 def canonical_rdns(name: bytes) -> tuple[bytes, ...]:
@@ -120,8 +125,18 @@ def _der(name: x509.Name | bytes) -> bytes:
     return name if isinstance(name, bytes) else name.public_bytes()
 
 
-def _tbs(certificate: x509.Certificate) -> asn1.TbsCertificate:
-    return asn1.decode(asn1.TbsCertificate, certificate.tbs_certificate_bytes, "x509.malformed")
+def _names_of(certificate: x509.Certificate) -> tuple[bytes, bytes]:
+    """Issuer and subject."""
+    tbs = certificate.tbs_certificate_bytes
+    # A large certificate is no reason to keep it.
+    return _names_in(tbs) if len(tbs) <= MAX_BYTES else _names_in.__wrapped__(tbs)
+
+
+# Each rule of a chain asks for the names again.
+@functools.lru_cache(maxsize=256)
+def _names_in(tbs: bytes) -> tuple[bytes, bytes]:
+    decoded = asn1.decode(asn1.TbsCertificate, tbs, "x509.malformed")
+    return asn1.encode(decoded.issuer), asn1.encode(decoded.subject)
 
 
 def _rdns(name: bytes) -> list[list[asn1.AttributeTypeAndValue]]:

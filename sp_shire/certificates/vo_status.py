@@ -90,7 +90,9 @@ class VoStatusLists:
             if self._lock.acquire(blocking=False):
                 # Others go on with what is known.
                 asked.again_at = now + asked.settings.refresh
-                threading.Thread(target=self._refresh_and_release, args=(asked, trust, vomsdir, now), daemon=True).start()
+                threading.Thread(
+                    target=self._refresh_and_release, args=(asked, trust, vomsdir, now), daemon=True
+                ).start()
             return
         with self._lock:
             if asked.again_at is None or now >= asked.again_at:

@@ -99,7 +99,7 @@ def test_every_metadata_address_gives_the_entity_that_it_is_for(demo: RunningDem
         assert answer.status == 200
         assert parse_xml(answer.body, METADATA).get("entityID") == entry["entity_id"]
     aggregate = parse_xml(browser.get(ready["federation"]["aggregate"]).body, METADATA)
-    assert len(aggregate.findall("{*}EntityDescriptor")) == 4
+    assert len(aggregate.findall("{*}EntityDescriptor")) == 5
     feed = json.loads(browser.get(ready["wayf"]["feed"]).body)
     assert sorted(home["entityID"] for home in feed) == sorted(home["entity_id"] for home in ready["idp"])
 

@@ -150,8 +150,8 @@ def test_the_directory_is_started_as_the_demo_starts_it() -> None:
 
 
 def test_the_database_server_and_the_directory_listen_on_loopback_only() -> None:
-    assert "listen_addresses=127.0.0.1 -c port=8409" in SERVICES["postgres"].command[-1]
-    assert "--postgresql 127.0.0.1:8409" in " ".join(SERVICES["prepare"].command)
+    assert "listen_addresses=127.0.0.1 -c port=8410" in SERVICES["postgres"].command[-1]
+    assert "--postgresql 127.0.0.1:8410" in " ".join(SERVICES["prepare"].command)
     assert "ldap://127.0.0.1:8408" in SERVICES["slapd"].command
 
 

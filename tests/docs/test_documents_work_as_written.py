@@ -298,6 +298,7 @@ def test_every_page_with_commands_has_a_test_that_runs_them() -> None:
         "docs/release-policies.md",
         "docs/voms-members.md",
         "docs/voms-administer.md",
+        "docs/voms-pages.md",
         "docs/voms-history.md",
         CONTAINERS_PAGE,
         HOME_PAGE,

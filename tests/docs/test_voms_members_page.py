@@ -44,6 +44,7 @@ def test_every_command_of_the_page_does_what_it_says(directory: Path) -> None:
     listed = said["ostiary vo --config voms.yaml aup list"].splitlines()
     assert [line.partition(" ")[0] for line in listed] == ["1.0", "2.0"]
     assert listed[0].endswith("https://vo.example.org/aup  in force")
+    assert "aup_due, since" in said["ostiary vo --config voms.yaml aup missing"]
     assert "1.0" in said["ostiary vo --config voms.yaml aup signatures ada.pem"]
     assert "letters: 0" in said["ostiary vo --config voms.yaml run-jobs"]
     state = json.loads(run("ostiary vo --config voms.yaml state ada.pem --json", directory))

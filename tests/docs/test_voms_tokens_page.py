@@ -7,6 +7,7 @@ import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 import urllib3
 import yaml
 
@@ -14,7 +15,8 @@ from ostiary.clock import SystemClock
 from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.command.vo_service import listener_of, make_vo_services
 from ostiary.web.log import make_log
-from tests.docs.followed_page import ROOT, blocks_of, run
+from ostiary.web.texts import Catalogue
+from tests.docs.followed_page import READ_ONCE, ROOT, blocks_of, run
 from tests.voms_tokens.served_tokens import free_port
 
 PAGE = "voms-tokens.md"
@@ -61,7 +63,8 @@ def ask(command: str, directory: Path, port: int) -> tuple[int, dict[str, object
     return answer.status, json.loads(answer.data) if answer.data else {}
 
 
-def test_tokens_are_given_by_following_the_page(tmp_path: Path) -> None:
+def test_tokens_are_given_by_following_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Catalogue, "load", READ_ONCE)
     base = next(block for block in blocks_of("voms.md") if block.language == "yaml")
     port, now = free_port(), datetime.now(UTC)
     authority = DemoAuthority(tmp_path)

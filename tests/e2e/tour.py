@@ -14,6 +14,7 @@ from tests.e2e.strict_home import StrictHome
 from tests.e2e.tour_administration import tour_administration
 from tests.e2e.tour_resource import tour_resource
 from tests.e2e.tour_strict import tour_strict
+from tests.e2e.tour_vo import tour_vo
 from tests.e2e.walk import (
     choose_home,
     click,
@@ -36,6 +37,7 @@ def tour(driver: webdriver.Chrome, demo: RunningDemo, strict: StrictHome) -> Ite
     yield from tour_resource(driver, strict)
     yield from _after_maintenance(driver, demo)
     yield from tour_administration(driver, demo)
+    yield from tour_vo(driver, demo)
     yield from tour_strict(driver, strict)
 
 

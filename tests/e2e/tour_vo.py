@@ -85,6 +85,15 @@ def _looking(driver: webdriver.Chrome, pages: str) -> Iterator[str]:
         driver.get(f"{pages}{path}")
         driver.execute_script(_EVERYTHING_OPEN)
         yield f"vo-{name}"
+    driver.get(f"{pages}import")
+    yield "vo-import"
+    fill_in(
+        driver,
+        table="asserted_by,attribute,value,groups\nhttps://southbank.example/idp,mail,gus@southbank.example,/microscopy/none",
+    )
+    wait_for_text(driver, "Not every line can be used")
+    yield "vo-import-tried"
+    driver.get(f"{pages}members/add")
     fill_in(driver, asserted_by="https://southbank.example/idp")
     wait_for_text(driver, "named by three things")
     yield "vo-add-member-wrong"

@@ -184,6 +184,40 @@ def test_groups_above_by_a_further_parent_count_as_well(vo: Managed) -> None:
     assert denied.value.params["group"] == "/testvo/other"
 
 
+def test_a_member_moves_with_the_times_that_she_had(vo: Managed) -> None:
+    ben = vo.add("Ben")
+    begin, end = NOW + timedelta(days=1), NOW + timedelta(days=9)
+    vo.operator.join(ben, "/testvo/g", When(begin, end))
+    vo.operator.move(ben, "/testvo/g", "/testvo/g/sub")
+    vo.operator.move(ben, "/testvo/g/sub", "/testvo/other")
+    memberships = Memberships(vo.engine, "testvo")
+    before, during = (memberships.of_member(ben, at) for at in (NOW, begin))
+    assert before is not None
+    assert during is not None
+    assert dict(before.groups) == {"/testvo": None}
+    assert dict(during.groups) == {"/testvo": None, "/testvo/other": end}
+    with pytest.raises(Missing) as missing:
+        vo.operator.move(ben, "/testvo/g", "/testvo/other")
+    assert missing.value.code == "voms.not_joined"
+
+
+def test_a_manager_moves_people_between_the_groups_that_she_has_and_no_others(vo: Managed) -> None:
+    """Who is in a group above only by the lower one that she leaves is there throughout."""
+    ada, ben = vo.add("Ada"), vo.add("Ben")
+    vo.operator.add_group("/testvo/g/other")
+    vo.operator.join(ben, "/testvo/g/sub")
+    for group in ("/testvo/g/sub", "/testvo/g/other"):
+        vo.operator.add_manager(group, Who.member(ada))
+    desk = vo.desk("Ada")
+    desk.move(ben, "/testvo/g/sub", "/testvo/g/other")
+    for to in ("/testvo/g", "/testvo/other"):
+        with pytest.raises(Denied):
+            desk.move(ben, "/testvo/g/other", to)
+    standing = Memberships(vo.engine, "testvo").of_member(ben, NOW)
+    assert standing is not None
+    assert sorted(standing.groups) == ["/testvo", "/testvo/g", "/testvo/g/other"]
+
+
 def test_nobody_makes_a_role_more_powerful_than_herself_hers_or_anybodys(vo: Managed) -> None:
     ada, ben = vo.add("Ada"), vo.add("Ben")
     everything_but = Permission.ALL & ~Permission.SUSPEND

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ostiary.errors import Denied
 from ostiary.x509.fqan import Fqan
 from tests.voms_administration.conftest import NOW, Managed, names
+from voms.administration.acl import Allowed, effective, together, way_to
 from voms.administration.callers import NOBODY, OPERATOR, Caller, caller_of_identities
 from voms.administration.desk import Desk
 from voms.administration.permissions import Permission, permissions_text
@@ -202,3 +205,35 @@ def test_a_caller_who_is_only_known_means_nobody_of_another_vo(vo: Managed) -> N
     caller = Caller("x", certificate=names("Ada"))
     assert Who.certificate(names("Ada")) in caller.whos(NOW)
     assert not any(who.kind in (WhoKind.GROUP, WhoKind.ROLE, WhoKind.MEMBER) for who in caller.whos(NOW))
+
+
+PATHS = ("/v", "/v/a", "/v/a/b", "/v/c")
+PLACES = st.tuples(st.sampled_from(PATHS), st.sampled_from((None, "r", "s")))
+ENTRIES = st.lists(
+    st.builds(
+        lambda place, key, bits: Allowed(*place, key, Permission(bits)),
+        PLACES,
+        st.sampled_from("xyz"),
+        st.integers(min_value=0, max_value=7),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=50)
+@given(ENTRIES, st.frozensets(st.sampled_from("xyz")), PLACES)
+def test_the_rule_is_that_of_a_naive_reading(
+    entries: list[Allowed], keys: frozenset[str], place: tuple[str, str | None]
+) -> None:
+    group, role = place
+
+    def granted(bit: int, path: str, name: str | None) -> bool:
+        return any(
+            each.who_key in keys and (each.group, each.role) == (path, name) and int(each.permissions) & bit
+            for each in entries
+        )
+
+    over = [path for path in PATHS if group.startswith(path + "/")] + ([group] if role else [])
+    seen = all(granted(1, path, None) for path in over)
+    expected = sum(bit for bit in (1, 2, 4) if seen and granted(bit, group, role))
+    assert int(effective(together(entries, keys), way_to(group), role)) == expected

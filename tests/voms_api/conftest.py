@@ -19,6 +19,7 @@ from ostiary.x509.certificate_names import CertificateNames
 from tests.databases import upgraded
 from tests.voms.conftest import NOW
 from tests.voms_tokens.conftest import ISSUER, TokenSite, make_whole
+from tests.voms_tokens.conftest import texts_read_once as texts_read_once
 from tests.x509.authorities import Identity
 from voms.administration.callers import OPERATOR
 from voms.administration.desk import Desk

@@ -47,6 +47,7 @@ def test_every_operation_does_what_it_says(walk: Walk) -> None:
     eve = make_a_member(walk)
     give_her_things(walk, eve)
     certificates_and_identities(walk, eve)
+    what_was_issued(walk)
     rights(walk, eve)
     stop_her_and_let_her_go_on(walk, eve)
     the_policy(walk, eve)
@@ -113,7 +114,8 @@ def give_her_things(walk: Walk, eve: str) -> None:
         "zone": "Europe/Amsterdam",
         "except": ["2026-12-25"],
     }
-    walk("PUT", f"/members/{eve}/groups", {"group": "/testvo/data/raw"})
+    walk("PUT", f"/members/{eve}/groups", {"group": "/testvo/g1"})
+    walk("PUT", f"/members/{eve}/groups/move", {"group": "/testvo/g1", "to": "/testvo/data/raw"})
     walk("PUT", f"/members/{eve}/roles", {"group": "/testvo/data", "role": "reader", "recurs": weekdays})
     walk("PUT", "/attributes", {"name": "nickname", "value": "eve", "member": eve})
     walk("PUT", "/attributes", {"name": "quota", "value": "5", "group": "/testvo/data", "role": "reader"})
@@ -139,6 +141,16 @@ def certificates_and_identities(walk: Walk, eve: str) -> None:
     assert walk("GET", f"/members/{eve}", status=200)["identities"] == [{**AT_HOME, "key": linked}]
     walk("DELETE", f"/members/{eve}/identities/{linked}")
     assert walk("GET", f"/members/{eve}", status=200)["identities"] == []
+
+
+def what_was_issued(walk: Walk) -> None:
+    serial = walk.site.tokens.by_certificate().claims["jti"]
+    path = f"/members/{walk.site.alice}/issued"
+    [token] = walk("GET", path, status=200)["issued"]
+    assert (token["serial"], token["kind"], token["revoked_at"]) == (serial, "token", None)
+    walk("DELETE", f"/issued/{serial}")
+    [token] = walk("GET", path, status=200)["issued"]
+    assert token["revoked_at"] == "2026-11-22T12:00:00Z"
 
 
 def rights(walk: Walk, eve: str) -> None:

@@ -182,7 +182,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("who", "code", "number", "message", "logged"), CASES, ids=[case[0].__name__ for case in CASES])
+@pytest.mark.parametrize(
+    ("who", "code", "number", "message", "logged"), CASES, ids=[case[0].__name__ for case in CASES]
+)
 def test_who_shows_something_wrong_is_told_in_the_originals_form(
     grid: Grid, who: Callable[[Grid], Identity], code: str, number: str, message: str, logged: str
 ) -> None:
@@ -239,7 +241,13 @@ def test_names_of_another_vo_or_not_held_refuse_the_whole_request(
 
 @pytest.mark.parametrize(
     ("lifetime", "hours", "warned"),
-    [("0", 24, False), ("-1", 24, False), ("-99999999999999999999", 24, False), ("9" * 18, 24, True), ("9" * 90, 24, True)],
+    [
+        ("0", 24, False),
+        ("-1", 24, False),
+        ("-99999999999999999999", 24, False),
+        ("9" * 18, 24, True),
+        ("9" * 90, 24, True),
+    ],
 )
 def test_a_lifetime_of_nothing_or_for_ever_is_as_long_as_the_vo_gives(
     quiet: Grid, lifetime: str, hours: int, warned: bool

@@ -37,9 +37,7 @@ class Site:
         self.host = self.new("/C=ZZ/O=HV Test/CN=localhost")
         self.host.write(directory, "host")
         (directory / "certificates").mkdir()
-        self.authority.install(
-            directory / "certificates", policy=signing_policy(self.authority, "/C=ZZ/O=HV Test/*")
-        )
+        self.authority.install(directory / "certificates", policy=signing_policy(self.authority, "/C=ZZ/O=HV Test/*"))
         self.config = directory / "voms.yaml"
         self.config.write_text(
             "vo: testvo\nhost: localhost\nport: 15010\nlisten: {port: 0}\ndatabase: {url: 'sqlite:///vo.db'}\n"
@@ -190,7 +188,7 @@ def test_the_next_certificate_can_be_dropped_again(site: Site) -> None:
             step()
 
 
-def test_a_proxy_with_what_the_previous_key_signed_still_bounds(engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+def test_a_proxy_with_what_the_previous_key_signed_still_bounds(engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     grid: Grid = make_grid(engine, tmp_path, root(), now=NOW)
     less = grid.certificate("fqans=/testvo")
     made = make_proxy(
@@ -233,10 +231,11 @@ def test_the_commands_lead_through_it(site: Site) -> None:
         "Give relying parties the new LSC file (ostiary vo lsc), and switch when they have installed it.\n"
     )
     lsc = parse_lsc(site.run("lsc").output, "lsc")
-    assert [chain[0].subject for chain in lsc.chains] == ["/C=ZZ/O=HV Test/CN=localhost", "/C=ZZ/O=HV Test/CN=voms 2027"]
-    assert site.run("vomses").output == (
-        '"testvo" "localhost" "15010" "/C=ZZ/O=HV Test/CN=localhost" "testvo"\n'
-    )
+    assert [chain[0].subject for chain in lsc.chains] == [
+        "/C=ZZ/O=HV Test/CN=localhost",
+        "/C=ZZ/O=HV Test/CN=voms 2027",
+    ]
+    assert site.run("vomses").output == ('"testvo" "localhost" "15010" "/C=ZZ/O=HV Test/CN=localhost" "testvo"\n')
     assert site.run("vomses", "--next").output == (
         '"testvo" "localhost" "15010" "/C=ZZ/O=HV Test/CN=voms 2027" "testvo"\n'
     )

@@ -93,7 +93,9 @@ def test_a_mistake_is_named_where_it_stands(config: Path, old: str, new: str, co
     assert (caught.value.code, caught.value.key, caught.value.line) == (code, key, line)
 
 
-@pytest.mark.parametrize(("vos", "code"), [("[]", "voms.vos_none"), ("alpha", "config.wrong_value"), ("{}", "config.wrong_value")])
+@pytest.mark.parametrize(
+    ("vos", "code"), [("[]", "voms.vos_none"), ("alpha", "config.wrong_value"), ("{}", "config.wrong_value")]
+)
 def test_a_list_without_a_vo_is_none(config: Path, vos: str, code: str) -> None:
     config.write_text(f"{COMMON}vos: {vos}\n")
     with pytest.raises(DocumentError) as caught:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.errors import Denied
+from ostiary.storage.engine import reading
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
@@ -21,8 +22,10 @@ from voms.asking import Asked, Everything
 from voms.changes import changing
 from voms.directory import create_vo
 from voms.grants import Whose
+from voms.members.lacking import members_lacking
 from voms.memberships import Memberships
 from voms.periods import When, recurrence
+from voms.rows import vo_number
 from voms.selection import Bounds, Grant, grant
 from voms.tables import MIGRATIONS as VOMS_MIGRATIONS
 from voms.tables import vo, vo_aup_demand, vo_aup_signature, vo_aup_version
@@ -249,7 +252,7 @@ def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield opened
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=35, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(world=worlds(), looked_at=st.lists(hours, min_size=2, max_size=4, unique=True))
 def test_a_member_has_what_the_model_says_and_no_certificate_says_more_for_as_long_as_it_lasts(
     shared_engine: Engine, world: World, looked_at: list[int]
@@ -260,6 +263,9 @@ def test_a_member_has_what_the_model_says_and_no_certificate_says_more_for_as_lo
         found = memberships.of_certificate(names, instant(hour))
         assert found is not None
         assert (found.suspended is None) == world.acts(hour)
+        with reading(shared_engine) as connection:
+            lacking = [each.member for each in members_lacking(connection, vo_number(connection, name), instant(hour))]
+        assert lacking == ([] if world.service or world.accepted(hour) else [found.member])
         if found.suspended is not None:
             with pytest.raises(Denied):
                 grant(found, Asked((Everything(),)), Bounds(timedelta(hours=30)), instant(hour))

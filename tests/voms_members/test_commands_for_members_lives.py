@@ -1,18 +1,22 @@
 """``ostiary vo aup``, ``set-grace``, ``state`` and ``run-jobs``: what they say, in words and in JSON, and which letters they write."""
 
+import io
 import json
 from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
 
 from ostiary.clock import StandingClock
+from ostiary.command import vo_service
 from ostiary.command.vo_service import upgrade_vo
 from ostiary.config import DatabaseSettings
 from ostiary.errors import OstiaryError
 from ostiary.storage.engine import open_database
+from ostiary.web.log import make_log
 from ostiary.x509.certificate_names import CertificateNames
 from tests.voms.conftest import ALICE, NOW
 from voms.administration.callers import OPERATOR
@@ -20,6 +24,8 @@ from voms.administration.desk import Desk
 from voms.commands.group import vo_commands
 from voms.details import Details
 from voms.directory import create_vo
+from voms.jobs.thread import JobThread
+from voms.several import load_vo
 
 DAY = timedelta(days=1)
 
@@ -82,8 +88,21 @@ def test_the_policy_from_its_first_version_to_a_signature(shell: Shell, tmp_path
     ]
     assert shell.told("aup", "show", "1") == "Be kind.\n\n"
     assert shell.told("aup", "show", "2") == "https://vo.example.org/aup\n"
+    assert shell.json("aup", "missing", day=1) == [
+        {
+            "member": shell.ada,
+            "state": "aup_due",
+            "acts": True,
+            "since": "2026-11-22T12:00:00Z",
+            "until": "2026-11-25T12:00:00Z",
+            "code": "",
+            "reason": "",
+            "by": None,
+        }
+    ]
     assert shell.told("aup", "sign", shell.ada, day=1) == f"{shell.ada} signed 1\n"
     assert shell.json("aup", "signatures", shell.ada) == [{"version": "1", "signed_at": "2026-11-23T12:00:00Z"}]
+    assert shell.json("aup", "missing", day=1.5) == []
     shell.told("aup", "ask", shell.ada, day=2)
     assert shell.told("state", shell.ada, day=2) == (
         "aup_due, since 2026-11-24T12:00:00Z, until 2026-11-27T12:00:00Z\n"
@@ -164,3 +183,28 @@ def test_a_text_that_is_no_text_is_a_usage_error(shell: Shell, tmp_path: Path) -
     (tmp_path / "aup.bin").write_bytes(b"\xff\xfe\x00")
     assert shell.run("aup", "add", "1", "--text", str(tmp_path / "aup.bin")).exit_code == 2
     assert shell.run("aup", "add", "1", "--text", str(tmp_path / "none")).exit_code == 2
+
+
+def test_the_service_runs_the_jobs_beside_itself_where_the_configuration_lets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = "mail: {type: files, directory: letters, sender: vo@example.org}"
+    (tmp_path / "by_hand").mkdir()
+    by_hand = Shell(tmp_path / "by_hand", "members: {jobs: false}")
+    by_itself = Shell(tmp_path, letters, "members: {every: 6h}")
+    started: list[JobThread] = []
+    monkeypatch.setattr(JobThread, "start", lambda thread: started.append(thread))
+    monkeypatch.setattr(vo_service, "serve_listeners", lambda *_, **__: None)
+    monkeypatch.setattr(vo_service, "listener_of", lambda *_, **__: None)
+    for shell in (by_hand, by_itself):
+        settings = load_vo(shell.config)
+        engine = open_database(settings.database)
+        made = SimpleNamespace(vo=SimpleNamespace(settings=settings, engine=engine))
+        monkeypatch.setattr(vo_service, "make_vo_services", lambda *_, made=made, **__: (made,))
+        log = make_log(StandingClock(NOW), service="voms", stream=io.StringIO())
+        vo_service.serve_vo(shell.config, clock=StandingClock(NOW), log=log)
+        engine.dispose()
+    (thread,) = started
+    report = thread.run_once(NOW)
+    assert report is not None
+    assert report.letters == 1

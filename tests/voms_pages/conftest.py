@@ -1,7 +1,8 @@
 """The pages of the VO of tests/voms, in process: for people with certificates and people who logged in, in a browser without JavaScript."""
 
 import io
-from collections.abc import Callable
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -68,7 +69,7 @@ class Browser:
     def get(self, path: str) -> "Browser":
         return self._show(self.client.get(path, base_url=ORIGIN, environ_overrides=dict(self.environ)), path)
 
-    def send(self, to: str, **values: str | None) -> "Browser":
+    def send(self, to: str, /, **values: str | None) -> "Browser":
         """The first form of the page whose address ends so (before its query); ``values`` are typed in, None: left out, or unticked."""
         [form, *_] = [each for each in self.page.forms if urlsplit(each.action).path.endswith(to)]
         filled = {name: value for name, value in form.form_values() if name not in values}
@@ -103,7 +104,9 @@ class Browser:
     @property
     def told(self) -> str:
         """What stands in the banner at the top."""
-        return " ".join(" ".join(self.page.xpath("//*[contains(@class,'banner')][@role]")[0].text_content().split()).split())
+        return " ".join(
+            " ".join(self.page.xpath("//*[contains(@class,'banner')][@role]")[0].text_content().split()).split()
+        )
 
     def links(self, part: str) -> list[str]:
         return [link.text_content().strip() for link in self.page.xpath("//main//a[@href]") if part in link.get("href")]
@@ -115,8 +118,8 @@ class Browser:
 
 @dataclass
 class Pages:
-    """``testvo``: ``chief`` has VO-Admin in the root, ``leader`` manages /testvo/g1; ``alice`` is a plain member of /testvo/g1/sub, known by
-    a certificate and at her home organisation; ``nora`` is nobody."""
+    """``testvo``: ``chief`` has VO-Admin in the root, ``leader`` manages /testvo/g1; ``alice`` is a plain member of /testvo/g1/sub, known
+    by a certificate and at her home organisation; ``nora`` is nobody."""
 
     engine: Engine
     authority: CertificateAuthority
@@ -128,7 +131,7 @@ class Pages:
     mailbox: Mailbox
     people: dict[str, Identity]
     members: dict[str, str]
-    issue: Callable[[str], Identity]
+    place: Path
 
     def by(self, name: str) -> Browser:
         """Somebody with her certificate."""
@@ -141,9 +144,11 @@ class Pages:
         return Browser(self.federated.test_client(), {PERSON_KEY: Person(HOME, "handle", told, NOW)})
 
 
-@pytest.fixture
-def pages(tmp_path: Path) -> Pages:
-    engine = open_engine(f"sqlite:///{tmp_path / 'vo.db'}")
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    """All of it, made once; its database is what each test begins with."""
+    place = tmp_path_factory.mktemp("pages")
+    engine = open_engine(f"sqlite:///{place / 'vo.db'}")
     upgrade_vo(engine)
     lifetimes = {"not_before": NOW - timedelta(days=1), "not_after": NOW + timedelta(days=300)}
     authority = root(**lifetimes)  # type: ignore[arg-type]
@@ -151,29 +156,12 @@ def pages(tmp_path: Path) -> Pages:
     def issue(name: str) -> Identity:
         return authority.issue(f"/C=ZZ/O=HV Test/CN={name}", **lifetimes)  # type: ignore[arg-type]
 
-    directory = tmp_path / "certificates"
+    directory = place / "certificates"
     directory.mkdir()
     authority.install(directory, policy=signing_policy(authority, "/C=ZZ/O=HV Test/*"))
     trust = load_trust_directory(directory)
     people = {name: issue(name) for name in ("chief", "leader", "alice", "nora")}
-    create_vo(engine, "testvo", at=NOW, by="operator")
-    desk = Desk(engine, "testvo", OPERATOR, NOW)
-    for group in ("/testvo/g1", "/testvo/g1/sub", "/testvo/g2"):
-        desk.add_group(group)
-    for role in ("admin", "pilot"):
-        desk.add_role(role)
-    members = {
-        name: desk.add_member(
-            CertificateNames.of(people[name].certificate),
-            about=Details(name.capitalize(), f"{name.capitalize()}son", "Test Institute", mail=f"{name}@example.org"),
-        )
-        for name in ("chief", "leader", "alice")
-    }
-    desk.link_identity(members["alice"], FederatedIdentity(HOME, "eduPersonPrincipalName", "alice@home.example"))
-    desk.assign_role(members["chief"], "/testvo", "VO-Admin")
-    desk.join(members["leader"], "/testvo/g1")
-    desk.add_manager("/testvo/g1", Who.member(members["leader"]))
-    desk.join(members["alice"], "/testvo/g1/sub")
+    desk, members = _write_vo(engine, people)
     clock, mailbox = MovableClock(NOW), Mailbox()
     log = make_log(clock, service="voms", stream=io.StringIO())
     letters = Letters(
@@ -196,7 +184,42 @@ def pages(tmp_path: Path) -> Pages:
             sign_out=sign_out,
         )
 
-    identifiers = ("pairwise-id", "eduPersonPrincipalName")
-    federated = application(BySession(identifiers), True)
+    federated = application(BySession(("pairwise-id", "eduPersonPrincipalName")), True)
     app = application(by_certificate, False)
-    return Pages(engine, authority, app, federated, served, clock, desk, mailbox, people, members, issue)
+    engine.dispose()
+    shutil.copy(place / "vo.db", place / "seed.db")
+    return Pages(engine, authority, app, federated, served, clock, desk, mailbox, people, members, place)
+
+
+def _write_vo(engine: Engine, people: dict[str, Identity]) -> tuple[Desk, dict[str, str]]:
+    create_vo(engine, "testvo", at=NOW, by="operator")
+    desk = Desk(engine, "testvo", OPERATOR, NOW)
+    for group in ("/testvo/g1", "/testvo/g1/sub", "/testvo/g2"):
+        desk.add_group(group)
+    for role in ("admin", "pilot"):
+        desk.add_role(role)
+    members = {
+        name: desk.add_member(
+            CertificateNames.of(people[name].certificate),
+            about=Details(name.capitalize(), f"{name.capitalize()}son", "Test Institute", mail=f"{name}@example.org"),
+        )
+        for name in ("chief", "leader", "alice")
+    }
+    desk.link_identity(members["alice"], FederatedIdentity(HOME, "eduPersonPrincipalName", "alice@home.example"))
+    desk.assign_role(members["chief"], "/testvo", "VO-Admin")
+    desk.join(members["leader"], "/testvo/g1")
+    desk.add_manager("/testvo/g1", Who.member(members["leader"]))
+    desk.join(members["alice"], "/testvo/g1/sub")
+    return desk, members
+
+
+@pytest.fixture
+def pages(made: Pages) -> Iterator[Pages]:
+    """As it was when it was made."""
+    yield made
+    made.engine.dispose()
+    for path in made.place.glob("vo.db*"):
+        path.unlink()
+    shutil.copy(made.place / "seed.db", made.place / "vo.db")
+    made.clock.at = NOW
+    made.mailbox.letters.clear()

@@ -2,12 +2,20 @@
 
 from datetime import timedelta
 
+from ostiary.attributes import make_attribute
+from ostiary.web.identity import PERSON_KEY, Person
+from ostiary.web.listener import PEER_CHAIN
 from ostiary.x509.certificate_names import CertificateNames
-from tests.voms_pages.conftest import HOME, NOW, Pages
-from tests.x509.authorities import pem
+from ostiary.x509.proxy import make_proxy
+from tests.voms_pages.conftest import HOME, NOW, ORIGIN, Pages
+from tests.x509.authorities import pem, root
+from voms.administration.acl import AclEntry
+from voms.administration.callers import caller_of_certificate
 from voms.administration.permissions import Permission
 from voms.administration.who import Who
 from voms.memberships import Memberships
+from voms.requests.applicants import Applicants
+from voms.requests.asked import Wish
 
 
 def fqans(pages: Pages, name: str) -> list[str]:
@@ -35,15 +43,19 @@ def test_a_stranger_sees_that_she_is_one_and_nothing_else(pages: Pages) -> None:
     # Not even whether there is such a member.
     assert nora.get(f"/voms/testvo/member?id={'0' * 32}").status == 403
     assert nora.get("/voms/testvo/group?path=/testvo/nothing").status == 403
-    assert nora.get("/voms/testvo/groups").text == "Groups Part of a group's name or description Search There is no group that you may see. Roles"
+    assert (
+        nora.get("/voms/testvo/groups").text
+        == "Groups Part of a group's name or description Search There is no group that you may see."
+    )
 
 
 def test_nobody_comes_in_without_a_certificate_nor_with_a_proxy(pages: Pages) -> None:
     nobody = pages.by("nora")
     nobody.environ.clear()
     assert nobody.get("/voms/testvo/").status == 401
-    proxy = pages.authority.proxy(pages.people["chief"])
-    nobody.environ["ostiary.tls.peer_chain"] = tuple(proxy.ders)
+    chief = pages.people["chief"]
+    proxy = make_proxy(chief.certificates, chief.key, lifetime=timedelta(hours=1), now=NOW, key_size="ec")
+    nobody.environ[PEER_CHAIN] = tuple(proxy.ders)
     assert (nobody.get("/voms/testvo/").status, "proxy certificate" in nobody.text) == (403, True)
 
 
@@ -58,9 +70,6 @@ def test_who_logged_in_is_known_by_what_her_home_organisation_says(pages: Pages)
 
 
 def test_a_login_name_of_another_authority_is_not_believed(pages: Pages) -> None:
-    from ostiary.attributes import make_attribute
-    from ostiary.web.identity import PERSON_KEY, Person
-
     browser = pages.logged_in()
     told = (make_attribute("eduPersonPrincipalName", ["alice@home.example"], issuer="https://elsewhere.example/aa"),)
     browser.environ[PERSON_KEY] = Person(HOME, "handle", told, NOW)
@@ -89,7 +98,11 @@ def test_the_manager_of_a_group_sees_its_members_and_no_others(pages: Pages) -> 
     assert leader.get("/voms/testvo/members").status == 403
     assert leader.get("/voms/testvo/members?group=/testvo/g2").status == 403
     seen = leader.get(f"/voms/testvo/member?id={pages.members['alice']}")
-    assert (seen.heading, seen.offers("/member/leave"), seen.offers("/member/suspend")) == ("Alice Aliceson", True, False)
+    assert (seen.heading, seen.offers("/member/leave"), seen.offers("/member/suspend")) == (
+        "Alice Aliceson",
+        True,
+        False,
+    )
     assert leader.get(f"/voms/testvo/member?id={pages.members['chief']}").status == 403
 
 
@@ -130,13 +143,35 @@ def test_what_was_wrong_with_a_new_member_is_told_and_what_was_typed_stays(pages
 
 
 def test_a_certificate_of_an_unknown_authority_makes_nobody_a_member(pages: Pages) -> None:
-    from tests.x509.authorities import root
-
     stranger = root("/C=ZZ/O=Elsewhere/CN=CA", not_before=NOW, not_after=NOW + timedelta(days=9))
     chief = pages.by("chief").get("/voms/testvo/members/add")
     chief.send("/members/add", certificate=pem(stranger.issue("/C=ZZ/O=Elsewhere/CN=Eve").certificate).decode())
     assert chief.status == 400
     assert not chief.links("/member?")
+
+
+def test_a_table_is_tried_out_before_it_is_brought_in(pages: Pages) -> None:
+    lines = ["asserted_by,attribute,value,given_name,surname,mail,groups"]
+    lines += [
+        f"{HOME},eduPersonPrincipalName,p{n}@home.example,Pat,Person{n},p{n}@example.org,/testvo/g2" for n in (1, 2)
+    ]
+    chief = pages.by("chief").get("/voms/testvo/import")
+    chief.send(
+        "/import/try", table="\r\n".join([*lines, f"{HOME},eduPersonPrincipalName,p3@home.example,,,,/testvo/none"])
+    )
+    assert (chief.status, chief.told) == (400, "Not every line can be used. Nothing was written.")
+    assert not chief.offers("/import/write")
+    chief.send("/import/try", table="\r\n".join(lines))
+    assert (chief.status, chief.told) == (200, "Every line can be used. Nothing has been written yet.")
+    assert pages.by("chief").get("/voms/testvo/members?q=person").links("/member?") == []
+    chief.send("/import/write")
+    assert chief.told == "All lines of the table are in the VO."
+    assert chief.get("/voms/testvo/members?q=person&group=/testvo/g2").links("/member?") == [
+        "Pat Person1",
+        "Pat Person2",
+    ]
+    assert chief.get("/voms/testvo/import").send("/import/try", table="nonsense").status == 400
+    assert pages.by("leader").get("/voms/testvo/import").status == 403
 
 
 def test_a_member_is_put_into_a_group_for_a_time_and_taken_out_again(pages: Pages) -> None:
@@ -147,7 +182,11 @@ def test_a_member_is_put_into_a_group_for_a_time_and_taken_out_again(pages: Page
     pages.clock.forward(days=40)
     assert "/testvo/g2" not in fqans(pages, "alice")
     pages.clock.forward(days=-40)
-    [row] = [each for each in chief.page.forms if each.action.endswith(pages.members["alice"]) and each.fields.get("group") == "/testvo/g2"]
+    [row] = [
+        each
+        for each in chief.page.forms
+        if each.action.endswith(pages.members["alice"]) and each.fields.get("group") == "/testvo/g2"
+    ]
     assert row.action.split("?")[0].endswith("/member/leave")
 
 
@@ -190,7 +229,7 @@ def test_a_member_moves_from_one_group_to_another_with_her_times_at_one_stroke(p
     assert standing.groups["/testvo/g2"] == NOW.replace(month=12, day=24)
     # What can't be done leaves everything as it was.
     chief.send("/member/move", move_to="/testvo/nowhere")
-    assert chief.status == 404
+    assert chief.status == 403
     assert fqans(pages, "alice") == ["/testvo", "/testvo/g2"]
 
 
@@ -275,6 +314,16 @@ def test_groups_are_made_changed_hung_below_others_and_ended(pages: Pages) -> No
     assert (chief.heading, chief.told) == ("/testvo/g2", "The group is no more.")
 
 
+def test_who_may_do_everything_decides_what_goes_down_to_groups_below(pages: Pages) -> None:
+    pages.desk.assign_role(pages.members["alice"], "/testvo/g1", "pilot")
+    assert "/testvo/g1/sub/Role=pilot" in fqans(pages, "alice")
+    chief = pages.by("chief").get("/voms/testvo/group")
+    chief.send("/group/inheritance", inherits=None)
+    assert "/testvo/g1/sub/Role=pilot" not in fqans(pages, "alice")
+    chief.send("/group/inheritance", inherits="yes")
+    assert "/testvo/g1/sub/Role=pilot" in fqans(pages, "alice")
+
+
 def test_roles_are_added_and_ended(pages: Pages) -> None:
     chief = pages.by("chief").get("/voms/testvo/roles")
     chief.send("/roles/add", role="night-watch", description="Sits up.")
@@ -288,7 +337,9 @@ def test_roles_are_added_and_ended(pages: Pages) -> None:
 def test_a_list_lets_a_group_manage_what_it_names_and_no_more(pages: Pages) -> None:
     chief = pages.by("chief").get("/voms/testvo/access?group=/testvo/g2")
     assert "everything" in chief.text
-    chief.send("/access/set", kind="member", who=pages.members["leader"], may_CONTAINER_READ="yes", may_MEMBERSHIP_READ="yes")
+    chief.send(
+        "/access/set", kind="member", who=pages.members["leader"], may_CONTAINER_READ="yes", may_MEMBERSHIP_READ="yes"
+    )
     assert chief.told == "The change was made."
     # The way there is hidden still.
     chief.get("/voms/testvo/access").send("/access/set", kind="group", who="/testvo/g1", may_CONTAINER_READ="yes")
@@ -300,12 +351,13 @@ def test_a_list_lets_a_group_manage_what_it_names_and_no_more(pages: Pages) -> N
     chief.send("/access/set", kind="identity", asserted_by=HOME, value="eve@home.example", may_CONTAINER_READ="yes")
     names = CertificateNames.of(pages.people["nora"].certificate)
     chief.send("/access/set", kind="certificate", who=names.subject, issuer=names.issuer, may_SUSPEND="yes")
-    assert {entry.who for entry in pages.desk.acl("/testvo/g2")} >= {Who.certificate(names), Who.member(pages.members["leader"])}
+    assert {entry.who for entry in pages.desk.acl("/testvo/g2")} >= {
+        Who.certificate(names),
+        Who.member(pages.members["leader"]),
+    }
 
 
 def test_an_entry_is_taken_out_by_its_button(pages: Pages) -> None:
-    from voms.administration.acl import AclEntry
-
     pages.desk.set_acl_entry(AclEntry("/testvo/g2", None, Who.member(pages.members["leader"]), Permission.ALL))
     chief = pages.by("chief").get("/voms/testvo/access?group=/testvo/g2")
     [form] = [each for each in chief.page.forms if each.fields.get("who") == pages.members["leader"]]
@@ -374,9 +426,34 @@ def test_an_invitation_goes_out_and_is_taken_back(pages: Pages) -> None:
     assert (chief.status, chief.page.xpath("//input[@id='mail']")[0].get("value")) == (400, "new@example.org")
 
 
-def test_another_website_can_change_nothing(pages: Pages) -> None:
-    from tests.voms_pages.conftest import ORIGIN
+def test_a_request_is_looked_at_handed_over_and_decided(pages: Pages) -> None:
+    caller = caller_of_certificate(pages.engine, "testvo", CertificateNames.of(pages.people["alice"].certificate), NOW)
+    applicants = Applicants(pages.served.office)
+    for wish in (Wish("/testvo/g2"), Wish("/testvo/g1", "pilot")):
+        applicants.ask(caller, wish, "Please.", NOW)
+    chief = pages.by("chief").get("/voms/testvo/requests")
+    assert len(chief.links("/request?")) == 2
+    # The manager of a group sees what is asked for there, and nothing else.
+    leader = pages.by("leader").get("/voms/testvo/requests")
+    [link] = leader.page.xpath("//main//a[contains(@href, '/request?')]/@href")
+    leader.get(link.removeprefix(ORIGIN))
+    assert leader.heading == "Wants the role /testvo/g1/Role=pilot"
+    leader.send("/request/reject", reason="")
+    assert leader.status == 400
+    leader.send("/request/reject", reason="Not this year.")
+    assert leader.told == "The request was rejected, and the applicant told why."
+    [link] = chief.get("/voms/testvo/requests").page.xpath("//main//a[contains(@href, '/request?')]/@href")
+    chief.get(link.removeprefix(ORIGIN))
+    chief.send("/request/hand-over", to=pages.members["leader"])
+    assert chief.status == 400
+    assert leader.get(link.removeprefix(ORIGIN)).status == 404
+    chief.send("/request/approve", approve_until="2027-01-01T00:00")
+    assert chief.told == "The request was approved, and the applicant told."
+    assert "/testvo/g2" in fqans(pages, "alice")
+    assert "Not this year." in chief.text
 
+
+def test_another_website_can_change_nothing(pages: Pages) -> None:
     chief = pages.by("chief").get(f"/voms/testvo/member?id={pages.members['alice']}")
     path, values = f"/voms/testvo/member/remove?id={pages.members['alice']}", {"sure": "yes"}
     sent = chief.client.post(path, data=values, base_url=ORIGIN, environ_overrides=chief.environ)

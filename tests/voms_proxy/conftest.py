@@ -52,10 +52,12 @@ def site_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture
-def shared(site_of_all: Site) -> Site:
+def shared(site_of_all: Site) -> Iterator[Site]:
     """The same, without a proxy of an earlier test."""
+    vomses = (site_of_all.directory / "vomses").read_text()
     (site_of_all.directory / "proxy").unlink(missing_ok=True)
-    return site_of_all
+    yield site_of_all
+    (site_of_all.directory / "vomses").write_text(vomses)
 
 
 @dataclass

@@ -34,7 +34,7 @@ from tests.x509.authorities import (
 )
 from voms.changes import changing
 from voms.grants import join
-from voms.people import add_certificate, add_member
+from voms.people import add_certificate, add_member, new_member_id
 from voms.proxy.fetch_command import read_url
 from voms.proxy.mutual import Required, read_required, verify_service
 
@@ -187,13 +187,15 @@ def test_only_plain_https_addresses_are_asked(url: str) -> None:
 def service(site: Site, *, stated: bool) -> Iterator[tuple[int, list[bytes]]]:
     """A service on this machine that shows a proxy of its host certificate, with what the site's VO says of it if ``stated``; the requests
     that it gets."""
-    now = datetime.now(UTC)
+    now, member = datetime.now(UTC), new_member_id()
     name = named(x509.DNSName("localhost"))
-    host = site.grid.authority.issue("/C=ZZ/O=HV Test/CN=store", not_after=now + timedelta(days=9), extra=[name])
+    host = site.grid.authority.issue(
+        f"/C=ZZ/O=HV Test/CN=store {'with' if stated else 'without'}", not_after=now + timedelta(days=9), extra=[name]
+    )
     with changing(site.grid.vo.engine, "testvo", "vo.member_added", at=now, by="operator") as change:
-        add_member(change, "1" * 32, kind="service")
-        add_certificate(change, "1" * 32, CertificateNames.of(host.certificate))
-        join(change, "1" * 32, "/testvo/g2")
+        add_member(change, member, kind="service")
+        add_certificate(change, member, CertificateNames.of(host.certificate))
+        join(change, member, "/testvo/g2")
     certificate, key = site.write(host, "store")
     shown = site.directory / "store-proxy"
     asked = ("-voms", "testvo") if stated else ()
@@ -219,20 +221,20 @@ def service(site: Site, *, stated: bool) -> Iterator[tuple[int, list[bytes]]]:
         thread.join()
 
 
-def test_a_service_with_the_vos_word_is_asked_over_tls(site: Site) -> None:
-    site.init("-voms", "testvo")
-    with service(site, stated=True) as (port, requests):
-        fetched = site.run("fetch", f"https://localhost:{port}/a?b=c", "-require", "/testvo/g2")
+def test_a_service_with_the_vos_word_is_asked_over_tls(shared: Site) -> None:
+    shared.init("-voms", "testvo")
+    with service(shared, stated=True) as (port, requests):
+        fetched = shared.run("fetch", f"https://localhost:{port}/a?b=c", "-require", "/testvo/g2")
     assert fetched.exit_code == 0, fetched.output
-    assert "Service: /C=ZZ/O=HV Test/CN=store; /testvo, /testvo/g2\nStatus: 200\n" in fetched.output
+    assert "Service: /C=ZZ/O=HV Test/CN=store with; /testvo, /testvo/g2\nStatus: 200\n" in fetched.output
     assert fetched.output.endswith("hello\n")
     assert requests[0].startswith(b"GET /a?b=c HTTP/1.1\r\nHost: localhost:")
 
 
-def test_a_service_without_it_is_sent_nothing(site: Site) -> None:
-    site.init("-voms", "testvo")
-    with service(site, stated=False) as (port, requests):
-        result = site.run("fetch", f"https://localhost:{port}/", "-require", "/testvo/g2")
+def test_a_service_without_it_is_sent_nothing(shared: Site) -> None:
+    shared.init("-voms", "testvo")
+    with service(shared, stated=False) as (port, requests):
+        result = shared.run("fetch", f"https://localhost:{port}/", "-require", "/testvo/g2")
     assert refused(result).code == "voms.service_not_stated"
     assert requests == []
 
@@ -253,12 +255,12 @@ def test_an_answer_can_be_written_to_a_file_and_a_refusal_is_a_status(site: Site
     assert (refusal.exit_code, refusal.output) == (1, "no\n")
 
 
-def test_the_listener_of_resources_serves_with_such_a_proxy_file(site: Site) -> None:
-    site.init("-voms", "testvo")
-    path = site.directory / "proxy"
+def test_the_listener_of_resources_serves_with_such_a_proxy_file(shared: Site) -> None:
+    shared.init("-voms", "testvo")
+    path = shared.directory / "proxy"
     make_any_peer_context(path, path, whole_chain=True)
     chain = read_proxy(path).ders
-    assert verify_chain(chain, site.grid.trust(), datetime.now(UTC)).subject == "/C=ZZ/O=HV Test/CN=Alice Member"
+    assert verify_chain(chain, shared.grid.trust(), datetime.now(UTC)).subject == "/C=ZZ/O=HV Test/CN=Alice Member"
 
 
 def test_errors_name_what_was_required(world: World) -> None:

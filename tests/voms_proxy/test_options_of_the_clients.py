@@ -11,6 +11,7 @@ from tests.voms.served import Site
 from tests.voms_proxy.conftest import refused
 from voms.proxy.commands import proxy_commands
 from voms.proxy.options import options_of
+from voms.proxy.report import serial_text
 
 # What `-help` of the clients in C (2.1) and Java (3.3) lists.
 OPTIONS = {
@@ -153,6 +154,17 @@ def test_quiet_says_nothing_and_debug_names_the_files(shared: Site) -> None:
     assert "verify OK\n" in shown
 
 
+@pytest.mark.parametrize(("word", "meant"), [("-vom", "-voms"), ("--valdi", "--valid"), ("-qquiet", "-quiet")])
+def test_a_misspelt_option_is_told_as_it_was_written(shared: Site, word: str, meant: str) -> None:
+    result = shared.run("init", word, "x")
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 2
+    assert f"No such option '{word}'" in result.output
+    assert meant in result.output
+    # What follows an option is its value, whatever it looks like.
+    assert "No such option" not in shared.run("init", "-voms", "-vo", "-valid=x").output
+
+
 def test_usage_is_another_word_for_help(shared: Site) -> None:
     assert "Make a proxy" in shared.run("init", "-usage").output
 
@@ -191,3 +203,7 @@ def test_the_certificate_is_printed_in_words(shared: Site) -> None:
 def test_targets_are_printed(shared: Site, tmp_path: Path) -> None:
     assert shared.init("-voms", "testvo", "-target", "one.example.org,two.example.org").exit_code == 0
     assert shared.run("info", "-targets").output == "one.example.org\ntwo.example.org\n"
+
+
+def test_serial_numbers_are_written_in_whole_octets() -> None:
+    assert [serial_text(number) for number in (0x5, 0x577B, 0x1577B)] == ["05", "577B", "01577B"]

@@ -22,34 +22,34 @@ TROUBLE = (
 )
 
 
-def test_a_server_in_trouble_is_passed_over_for_the_next(site: Site) -> None:
-    with Scripted(site, [TROUBLE]).serving() as port:
-        instead_of_first(site, port)
-        made = site.init("--voms", "testvo")
+def test_a_server_in_trouble_is_passed_over_for_the_next(shared: Site) -> None:
+    with Scripted(shared, [TROUBLE]).serving() as port:
+        instead_of_first(shared, port)
+        made = shared.init("--voms", "testvo")
     assert made.exit_code == 0, made.output
     lines = [line for line in made.output.splitlines() if line.startswith("Contacting")]
     assert lines == [
         f'Contacting  localhost:{port} [/C=ZZ/O=HV Test/CN=localhost] "testvo" Failed (no database)',
-        f'Contacting  localhost:{site.listener.port} [/C=ZZ/O=HV Test/CN=localhost] "testvo" Done',
+        f'Contacting  localhost:{shared.listener.port} [/C=ZZ/O=HV Test/CN=localhost] "testvo" Done',
     ]
 
 
-def test_a_server_that_hung_up_once_is_asked_again(site: Site) -> None:
-    credential = load_credential(*map(Path, site.write(site.grid.alice, "user")), str)
-    context = make_client_context(credential, site.grid.trust().certificates())
+def test_a_server_that_hung_up_once_is_asked_again(shared: Site) -> None:
+    credential = load_credential(*map(Path, shared.write(shared.grid.alice, "user")), str)
+    context = make_client_context(credential, shared.grid.trust().certificates())
     pauses: list[float] = []
-    with Scripted(site, [None, HEAD + site.grid.get("fqans=/testvo").body]).serving() as port:
+    with Scripted(shared, [None, HEAD + shared.grid.get("fqans=/testvo").body]).serving() as port:
         servers = [VomsServer("testvo", "localhost", port, "/C=ZZ/O=HV Test/CN=localhost", "testvo")]
         got = ask(servers, Wanted(("/testvo",)), context, Unheard(), Patience(5, 2, 7.5), wait=pauses.append)
     assert read_attribute_certificate(got.certificate).vo == "testvo"
     assert pauses == [7.5]
 
 
-def test_the_trouble_of_the_only_server_is_told_in_its_words(site: Site) -> None:
-    with Scripted(site, [TROUBLE]).serving() as port:
-        vomses = site.directory / "vomses"
-        vomses.write_text(vomses.read_text().replace(str(site.listener.port), str(port)))
-        problem = refused(site.init("--voms", "testvo", "--tries", "1"))
+def test_the_trouble_of_the_only_server_is_told_in_its_words(shared: Site) -> None:
+    with Scripted(shared, [TROUBLE]).serving() as port:
+        vomses = shared.directory / "vomses"
+        vomses.write_text(vomses.read_text().replace(str(shared.listener.port), str(port)))
+        problem = refused(shared.init("--voms", "testvo", "--tries", "1"))
     assert (problem.code, problem.params["message"]) == ("voms.trouble", "no database")
 
 
@@ -75,34 +75,34 @@ def test_a_server_with_anothers_name_is_not_asked_but_the_next_is(site: Site) ->
     assert site.grid.log.getvalue().count("vo_certificate_issued") == 1
 
 
-def test_a_refusal_is_an_answer_and_no_other_server_is_asked(site: Site) -> None:
-    instead_of_first(site, site.listener.port)
-    result = site.init("--voms", "testvo:/testvo/nope")
+def test_a_refusal_is_an_answer_and_no_other_server_is_asked(shared: Site) -> None:
+    instead_of_first(shared, shared.listener.port)
+    result = shared.init("--voms", "testvo:/testvo/nope")
     assert refused(result).code == "voms.answered"
     assert result.output.count("Contacting") == 1
     assert "Refused" in result.output
 
 
-def test_a_server_of_an_untrusted_ca_is_told_apart_from_one_that_is_down(site: Site) -> None:
-    other = site.directory / "other"
+def test_a_server_of_an_untrusted_ca_is_told_apart_from_one_that_is_down(shared: Site) -> None:
+    other = shared.directory / "other"
     other.mkdir()
     root("/C=ZZ/O=Elsewhere/CN=CA").install(other)
-    problem = refused(site.init("--voms", "testvo", "--certdir", str(other), "--tries", "1"))
+    problem = refused(shared.init("--voms", "testvo", "--certdir", str(other), "--tries", "1"))
     assert problem.code == "voms.untrusted_server"
 
 
-def test_a_certificate_counts_even_with_status_500_as_the_original_sends_with_warnings(site: Site) -> None:
-    answer = site.grid.get("fqans=/testvo").body
-    with Scripted(site, [HEAD.replace(b"200 OK", b"500 Internal Server Error") + answer]).serving() as port:
-        vomses = site.directory / "vomses"
-        vomses.write_text(vomses.read_text().replace(str(site.listener.port), str(port)))
-        assert site.init("--voms", "testvo", "--tries", "1").exit_code == 0
+def test_a_certificate_counts_even_with_status_500_as_the_original_sends_with_warnings(shared: Site) -> None:
+    answer = shared.grid.get("fqans=/testvo").body
+    with Scripted(shared, [HEAD.replace(b"200 OK", b"500 Internal Server Error") + answer]).serving() as port:
+        vomses = shared.directory / "vomses"
+        vomses.write_text(vomses.read_text().replace(str(shared.listener.port), str(port)))
+        assert shared.init("--voms", "testvo", "--tries", "1").exit_code == 0
 
 
-def test_a_line_that_stands_twice_is_one_server(site: Site) -> None:
-    line = (site.directory / "vomses").read_text()
-    (site.directory / "vomses").write_text(line.replace(str(site.listener.port), "1") * 2)
-    result = site.init("--voms", "testvo", "--tries", "1")
+def test_a_line_that_stands_twice_is_one_server(shared: Site) -> None:
+    line = (shared.directory / "vomses").read_text()
+    (shared.directory / "vomses").write_text(line.replace(str(shared.listener.port), "1") * 2)
+    result = shared.init("--voms", "testvo", "--tries", "1")
     assert refused(result).code == "voms.unreachable"
     assert result.output.count("Contacting") == 1
 

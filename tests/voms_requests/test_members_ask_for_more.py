@@ -1,11 +1,14 @@
 """A member asks for a group, a role, a certificate, or to leave; who decides that, and who is asked to."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
+from ostiary.errors import Refusal
 from tests.voms.conftest import ALICE, NOW
 from tests.voms_requests.conftest import CHIEF, LEADER, OTHER, STRANGER, Requesting, refused
+from voms.administration.callers import OPERATOR, Caller
 from voms.periods import When
 from voms.requests.asked import MAXIMUM_REMARK, Wish
 
@@ -19,6 +22,7 @@ def test_a_group_is_asked_for_and_its_manager_lets_the_member_in(requesting: Req
     assert {letter.to for letter in requesting.mailbox.letters} == {"chief@example.org", "leader@example.org"}
     [listed] = requesting.desk.waiting(requesting.by(LEADER), NOW)
     assert (listed.request.wish, listed.request.asked.remark) == (Wish(SUB), "We start on Monday.")
+    assert (listed.request.asked.details.name, listed.request.applicant.shown()) == ("Alice", ALICE.subject)
     requesting.desk.approve(requesting.by(LEADER), made.id, NOW)
     assert requesting.groups(requesting.vo.alice) == ["/testvo", G1, SUB]
     assert requesting.mailbox.letters[-1].to == "alice@example.org"
@@ -148,8 +152,6 @@ def test_a_group_that_went_meanwhile_is_told_and_the_request_stays(requesting: R
     chief = requesting.by(CHIEF)
     requesting.vo.directory.remove_group(G2, at=NOW, by="operator")
     assert refused(requesting.desk.approve, chief, made.id, NOW) == "voms.no_request"
-    from voms.administration.callers import OPERATOR
-
     assert refused(requesting.desk.approve, OPERATOR, made.id, NOW) == "voms.no_group"
     requesting.desk.reject(OPERATOR, made.id, "The group is gone.", NOW)
 
@@ -200,3 +202,19 @@ def test_whoever_is_asked_too_often_is_asked_tomorrow(requesting: Requesting) ->
 def test_only_members_sign_and_only_what_there_is(requesting: Requesting, version: str) -> None:
     assert refused(requesting.applicants.sign, requesting.by(STRANGER), version, NOW) == "voms.no_active_member"
     assert refused(requesting.applicants.sign, requesting.by(ALICE), version, NOW) == "voms.no_aup"
+
+
+def test_of_two_decisions_at_once_one_counts(requesting: Requesting) -> None:
+    made = requesting.applicants.ask(requesting.by(ALICE), Wish(G1), "", NOW)
+    chief, leader = requesting.by(CHIEF), requesting.by(LEADER)
+
+    def decide(caller: Caller) -> str:
+        try:
+            requesting.desk.approve(caller, made.id, NOW)
+        except Refusal as problem:
+            return problem.code
+        return "approved"
+
+    with ThreadPoolExecutor(2) as both:
+        assert sorted(both.map(decide, (chief, leader))) == ["approved", "voms.request_state"]
+    assert requesting.groups(requesting.vo.alice) == ["/testvo", G1]

@@ -19,6 +19,8 @@ from ostiary.x509.trust import TrustDirectory
 from tests.voms.conftest import ALICE, NOW
 from tests.voms_requests.conftest import CHIEF, FORM, OTHER, STRANGER, Requesting
 from tests.x509.authorities import root
+from voms.administration.callers import OPERATOR
+from voms.administration.desk import Desk
 from voms.changes import changing
 from voms.details import Details
 from voms.members import aup
@@ -213,6 +215,15 @@ def test_a_suspended_member_reads_why_and_can_only_leave(browser: Browser) -> No
     assert "Key was stolen." in mine
     page = html.fromstring(browser.get("/ask").get_data())
     assert [form.action.rpartition("/")[2] for form in page.forms] == ["leave"]
+
+
+def test_who_shows_a_suspended_certificate_is_told_that_her_membership_goes_on(browser: Browser) -> None:
+    vo = browser.requesting.vo
+    Desk(vo.engine, "testvo", OPERATOR, NOW).suspend_certificate(vo.alice, ALICE, "Left on the train.")
+    browser.now(ALICE)
+    mine = shown(browser.get("/me"))
+    assert "The certificate that you show is suspended." in mine
+    assert "State active" in mine
 
 
 def test_a_member_signs_the_policy_that_she_was_shown(browser: Browser) -> None:

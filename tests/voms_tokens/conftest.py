@@ -1,5 +1,6 @@
 """A VO that gives tokens: asked in process, with a clock that tests move."""
 
+import functools
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
 from ostiary.tokens import key_set, read_key_set, sign_token, verified_claims
 from ostiary.web.listener import PEER_CHAIN
 from ostiary.web.log import make_log
+from ostiary.web.texts import Catalogue
 from tests.databases import upgraded
 from tests.signers import make_signer
 from tests.voms.conftest import NOW
@@ -29,7 +31,7 @@ from voms.tables import MIGRATIONS as VOMS_MIGRATIONS
 from voms.tokens.asked import ACCESS_TOKEN, TOKEN_EXCHANGE
 from voms.tokens.issuing import TokenAuthority
 from voms.tokens.service import TokenService
-from voms.tokens.settings import TokenSettings, TrustedIssuerSettings
+from voms.tokens.settings import TrustedIssuerSettings, VoTokenSettings
 from voms.tokens.subjects import Subjects, TrustedIssuer
 
 ISSUER = "https://voms.test:15010"
@@ -38,6 +40,7 @@ SIGNER = make_signer("tokens")
 NEXT = make_signer("tokens, next", kind="rsa")
 OTHER = make_signer("another issuer")
 HOME = "https://login.home.test"
+READ_ONCE = functools.cache(Catalogue.load)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Told:
 class TokenSite:
     grid: Grid
     service: TokenService
-    settings: TokenSettings
+    settings: VoTokenSettings
     engine: Engine
 
     def ask(
@@ -131,7 +134,7 @@ def make_token_site(grid: Grid, engine: Engine, directory: Path, **settings: obj
     keys = directory / "jwks.json"
     keys.write_text(json.dumps(key_set([OTHER.public])))
     home = TrustedIssuerSettings(issuer=HOME, keys=keys)
-    wanted = TokenSettings.model_validate(
+    wanted = VoTokenSettings.model_validate(
         {"issuer": ISSUER, "keys": directory, "trusted_issuers": [home.model_dump()], **settings},
         context={"directory": directory},
     )
@@ -154,6 +157,14 @@ def make_whole(engine: Engine, directory: Path, **settings: object) -> TokenSite
     lifetimes = {"not_before": NOW - timedelta(days=1), "not_after": NOW + timedelta(days=900)}
     grid = make_grid(engine, directory, root(**lifetimes), now=NOW)
     return make_token_site(grid, engine, directory, **settings)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def texts_read_once() -> Iterator[None]:
+    """No test here changes them, and most of the time that a service takes to start goes into reading them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Catalogue, "load", READ_ONCE)
+        yield
 
 
 @pytest.fixture

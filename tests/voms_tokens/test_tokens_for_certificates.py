@@ -23,8 +23,8 @@ from voms.tables import vo_issued
 MOMENT = int(NOW.timestamp())
 
 
-def test_a_member_gets_her_groups_for_an_hour(site: TokenSite) -> None:
-    told = site.by_certificate("wlcg.groups")
+def test_a_member_gets_her_groups_for_an_hour(unchanged: TokenSite) -> None:
+    told = unchanged.by_certificate("wlcg.groups")
     assert told.status == 200
     assert told.content["token_type"] == "Bearer"
     assert told.content["expires_in"] == 3600
@@ -35,7 +35,7 @@ def test_a_member_gets_her_groups_for_an_hour(site: TokenSite) -> None:
     assert len(str(serial)) == 32
     assert claims == {
         "iss": ISSUER,
-        "sub": site.grid.vo.alice,
+        "sub": unchanged.grid.vo.alice,
         "aud": STORAGE,
         "iat": MOMENT,
         "nbf": MOMENT,
@@ -46,16 +46,16 @@ def test_a_member_gets_her_groups_for_an_hour(site: TokenSite) -> None:
     }
 
 
-def test_an_independent_library_verifies_it_by_the_published_keys(site: TokenSite) -> None:
-    token = str(site.by_certificate("wlcg.groups").content["access_token"])
-    keys = json.loads(site.get("/jwks").body)
+def test_an_independent_library_verifies_it_by_the_published_keys(unchanged: TokenSite) -> None:
+    token = str(unchanged.by_certificate("wlcg.groups").content["access_token"])
+    keys = json.loads(unchanged.get("/jwks").body)
     options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
     claims = jwt.decode(token, keys, algorithms=["ES256"], audience=STORAGE, issuer=ISSUER, options=options)
-    assert claims["sub"] == site.grid.vo.alice
+    assert claims["sub"] == unchanged.grid.vo.alice
 
 
-def test_a_role_is_an_optional_group_and_stands_where_it_was_asked_for(site: TokenSite) -> None:
-    told = site.by_certificate("wlcg.groups:/testvo/g1/admin")
+def test_a_role_is_an_optional_group_and_stands_where_it_was_asked_for(unchanged: TokenSite) -> None:
+    told = unchanged.by_certificate("wlcg.groups:/testvo/g1/admin")
     assert told.claims["wlcg.groups"] == [
         "/testvo/g1/admin",
         "/testvo",
@@ -66,13 +66,13 @@ def test_a_role_is_an_optional_group_and_stands_where_it_was_asked_for(site: Tok
     assert told.content["scope"] == "wlcg.groups:/testvo/g1/admin wlcg.groups"
 
 
-def test_the_usual_groups_come_first_when_they_were_asked_for_first(site: TokenSite) -> None:
-    told = site.by_certificate("wlcg.groups wlcg.groups:/testvo/pilot")
+def test_the_usual_groups_come_first_when_they_were_asked_for_first(unchanged: TokenSite) -> None:
+    told = unchanged.by_certificate("wlcg.groups wlcg.groups:/testvo/pilot")
     assert told.claims["wlcg.groups"] == ["/testvo", "/testvo/g1", "/testvo/g1/sub", "/testvo/g2", "/testvo/pilot"]
 
 
-def test_a_role_may_be_asked_for_by_its_full_name(site: TokenSite) -> None:
-    told = site.by_certificate("wlcg.groups:/testvo/Role=pilot")
+def test_a_role_may_be_asked_for_by_its_full_name(unchanged: TokenSite) -> None:
+    told = unchanged.by_certificate("wlcg.groups:/testvo/Role=pilot")
     assert told.claims["wlcg.groups"][0] == "/testvo/pilot"
 
 
@@ -83,8 +83,8 @@ def test_a_group_that_is_optional_is_stated_only_when_asked_for(site: TokenSite)
 
 
 @pytest.mark.parametrize("name", ["/testvo/g3", "/testvo/g2/admin", "/othervo", "/testvo/Role=admin"])
-def test_what_she_does_not_have_is_refused(site: TokenSite, name: str) -> None:
-    told = site.by_certificate(f"wlcg.groups:{name}")
+def test_what_she_does_not_have_is_refused(unchanged: TokenSite, name: str) -> None:
+    told = unchanged.by_certificate(f"wlcg.groups:{name}")
     assert told.problem == (400, "invalid_scope")
     assert told.content["error_description"] == f"testvo: Unable to satisfy G{name} request!"
 
@@ -130,54 +130,55 @@ def test_an_attribute_that_is_no_proper_path_gives_nothing(site: TokenSite) -> N
     assert site.by_certificate("storage.read:/").problem == (400, "invalid_scope")
 
 
-def test_generic_attributes_are_told_when_asked_for(site: TokenSite) -> None:
-    told = site.by_certificate("vo.attributes")
+def test_generic_attributes_are_told_when_asked_for(unchanged: TokenSite) -> None:
+    told = unchanged.by_certificate("vo.attributes")
     assert told.claims["vo.attributes"] == [
         {"name": "grpattr", "value": "gval", "of": "/testvo/g1"},
         {"name": "nickname", "value": "alice", "of": "testvo"},
     ]
-    assert "vo.attributes" not in site.by_certificate("wlcg.groups").claims
+    assert "vo.attributes" not in unchanged.by_certificate("wlcg.groups").claims
 
 
-def test_a_token_ends_with_the_certificate(site: TokenSite) -> None:
-    soon = site.grid.authority.issue(
+def test_a_token_ends_with_the_certificate(unchanged: TokenSite) -> None:
+    soon = unchanged.grid.authority.issue(
         "/C=ZZ/O=HV Test/CN=Alice Member", not_before=NOW - timedelta(days=1), not_after=NOW + timedelta(minutes=5)
     )
-    told = site.by_certificate(chain=soon.ders)
+    told = unchanged.by_certificate(chain=soon.ders)
     assert told.content["expires_in"] == 300
 
 
-def test_somebody_unknown_is_told_so_in_the_words_of_the_original(site: TokenSite) -> None:
-    stranger = site.grid.authority.issue(
+def test_somebody_unknown_is_told_so_in_the_words_of_the_original(unchanged: TokenSite) -> None:
+    stranger = unchanged.grid.authority.issue(
         "/C=ZZ/O=HV Test/CN=Eve", not_before=NOW - timedelta(days=1), not_after=NOW + timedelta(days=9)
     )
-    told = site.by_certificate(chain=stranger.ders)
+    told = unchanged.by_certificate(chain=stranger.ders)
     assert told.problem == (401, "invalid_client")
     assert told.content["error_description"] == "testvo: User unknown to this VO."
 
 
 def test_a_suspended_member_gets_no_token(site: TokenSite) -> None:
     site.grid.vo.directory.suspend(site.grid.vo.alice, "Lost her laptop.", at=NOW, by="operator")
-    told = site.by_certificate()
-    assert told.problem == (400, "unauthorized_client")
-    assert "Lost her laptop." in str(told.content["error_description"])
+    for scope in ("wlcg.groups", "wlcg.groups:/testvo/unknown", "storage.read:/"):
+        told = site.by_certificate(scope)
+        assert told.problem == (400, "unauthorized_client")
+        assert "Lost her laptop." in str(told.content["error_description"])
 
 
-def test_without_a_certificate_there_is_no_token(site: TokenSite) -> None:
-    assert site.by_certificate(chain=()).problem == (401, "invalid_client")
+def test_without_a_certificate_there_is_no_token(unchanged: TokenSite) -> None:
+    assert unchanged.by_certificate(chain=()).problem == (401, "invalid_client")
 
 
-def test_a_client_id_must_be_that_of_the_certificate(site: TokenSite) -> None:
-    names = CertificateNames.of(site.grid.alice.certificate)
+def test_a_client_id_must_be_that_of_the_certificate(unchanged: TokenSite) -> None:
+    names = CertificateNames.of(unchanged.grid.alice.certificate)
     form = {"grant_type": "client_credentials", "audience": STORAGE}
-    for right in (site.grid.vo.alice, names.subject, "/C=ZZ/O=HV Test/CN=Alice Member"):
-        assert site.ask({**form, "client_id": right}).status == 200
-    assert site.ask({**form, "client_id": "somebody"}).problem == (401, "invalid_client")
+    for right in (unchanged.grid.vo.alice, names.subject, "/C=ZZ/O=HV Test/CN=Alice Member"):
+        assert unchanged.ask({**form, "client_id": right}).status == 200
+    assert unchanged.ask({**form, "client_id": "somebody"}).problem == (401, "invalid_client")
 
 
-def test_several_audiences_make_a_list(site: TokenSite) -> None:
+def test_several_audiences_make_a_list(unchanged: TokenSite) -> None:
     form = [("grant_type", "client_credentials"), ("audience", "a"), ("resource", "https://b.test"), ("audience", "a")]
-    assert site.ask(form).claims["aud"] == ["a", "https://b.test"]
+    assert unchanged.ask(form).claims["aud"] == ["a", "https://b.test"]
 
 
 def test_somebody_has_to_say_for_whom_a_token_is(site: TokenSite, engine: Engine, tmp_path: Path) -> None:
@@ -223,11 +224,11 @@ def test_each_token_leaves_an_audit_row_and_can_be_revoked_by_its_row(site: Toke
         ),
     ],
 )
-def test_certificate_and_token_state_the_same_in_the_same_order(site: TokenSite, query: str, scope: str) -> None:
-    answer = site.grid.get(query).root.findtext("ac") or ""
+def test_certificate_and_token_state_the_same_in_the_same_order(unchanged: TokenSite, query: str, scope: str) -> None:
+    answer = unchanged.grid.get(query).root.findtext("ac") or ""
     stated = [parse_fqan(name) for name in read_attribute_certificate(b64decode(answer)).fqans]
     groups = [f"{fqan.group}/{fqan.role}" if fqan.role else fqan.group for fqan in stated]
-    assert site.by_certificate(scope).claims["wlcg.groups"] == groups
+    assert unchanged.by_certificate(scope).claims["wlcg.groups"] == groups
 
 
 def test_a_revoked_certificate_gets_no_token(site: TokenSite) -> None:
@@ -251,9 +252,9 @@ def test_a_limited_proxy_gets_no_token_for_jobs(site: TokenSite) -> None:
         assert site.by_certificate("compute.read", chain=proxy.ders).status == 200
 
 
-def test_a_proxy_that_states_less_gets_a_token_that_states_no_more(site: TokenSite) -> None:
-    answer = site.grid.get("fqans=/testvo/g2").root.findtext("ac") or ""
-    alice = site.grid.alice
+def test_a_proxy_that_states_less_gets_a_token_that_states_no_more(unchanged: TokenSite) -> None:
+    answer = unchanged.grid.get("fqans=/testvo/g2").root.findtext("ac") or ""
+    alice = unchanged.grid.alice
     proxy = make_proxy(
         alice.certificates,
         alice.key,
@@ -262,6 +263,6 @@ def test_a_proxy_that_states_less_gets_a_token_that_states_no_more(site: TokenSi
         key_size="ec",
         attribute_certificates=[b64decode(answer)],
     )
-    told = site.by_certificate("wlcg.groups:/testvo/pilot", chain=proxy.ders)
+    told = unchanged.by_certificate("wlcg.groups:/testvo/pilot", chain=proxy.ders)
     assert told.content["scope"] == "wlcg.groups"
     assert told.claims["wlcg.groups"] == ["/testvo", "/testvo/g1", "/testvo/g1/sub", "/testvo/g2"]

@@ -18,9 +18,9 @@ def link(site: TokenSite) -> None:
     site.grid.vo.directory.link_identity(site.grid.vo.alice, identity, at=NOW, by="operator")
 
 
-def test_ones_own_token_is_exchanged_for_one_with_fewer_groups(site: TokenSite) -> None:
-    own = site.own_token("wlcg.groups wlcg.groups:/testvo/pilot wlcg.groups:/testvo/g1/admin")
-    told = site.exchange(own, "wlcg.groups:/testvo/pilot")
+def test_ones_own_token_is_exchanged_for_one_with_fewer_groups(unchanged: TokenSite) -> None:
+    own = unchanged.own_token("wlcg.groups wlcg.groups:/testvo/pilot wlcg.groups:/testvo/g1/admin")
+    told = unchanged.exchange(own, "wlcg.groups:/testvo/pilot")
     assert told.status == 200
     assert told.content["issued_token_type"] == ACCESS_TOKEN
     assert told.claims["aud"] == STORAGE
@@ -28,8 +28,8 @@ def test_ones_own_token_is_exchanged_for_one_with_fewer_groups(site: TokenSite) 
     assert "/testvo/g1/admin" not in told.claims["wlcg.groups"]
 
 
-def test_without_a_scope_it_states_what_the_first_one_did(site: TokenSite) -> None:
-    told = site.exchange(site.own_token("wlcg.groups:/testvo/pilot vo.read"))
+def test_without_a_scope_it_states_what_the_first_one_did(unchanged: TokenSite) -> None:
+    told = unchanged.exchange(unchanged.own_token("wlcg.groups:/testvo/pilot vo.read"))
     assert told.content["scope"] == "wlcg.groups:/testvo/pilot wlcg.groups vo.read"
 
 
@@ -77,11 +77,11 @@ def test_a_group_that_she_joined_in_between_does_not_come_in(site: TokenSite) ->
     assert "/testvo/g3" not in site.exchange(own).claims["wlcg.groups"]
 
 
-def test_a_token_for_somebody_else_is_good_for_nothing_here(site: TokenSite) -> None:
+def test_a_token_for_somebody_else_is_good_for_nothing_here(unchanged: TokenSite) -> None:
     """A storage service that got it can't make one for another storage service of it."""
-    token = str(site.by_certificate("wlcg.groups").content["access_token"])
-    assert site.exchange(token).problem == (400, "invalid_request")
-    assert site.logged()[-1]["code"] == "voms.token_meant_for"
+    token = str(unchanged.by_certificate("wlcg.groups").content["access_token"])
+    assert unchanged.exchange(token).problem == (400, "invalid_request")
+    assert unchanged.logged()[-1]["code"] == "voms.token_meant_for"
 
 
 def test_a_revoked_token_is_refused(site: TokenSite, engine: Engine) -> None:
@@ -92,16 +92,16 @@ def test_a_revoked_token_is_refused(site: TokenSite, engine: Engine) -> None:
     assert site.logged()[-1]["code"] == "voms.token_revoked"
 
 
-def test_a_token_that_we_signed_but_never_recorded_is_refused(site: TokenSite) -> None:
+def test_a_token_that_we_signed_but_never_recorded_is_refused(unchanged: TokenSite) -> None:
     claims = {
         "iss": ISSUER,
         "aud": ISSUER,
-        "sub": site.grid.vo.alice,
+        "sub": unchanged.grid.vo.alice,
         "jti": "0" * 32,
         "iat": MOMENT,
         "exp": MOMENT + 60,
     }
-    assert site.exchange(sign_token(claims, SIGNER)).problem == (400, "invalid_request")
+    assert unchanged.exchange(sign_token(claims, SIGNER)).problem == (400, "invalid_request")
 
 
 def test_a_home_organisations_token_is_exchanged_for_the_vos(site: TokenSite) -> None:
@@ -124,8 +124,15 @@ def test_a_suspended_member_gets_nothing_in_exchange(site: TokenSite) -> None:
     assert site.exchange(site.home_token()).problem == (400, "invalid_request")
 
 
-def test_the_keys_of_a_trusted_issuer_vouch_for_nobody_elses_tokens(site: TokenSite) -> None:
+def test_the_keys_of_a_trusted_issuer_vouch_for_nobody_elses_tokens(unchanged: TokenSite) -> None:
     """The home organisation can't sign a token of the VO itself."""
-    claims = {"iss": ISSUER, "aud": ISSUER, "sub": site.grid.vo.alice, "jti": "1", "iat": MOMENT, "exp": MOMENT + 60}
-    assert site.exchange(sign_token(claims, OTHER)).problem == (400, "invalid_request")
-    assert site.logged()[-1]["code"] == "token.key"
+    claims = {
+        "iss": ISSUER,
+        "aud": ISSUER,
+        "sub": unchanged.grid.vo.alice,
+        "jti": "1",
+        "iat": MOMENT,
+        "exp": MOMENT + 60,
+    }
+    assert unchanged.exchange(sign_token(claims, OTHER)).problem == (400, "invalid_request")
+    assert unchanged.logged()[-1]["code"] == "token.key"

@@ -18,8 +18,8 @@ from voms.administration.acl import AclEntry, way_to
 from voms.administration.permissions import Permission
 from voms.administration.reach import (
     groups_over,
+    groups_throughout,
     inherits,
-    is_in_throughout,
     keys_of_member,
     keys_of_role,
     paths_of,
@@ -32,9 +32,9 @@ from voms.details import Details
 from voms.grants import Whose
 from voms.identities import FederatedIdentity
 from voms.people import Kind, SuspensionCode
-from voms.periods import ALWAYS, When
+from voms.periods import ALWAYS, When, read_recurrence
 from voms.rows import group_number, groups_from
-from voms.tables import vo, vo_group, vo_member, vo_member_certificate, vo_member_identity, vo_role
+from voms.tables import vo, vo_group_membership, vo_member, vo_member_certificate, vo_member_identity, vo_role
 
 _P = Permission
 
@@ -223,6 +223,29 @@ class Acting:
         self.require(_P.MEMBERSHIP_WRITE, group)
         grants.leave(self.change, member, group)
 
+    def move(self, member: str, group: str, to: str, when: When | None = None) -> None:
+        """Takes the member out of one group and puts her into another; wants what `leave` and `join` want. ``when`` None: for the times
+        that she had. Raises `Missing` (``voms.not_joined``) where she did not join ``group`` by name."""
+        change = self.change
+        self.require(_P.MEMBERSHIP_WRITE, group)
+        self.require(_P.MEMBERSHIP_WRITE, to)
+        number, target = (group_number(change.connection, change.vo, path) for path in (group, to))
+        joined = vo_group_membership
+        wanted = select(joined.c.valid_from, joined.c.valid_to, joined.c.recurs)
+        had = change.connection.execute(wanted.where(joined.c.member_id == member, joined.c.group_id == number)).first()
+        if had is None:
+            raise Missing("voms.not_joined", expected="a group that she joined", found=group, group=group)
+        if when is None:
+            since = had.valid_from if had.valid_from > change.at else None
+            when = When(since, had.valid_to, read_recurrence(had.recurs) if had.recurs is not None else None)
+        # Who leaves a group leaves those below it; elsewhere she stays, all the time, in the groups above both.
+        if number in groups_over(change.connection, [target]):
+            self.leave(member, group)
+            self.join(member, to, when)
+        else:
+            self.join(member, to, when)
+            self.leave(member, group)
+
     def assign_role(self, member: str, group: str, role: str, when: When = ALWAYS) -> None:
         """See `grants.assign_role`; wants MEMBERSHIP_WRITE for the role in the group, and no less than the role may do."""
         self.require(_P.MEMBERSHIP_WRITE, group, role)
@@ -262,16 +285,14 @@ class Acting:
     def set_acl_entry(self, entry: AclEntry, *, below: bool = False) -> None:
         """Replaces what a list says of somebody. Wants ACL_WRITE there (ACL_DEFAULT for the list of new groups) and all that is handed on
         or taken away; ``below``: also for the roles in the group and for all groups below and theirs."""
-        for place in self._places(entry, below):
-            lists.set_entry(self.change, place)
+        self._require_to_change(entry, below)
+        lists.set_entry(self.change, entry, below=below)
         self.rights.forget()
 
     def remove_acl_entry(self, entry: AclEntry, *, below: bool = False) -> None:
-        """Takes somebody out of a list, with what `set_acl_entry` wants. Raises `Missing` (``voms.no_acl_entry``), but for places
-        ``below``."""
-        for place in self._places(entry, below):
-            if (place.group, place.role) == (entry.group, entry.role) or self._stands_in(place):
-                lists.remove_entry(self.change, place)
+        """Takes somebody out of a list, with what `set_acl_entry` wants. Raises `Missing` (``voms.no_acl_entry``)."""
+        self._require_to_change(entry, below)
+        lists.remove_entry(self.change, entry, below=below)
         self.rights.forget()
 
     def add_manager(self, group: str, who: Who, permissions: Permission) -> None:
@@ -282,48 +303,32 @@ class Acting:
                 self.set_acl_entry(AclEntry(path, None, who, now | _P.CONTAINER_READ))
         self.set_acl_entry(AclEntry(group, None, who, permissions | _P.CONTAINER_READ), below=True)
 
-    def _places(self, entry: AclEntry, below: bool) -> list[AclEntry]:
-        """Where the entry goes, after looking whether the caller may change each of these lists so."""
+    def _require_to_change(self, entry: AclEntry, below: bool) -> None:
+        """Every list that the entry goes to may be changed so by the caller."""
         lists_right = _P.ACL_DEFAULT if entry.for_new_groups else _P.ACL_WRITE
         self.require(lists_right, entry.group, entry.role)
-        places: list[tuple[str, str | None]] = [(entry.group, entry.role)]
-        if below and not entry.for_new_groups:
-            inside = self._below_by_path(entry.group)
-            roles = [entry.role] if entry.role is not None else [None, *self._roles()]
-            places += [
-                (group, role) for group in (entry.group, *inside) for role in roles if (group, role) != places[0]
-            ]
-        self.rights.require_own(lists_right | entry.permissions, places)
-        found = [AclEntry(group, role, entry.who, entry.permissions, entry.for_new_groups) for group, role in places]
-        if not self.rights.caller.operator:
-            for place in found:
-                now = self._list(place.group, place.role, for_new_groups=place.for_new_groups).get(entry.who.key)
-                if now is not None:
-                    self.rights.require_own(now, [(place.group, place.role)])
-        return found
-
-    def _list(self, group: str, role: str | None = None, *, for_new_groups: bool = False) -> dict[str, Permission]:
+        if self.rights.caller.operator:
+            return
         change = self.change
-        found = lists.entries_of(change.connection, change.vo, group, role, for_new_groups=for_new_groups)
-        return {entry.who.key: entry.permissions for entry in found}
+        places = lists.places_of(change.connection, change.vo, entry, below=below)
+        self.rights.require_own(lists_right | entry.permissions, places)
+        for group, role, now in lists.said_of(change.connection, change.vo, entry, below=below):
+            self.rights.require_own(now, [(group, role)])
 
-    def _stands_in(self, entry: AclEntry) -> bool:
-        return entry.who.key in self._list(entry.group, entry.role, for_new_groups=entry.for_new_groups)
+    def _list(self, group: str) -> dict[str, Permission]:
+        found = lists.entries_of(self.change.connection, self.change.vo, group)
+        return {entry.who.key: entry.permissions for entry in found}
 
     # What comes along
 
     def _require_above(self, member: str, group: str, when: When) -> None:
         connection, change = self.change.connection, self.change
         number = group_number(connection, change.vo, group)
-        new: list[str] = [group]
-        for over in groups_over(connection, [number]) - {number}:
-            since = when.since or change.at
-            if is_in_throughout(connection, member, over, since, when.until):
-                continue
-            [path] = paths_of(connection, [over])
-            if path != self.root:
-                self.require(_P.MEMBERSHIP_WRITE, path)
-                new.append(path)
+        there_anyway = groups_throughout(connection, member, when.since or change.at, when.until)
+        over = paths_of(connection, groups_over(connection, [number]) - {number} - there_anyway)
+        new = [group, *(path for path in over if path != self.root)]
+        for path in new:
+            self.require(_P.MEMBERSHIP_WRITE, path)
         self.rights.require_no_more_than_own(self._keys_of(new, new, roles_of_member(connection, member)))
 
     def _require_to_become(self, member: str) -> None:
@@ -342,11 +347,6 @@ class Acting:
     def _groups_below(self, group: str) -> list[str]:
         connection = self.change.connection
         return paths_of(connection, groups_from(connection, group_number(connection, self.change.vo, group)))
-
-    def _below_by_path(self, group: str) -> list[str]:
-        path = vo_group.c.path
-        wanted = select(path).where(vo_group.c.vo_id == self.change.vo, path.startswith(f"{group}/", autoescape=True))
-        return list(self.change.connection.execute(wanted.order_by(path)).scalars())
 
     def _roles(self) -> list[str]:
         wanted = select(vo_role.c.name).where(vo_role.c.vo_id == self.change.vo).order_by(vo_role.c.name)

@@ -240,6 +240,12 @@ class Desk:
         with self.acting("vo.group_left", subject=member, group=group) as acting:
             acting.leave(member, group)
 
+    def move(self, member: str, group: str, to: str, when: When | None = None) -> None:
+        """Out of one group and into another at one stroke; ``when`` None: for the times that she had."""
+        check_names(None, to, None)
+        with self.acting("vo.member_moved", subject=member, group=group, facts={"to": to}) as acting:
+            acting.move(member, group, to, when)
+
     def assign_role(self, member: str, group: str, role: str, when: When = ALWAYS) -> None:
         """Gives the member a role in a group in which she is."""
         with self.acting("vo.role_assigned", subject=member, group=group, role=role) as acting:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, false, literal, null, select
+from sqlalchemy import ColumnElement, Connection, and_, false, literal, null, or_, select
 
 from ostiary.errors import Missing
 from ostiary.x509.fqan import Fqan
@@ -53,19 +53,66 @@ def give_role_its_lists(change: Change, role: int) -> None:
     change.add_from(entry, _COLUMNS, rows)
 
 
-def set_entry(change: Change, entry: AclEntry) -> None:
-    """Replaces what the list said of this ``who``. Raises `Missing` (``voms.no_group``, ``voms.no_role``). The change must be ``alone``."""
+def set_entry(change: Change, entry: AclEntry, *, below: bool = False) -> None:
+    """Replaces what the list said of this ``who``; ``below``: also the lists of the roles in the group, and of all groups below (by path)
+    and their roles, or only those of the entry's role. Raises `Missing` (``voms.no_group``, ``voms.no_role``). The change must be
+    ``alone``."""
     group, role = _numbers(change.connection, change.vo, entry)
-    _end(change, group, role, entry)
-    _add(change, group, role, entry)
+    change.end(vo_acl_entry, *_where(change.vo, group, role, entry, below))
+    if not below:
+        _add(change, group, role, entry)
+        return
+    kept = vo_acl_entry
+    what = (
+        literal(entry.who.kind.value, kept.c.who_kind.type),
+        literal(entry.who.key, kept.c.who_key.type),
+        literal(entry.who.text(), kept.c.who.type),
+        literal(int(entry.permissions), kept.c.permissions.type),
+    )
+    inside = _inside(change.vo, entry.group)
+    if role is None:
+        groups = select(vo_group.c.vo_id, vo_group.c.id, null(), false(), *what).where(inside)
+        change.add_from(kept, _COLUMNS, groups)
+    roles = select(vo_group.c.vo_id, vo_group.c.id, vo_role.c.id, false(), *what)
+    roles = roles.join(vo_role, vo_role.c.vo_id == vo_group.c.vo_id).where(inside)
+    change.add_from(kept, _COLUMNS, roles if role is None else roles.where(vo_role.c.id == role))
 
 
-def remove_entry(change: Change, entry: AclEntry) -> None:
-    """The list no longer says anything of this ``who``. Raises `Missing` (``voms.no_acl_entry``, ``voms.no_*``)."""
-    if _end(change, *_numbers(change.connection, change.vo, entry), entry) == 0:
+def remove_entry(change: Change, entry: AclEntry, *, below: bool = False) -> None:
+    """The list, and with ``below`` those that `set_entry` means by it, no longer say anything of this ``who``. Raises `Missing`
+    (``voms.no_acl_entry``, ``voms.no_*``)."""
+    group, role = _numbers(change.connection, change.vo, entry)
+    if change.end(vo_acl_entry, *_where(change.vo, group, role, entry, below)) == 0:
         raise Missing(
             "voms.no_acl_entry", expected="an entry of this list", found=entry.who.kind.value, group=entry.group
         )
+
+
+def places_of(connection: Connection, vo_id: int, entry: AclEntry, *, below: bool) -> list[tuple[str, str | None]]:
+    """The groups, and roles in groups, whose lists `set_entry` changes. Raises `Missing` (``voms.no_group``, ``voms.no_role``)."""
+    _numbers(connection, vo_id, entry)
+    if not below:
+        return [(entry.group, entry.role)]
+    groups = connection.execute(select(vo_group.c.path).where(_inside(vo_id, entry.group))).scalars().all()
+    roles: list[str | None] = [entry.role]
+    if entry.role is None:
+        roles += connection.execute(select(vo_role.c.name).where(vo_role.c.vo_id == vo_id)).scalars()
+    return [(group, role) for group in groups for role in roles]
+
+
+def said_of(
+    connection: Connection, vo_id: int, entry: AclEntry, *, below: bool
+) -> list[tuple[str, str | None, Permission]]:
+    """What these lists say of the entry's ``who`` now: group, role, permissions."""
+    group, role = _numbers(connection, vo_id, entry)
+    kept = vo_acl_entry
+    wanted = (
+        select(vo_group.c.path, vo_role.c.name, kept.c.permissions)
+        .join(vo_group, vo_group.c.id == kept.c.group_id)
+        .outerjoin(vo_role, vo_role.c.id == kept.c.role_id)
+        .where(*_where(vo_id, group, role, entry, below))
+    )
+    return [(path, name, Permission(bits)) for path, name, bits in connection.execute(wanted)]
 
 
 def forget_who(change: Change, keys: Collection[str]) -> None:
@@ -110,9 +157,22 @@ def _numbers(connection: Connection, vo_id: int, entry: AclEntry) -> tuple[int, 
     return group_number(connection, vo_id, entry.group), role
 
 
-def _end(change: Change, group: int, role: int | None, entry: AclEntry) -> int:
-    flag = vo_acl_entry.c.for_new_groups.is_(entry.for_new_groups)
-    return change.end(vo_acl_entry, flag, group_id=group, role_id=role, who_key=entry.who.key)
+def _where(vo_id: int, group: int, role: int | None, entry: AclEntry, below: bool) -> tuple[ColumnElement[bool], ...]:
+    """The entries of one ``who``, in one list or in all that stand below it."""
+    kept = vo_acl_entry
+    of_it = (kept.c.vo_id == vo_id, kept.c.who_key == entry.who.key)
+    if not below:
+        of_role = kept.c.role_id.is_(None) if role is None else kept.c.role_id == role
+        return (*of_it, kept.c.for_new_groups.is_(entry.for_new_groups), kept.c.group_id == group, of_role)
+    inside = kept.c.group_id.in_(select(vo_group.c.id).where(_inside(vo_id, entry.group)))
+    found = (*of_it, kept.c.for_new_groups.is_(False), inside)
+    return found if role is None else (*found, kept.c.role_id == role)
+
+
+def _inside(vo_id: int, group: str) -> ColumnElement[bool]:
+    """The group and all below it, by path."""
+    path = vo_group.c.path
+    return and_(vo_group.c.vo_id == vo_id, or_(path == group, path.startswith(f"{group}/", autoescape=True)))
 
 
 def _add(change: Change, group: int, role: int | None, entry: AclEntry) -> None:

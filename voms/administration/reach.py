@@ -71,21 +71,17 @@ def keys_of_role(connection: Connection, vo_id: int, group: int, role: str) -> s
     return {Who.fqan(Fqan(path, role)).key for path in paths_of(connection, groups)}
 
 
-def is_in_throughout(connection: Connection, member: str, group: int, since: datetime, until: datetime | None) -> bool:
-    """Whether the member is in the group, or one below it, during all of ``[since, until)`` by one membership without pauses."""
+def groups_throughout(connection: Connection, member: str, since: datetime, until: datetime | None) -> set[int]:
+    """The numbers of the groups in which the member is during all of ``[since, until)``, each by one membership without pauses, and of
+    all above those."""
     joined = vo_group_membership
-    below = groups_from(connection, group)
     long_enough: ColumnElement[bool] = joined.c.valid_to.is_(None)
     if until is not None:
         long_enough = or_(long_enough, joined.c.valid_to >= until)
-    wanted = select(joined.c.id).where(
-        joined.c.member_id == member,
-        or_(*(joined.c.group_id.in_(some) for some in _some(below))),
-        joined.c.recurs.is_(None),
-        joined.c.valid_from <= since,
-        long_enough,
+    wanted = select(joined.c.group_id).where(
+        joined.c.member_id == member, joined.c.recurs.is_(None), joined.c.valid_from <= since, long_enough
     )
-    return connection.execute(wanted.limit(1)).scalar_one_or_none() is not None
+    return groups_over(connection, connection.execute(wanted).scalars())
 
 
 def _some(numbers: Iterable[int]) -> Iterator[list[int]]:

@@ -12,7 +12,7 @@ from ostiary.x509.fqan import MAX_LENGTH
 from voms.administration.acl import Allowed, effective, together, way_to
 from voms.administration.callers import Caller
 from voms.administration.permissions import Permission, permissions_text
-from voms.tables import vo_acl_entry, vo_group, vo_role
+from voms.tables import vo, vo_acl_entry, vo_group, vo_role
 
 _AT_ONCE: Final = 500
 # What a database is asked about at all.
@@ -62,13 +62,16 @@ class Rights:
         """The groups in which she may do all of ``permission``; None: in every group. One query for all."""
         if self.caller.operator:
             return None
-        places = self._everywhere()
-        groups = (group for group, role in places if role is None)
+        own = (self._allowed(row) for row in self._of_keys(self._keys, for_new_groups=False, of_roles=False))
+        places = together(own, self._keys)
+        groups = (group for group, _ in places)
         return frozenset(each for each in groups if permission & ~effective(places, way_to(each)) == Permission.NONE)
 
     def anywhere(self, permission: Permission) -> bool:
         """Whether there is a group, or a role in one, where she may do all of ``permission``."""
-        if self.caller.operator:
+        root = self.connection.execute(select(vo.c.name).where(vo.c.id == self.vo)).scalar_one()
+        # Managers of the whole VO first: they may be on thousands of lists.
+        if self.allows(permission, f"/{root}"):
             return True
         places = self._everywhere()
         return any(permission & ~effective(places, way_to(group), role) == Permission.NONE for group, role in places)
@@ -111,25 +114,36 @@ class Rights:
     def _lists(self, way: Collection[str], role: str | None) -> Iterator[Allowed]:
         """The entries of the groups on the way, and of the role."""
         entry = vo_acl_entry
-        wanted = _entries(self.vo).where(vo_group.c.path.in_(way), entry.c.for_new_groups.is_(False))
+        # By the groups, which are few: a VO may have very many entries.
+        wanted = _entries().where(vo_group.c.vo_id == self.vo, vo_group.c.path.in_(way))
+        wanted = wanted.where(entry.c.for_new_groups.is_(False))
         only = entry.c.role_id.is_(None) if role is None else entry.c.role_id.is_(None) | (vo_role.c.name == role)
         for row in self.connection.execute(wanted.where(only)):
-            yield Allowed(row.path, row.role, row.who_key, Permission(row.permissions))
+            yield self._allowed(row)
 
     def _everywhere(self) -> dict[tuple[str, str | None], Permission]:
         if self._all is None:
             rows = self._of_keys(self._keys, for_new_groups=False)
-            own = (Allowed(row.path, row.role, row.who_key, Permission(row.permissions)) for row in rows)
+            own = (self._allowed(row) for row in rows)
             self._all = together(own, self._keys)
         return self._all
 
-    def _of_keys(self, keys: Collection[str], *, for_new_groups: bool | None = None) -> Iterator[Any]:
+    @staticmethod
+    def _allowed(row: Any) -> Allowed:
+        return Allowed(row.path, row.role, row.who_key, Permission(row.permissions))
+
+    def _of_keys(
+        self, keys: Collection[str], *, for_new_groups: bool | None = None, of_roles: bool = True
+    ) -> Iterator[Any]:
         """Every entry that means one of these."""
         ordered = sorted(keys)
         for at in range(0, len(ordered), _AT_ONCE):
-            wanted = _entries(self.vo).where(vo_acl_entry.c.who_key.in_(ordered[at : at + _AT_ONCE]))
+            some = ordered[at : at + _AT_ONCE]
+            wanted = _entries().where(vo_acl_entry.c.vo_id == self.vo, vo_acl_entry.c.who_key.in_(some))
             if for_new_groups is not None:
                 wanted = wanted.where(vo_acl_entry.c.for_new_groups.is_(for_new_groups))
+            if not of_roles:
+                wanted = wanted.where(vo_acl_entry.c.role_id.is_(None))
             yield from self.connection.execute(wanted).all()
 
 
@@ -138,11 +152,10 @@ def rights_of(connection: Connection, vo_id: int, caller: Caller, at: datetime) 
     return Rights(connection, vo_id, caller, at)
 
 
-def _entries(vo_id: int) -> Select[Any]:
+def _entries() -> Select[Any]:
     entry = vo_acl_entry
     return (
         select(vo_group.c.path, vo_role.c.name.label("role"), entry.c.who_key, entry.c.permissions)
         .join(vo_group, vo_group.c.id == entry.c.group_id)
         .outerjoin(vo_role, vo_role.c.id == entry.c.role_id)
-        .where(entry.c.vo_id == vo_id)
     )

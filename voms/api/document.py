@@ -34,9 +34,8 @@ _REFUSALS: Final = (
 
 def openapi_document(operations: Sequence[Operation], vo: str, server: str) -> dict[str, Any]:
     """The document for the VO ``vo``, whose API is below the URL ``server``."""
-    shapes = [shape for each in operations for shape in (each.query, each.body, each.answer) if _counts(shape)]
-    named = {shape: f"{shape.__module__.rpartition('.')[2]}_{shape.__name__}" for shape in shapes if shape is not None}
-    modes: list[tuple[type[BaseModel], Any]] = [(shape, "validation") for shape in dict.fromkeys(named)]
+    shapes = [shape for each in operations for shape in (each.body, each.answer) if shape not in (None, Nothing)]
+    modes: list[tuple[type[BaseModel], Any]] = [(shape, "validation") for shape in dict.fromkeys(shapes) if shape]
     found, together = models_json_schema(modes, ref_template=_TEMPLATE)
     schemas = dict(together.get("$defs", {}))
     paths: dict[str, dict[str, Any]] = {}
@@ -66,10 +65,6 @@ def openapi_document(operations: Sequence[Operation], vo: str, server: str) -> d
             },
         },
     }
-
-
-def _counts(shape: type[BaseModel] | None) -> bool:
-    return shape is not None and shape is not Nothing
 
 
 def _operation(each: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:

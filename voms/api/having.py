@@ -17,6 +17,13 @@ class Joining(Validity):
     group: Path
 
 
+class Moving(Validity):
+    """Out of ``group``, into the group ``to``, and when."""
+
+    group: Path
+    to: Path
+
+
 class RoleGiving(Validity):
     """A role in a group, and when."""
 
@@ -72,6 +79,11 @@ def join(call: Call[Nothing, Joining]) -> None:
 def leave(call: Call[GroupQuery, Nothing]) -> None:
     """Takes a member out of a group, of those below it, and of her roles there. Wants MEMBERSHIP_WRITE there."""
     call.desk.leave(call.path["member"], call.query.group)
+
+
+def move(call: Call[Nothing, Moving]) -> None:
+    """Takes a member out of one group and puts her into another, at one stroke. Wants MEMBERSHIP_WRITE in both."""
+    call.desk.move(call.path["member"], call.body.group, call.body.to, call.body.when())
 
 
 def assign_role(call: Call[Nothing, RoleGiving]) -> None:

@@ -90,7 +90,7 @@ def remove_entry(call: Call[EntryQuery, Nothing]) -> None:
     found = call.desk.acl(query.group, query.role, for_new_groups=query.for_new_groups)
     entry = next((each for each in found if each.who.key == call.path["key"]), None)
     if entry is None:
-        raise Missing("voms.no_acl_entry", expected="an entry of this list", found=call.path["key"])
+        raise Missing("voms.no_acl_entry", expected="an entry of this list", found=call.path["key"], group=query.group)
     call.desk.remove_acl_entry(entry, below=query.below)
 
 

@@ -54,7 +54,7 @@ class RequestsQuery(Shape):
 
 class Approval(Shape):
     """``membership_until``: when a new membership ends (null: as the configuration says); ``wishes``: which of the groups and roles an
-    applicant gets (null: all that the caller may give); ``validity``: of a group or role that a member asked for."""
+    applicant gets (null: each group that the caller may give, no role); ``validity``: of a group or role that a member asked for."""
 
     membership_until: AwareDatetime | None = None
     wishes: Annotated[tuple[_Wish, ...], Field(max_length=20)] | None = None

@@ -23,6 +23,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "request": "[0-9a-f]{32}",
     "invitation": "[0-9a-f]{32}",
     "key": "[0-9a-f]{64}",
+    "serial": "[0-9a-f]{32}",
     "role": "[A-Za-z0-9_.-]{1,128}",
     "name": "[!-.0-~]{1,255}",
 }

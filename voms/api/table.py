@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from voms.api import groups, having, history, imports, itself, lists, members, policy, requests
+from voms.api import groups, having, history, imports, issued, itself, lists, members, policy, requests
 from voms.api.routing import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -38,8 +38,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("DELETE", "/members/{member}/identities/{key}", members.unlink_identity),
     Operation("PUT", "/members/{member}/groups", having.join),
     Operation("DELETE", "/members/{member}/groups", having.leave),
+    Operation("PUT", "/members/{member}/groups/move", having.move),
     Operation("PUT", "/members/{member}/roles", having.assign_role),
     Operation("DELETE", "/members/{member}/roles", having.dismiss_role),
+    Operation("GET", "/members/{member}/issued", issued.issued_to_member),
+    Operation("DELETE", "/issued/{serial}", issued.take_back),
     Operation("PUT", "/attributes", having.set_attribute),
     Operation("DELETE", "/attributes", having.remove_attribute),
     Operation("POST", "/imports", imports.import_members),

@@ -1,5 +1,6 @@
 """``ostiary vo aup ...``: the acceptable-use policy, its versions and who signed it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from voms.grant_options import instant
 from voms.members import desk as life
 from voms.members.acceptance import in_force
 from voms.members.aup import DEFAULT_GRACE, DEFAULT_SIGN_AGAIN, AupVersion, version_named
+from voms.members.lacking import Lacking
 from voms.members.situation import Situation
 
 _SIGN_AGAIN: Final = click.option(
@@ -139,6 +141,15 @@ def signatures(working: Working, member: str) -> None:
     answer([{"version": each.version, "signed_at": each.at} for each in found], lines)
 
 
+@aup.command("missing")
+@click.pass_obj
+def missing(working: Working) -> None:
+    """Everybody who has the policy to sign, and until when she goes on without."""
+    found = list(_lacking(working))
+    lines = (f"{each.member}  {_situation_line(each.situation)}" for each in found)
+    answer([{"member": each.member, **_situation_facts(each.situation)} for each in found], lines)
+
+
 @click.command("set-grace", cls=VoCommand)
 @click.argument("days", type=int)
 @click.pass_obj
@@ -154,16 +165,7 @@ def set_grace(working: Working, days: int) -> None:
 def state(working: Working, member: str) -> None:
     """Whether a member is active, suspended (by whom, why), expired, or has the policy to sign."""
     found = life.situation_of(working.desk, working.member(member))
-    facts = {
-        "state": found.state.value,
-        "acts": found.acts,
-        "since": found.since,
-        "until": found.until,
-        "code": found.code,
-        "reason": found.reason,
-        "by": found.by,
-    }
-    answer(facts, [_situation_line(found)])
+    answer(_situation_facts(found), [_situation_line(found)])
 
 
 def _text_of(path: Path | None) -> str | None:
@@ -173,6 +175,25 @@ def _text_of(path: Path | None) -> str | None:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{path} can't be read as UTF-8 text: {error}") from None
+
+
+def _lacking(working: Working) -> Iterator[Lacking]:
+    after: str | None = None
+    while page := life.lacking(working.desk, after=after):
+        yield from page
+        after = page[-1].member
+
+
+def _situation_facts(found: Situation) -> dict[str, object]:
+    return {
+        "state": found.state.value,
+        "acts": found.acts,
+        "since": found.since,
+        "until": found.until,
+        "code": found.code,
+        "reason": found.reason,
+        "by": found.by,
+    }
 
 
 def _facts(version: AupVersion, in_force_now: bool) -> dict[str, object]:

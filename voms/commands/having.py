@@ -32,6 +32,18 @@ def leave(working: Working, member: str, group: str) -> None:
     answer({"member": whose, "group": group})
 
 
+@click.command("move", cls=VoCommand)
+@MEMBER_ARGUMENT
+@click.argument("group")
+@click.argument("to")
+@click.pass_obj
+def move(working: Working, member: str, group: str, to: str) -> None:
+    """Take a member out of GROUP and put her into another, for the times that she had."""
+    whose = working.member(member)
+    working.desk.move(whose, group, to)
+    answer({"member": whose, "group": group, "to": to})
+
+
 @click.command("assign-role", cls=VoCommand)
 @MEMBER_ARGUMENT
 @click.argument("group")
@@ -57,4 +69,4 @@ def dismiss_role(working: Working, member: str, group: str, role: str) -> None:
     answer({"member": whose, "group": group, "role": role})
 
 
-COMMANDS: Final = (join, leave, assign_role, dismiss_role)
+COMMANDS: Final = (join, leave, move, assign_role, dismiss_role)

@@ -4,6 +4,7 @@ and its like expect of VOMS-Admin. A WSGI application for `ostiary.web.listener`
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,7 +58,11 @@ class GridmapService:
     ) -> None:
         self._name, self._engine = name, engine
         self._trust, self._log, self._clock = trust, log, clock
-        self._texts = Catalogue.load(TEXTS)
+
+    @cached_property
+    def _texts(self) -> Catalogue:
+        # Only where something is refused; reading them takes longer than everything else here.
+        return Catalogue.load(TEXTS)
 
     @property
     def soap_path(self) -> str:

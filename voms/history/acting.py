@@ -122,9 +122,9 @@ class Lives:
 def lives(connection: Connection, vo_id: int, members: Sequence[str], window: Window) -> Lives:
     """Reads them: three questions, and two more where the VO has a policy."""
     vos = versions(connection, vo, ("id", "inherits", "grace_days"), lambda row: row.id == vo_id, window=window)
-    found = versions(
-        connection, vo_member, _MEMBER, any_of("id", members), lambda row: row.vo_id == vo_id, window=window
-    )
+    # Which VO they are in is looked at here: the database might go through all members of the VO instead of by their ids.
+    rows = versions(connection, vo_member, _MEMBER, any_of("id", members), window=window)
+    found = [row for row in rows if row.vo_id == vo_id]
     terms = versions(
         connection,
         vo_aup_version,

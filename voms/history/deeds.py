@@ -69,8 +69,6 @@ def known_as(engine: Engine, name: str, member: str) -> tuple[str, ...]:
             (vo_member_certificate, "names_key", "certificate:"),
             (vo_member_identity, "identity_key", "person:"),
         ):
-            rows = versions(
-                connection, table, (key,), lambda row: row.member_id == member, lambda row: row.vo_id == number
-            )
-            found += [prefix + getattr(row, key)[:16] for row in rows]
+            rows = versions(connection, table, (key, "vo_id"), lambda row: row.member_id == member)
+            found += [prefix + getattr(row, key)[:16] for row in rows if row.vo_id == number]
     return tuple(dict.fromkeys(found))

@@ -251,8 +251,9 @@ def _grants(
     names = (*_GRANT, "role_id") if table is vo_role_assignment else _GRANT
     whose = any_of("member_id", members)
     found: dict[str, list[_Grant]] = {}
+    recurring: dict[str, Spans] = {}
     for row in versions(connection, table, names, whose, *conditions, holding(window), window=window):
-        if spans := held(row, window):
+        if spans := held(row, window, recurring):
             found.setdefault(row.member_id, []).append(_Grant(row, spans))
     return found
 
@@ -264,15 +265,16 @@ def _candidates(
     window = asked.window
     if asked.role is not None:
         places = sorted(reach(asked.groups, above, window))
-        table, column = vo_role_assignment, "member_id"
-        conditions = (any_of("role_id", asked.roles), any_of("group_id", places), holding(window))
-    elif asked.root:
-        table, column, conditions = vo_member, "id", (lambda row: row.vo_id == asked.vo,)  # type: ignore[assignment]
-    else:
-        places = sorted(reach(asked.groups, lines_below(connection, asked.groups, window), window, down=True))
-        table, column, conditions = vo_group_membership, "member_id", (any_of("group_id", places), holding(window))  # type: ignore[assignment]
-    wanted = members_in(table, column, *conditions, window=window, after=after, most=most)
-    return list(connection.execute(wanted).scalars())
+        of_role = (any_of("role_id", asked.roles), any_of("group_id", places), holding(window))
+        return members_in(connection, vo_role_assignment, "member_id", *of_role, window=window, after=after, most=most)
+    if asked.root:
+        # By a sum no index goes: by their ids, the first ones are found at once.
+        return members_in(
+            connection, vo_member, "id", lambda row: row.vo_id + 0 == asked.vo, window=window, after=after, most=most
+        )
+    places = sorted(reach(asked.groups, lines_below(connection, asked.groups, window), window, down=True))
+    of_group = (any_of("group_id", places), holding(window))
+    return members_in(connection, vo_group_membership, "member_id", *of_group, window=window, after=after, most=most)
 
 
 def _numbers(

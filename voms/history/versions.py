@@ -14,7 +14,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Row,
-    Select,
     Table,
     null,
     or_,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ostiary.storage.types import UtcDateTime, exact_text
-from voms.history.spans import NEVER, Spans, Window, both, either
+from voms.history.spans import Spans, Window, both, either
 from voms.periods import read_recurrence
 from voms.tables import ARCHIVES
 
@@ -47,16 +46,23 @@ def versions(
 
 
 def members_in(
-    table: Table, column: str, *conditions: Condition, window: Window, after: str | None, most: int
-) -> Select[Any]:
-    """Asks for the first ``most`` members, in the order of their ids and after ``after``, with such a row at some time of the window."""
-    parts: list[Select[Any]] = []
+    connection: Connection,
+    table: Table,
+    column: str,
+    *conditions: Condition,
+    window: Window,
+    after: str | None,
+    most: int,
+) -> list[str]:
+    """The first ``most`` members, in the order of their ids and after ``after``, with such a row at some time of the window."""
+    found: set[str] = set()
     for each in (table, ARCHIVES[table.name]):
-        found = select(each.c[column].label("member")).where(*(condition(each.c) for condition in conditions))
-        found = found.where(*_in_window(each.c, window, ended=each is not table))
-        parts.append(found.where(each.c[column] > after) if after is not None else found)
-    both_of_them = parts[0].union(parts[1]).subquery()
-    return select(both_of_them.c.member).order_by(both_of_them.c.member).limit(most)
+        wanted = select(each.c[column]).where(*(condition(each.c) for condition in conditions))
+        wanted = wanted.where(*_in_window(each.c, window, ended=each is not table))
+        if after is not None:
+            wanted = wanted.where(each.c[column] > after)
+        found.update(connection.execute(wanted.distinct().order_by(each.c[column]).limit(most)).scalars())
+    return sorted(found)[:most]
 
 
 def any_of(name: str, values: Sequence[object]) -> Condition:
@@ -77,13 +83,16 @@ def recorded(row: Row[Any], window: Window) -> Spans:
     return window.cut(row.created_at, row.deleted_at)
 
 
-def held(row: Row[Any], window: Window) -> Spans:
-    """When what the row grants was in force: it stood there, within its validity, and, where it recurs, at those times."""
+def held(row: Row[Any], window: Window, recurring: dict[str, Spans]) -> Spans:
+    """When what the row grants was in force: it stood there, within its validity, and, where it recurs, at those times.
+
+    ``recurring`` remembers the times of each recurrence in the window: many have the same shifts."""
     spans = both(recorded(row, window), window.cut(row.valid_from, row.valid_to))
     if not spans or row.recurs is None:
         return spans
-    recurring = read_recurrence(row.recurs).between(spans[0][0], spans[-1][1])
-    return both(spans, either(recurring)) if recurring else NEVER
+    if row.recurs not in recurring:
+        recurring[row.recurs] = either(read_recurrence(row.recurs).between(window.since, window.until))
+    return both(spans, recurring[row.recurs])
 
 
 def numbered(connection: Connection, table: Table, name: str, numbers: Sequence[int]) -> dict[int, str]:

@@ -1,6 +1,6 @@
 """What managers do with the policy and with the time of grace, checked against their rights; and that a member signs for herself.
 
-What changes for everybody wants ALL in the root group; what is done for one member, MEMBERSHIP_WRITE there.
+What changes for everybody wants `WRITES` in the root group; what is done for one member, MEMBERSHIP_WRITE there.
 """
 
 from datetime import datetime
@@ -12,11 +12,15 @@ from voms.administration.permissions import Permission
 from voms.changes import changing
 from voms.members import aup
 from voms.members.aup import DEFAULT_GRACE, DEFAULT_SIGN_AGAIN, AupVersion, Signed
+from voms.members.lacking import MOST, Lacking, members_lacking
 from voms.members.situation import Situation
 from voms.members.states import situation
 from voms.tables import vo
 
 LONGEST_GRACE: Final = 366
+
+WRITES: Final = Permission.CONTAINER_WRITE | Permission.MEMBERSHIP_WRITE
+"""What it takes, in the root group, to write what holds for everybody: who may end any membership may."""
 
 
 def add_version(
@@ -31,7 +35,7 @@ def add_version(
 ) -> None:
     """See `aup.add_version`."""
     with desk.acting("vo.aup_added", facts={"version": version[:64]}, alone=True) as acting:
-        acting.require(Permission.ALL)
+        acting.require(WRITES)
         aup.add_version(
             acting.change,
             version,
@@ -46,14 +50,14 @@ def add_version(
 def change_version(desk: Desk, version: str, *, sign_again_days: int | None, grace_days: int) -> None:
     """See `aup.change_version`."""
     with desk.acting("vo.aup_changed", facts={"version": version[:64]}, alone=True) as acting:
-        acting.require(Permission.ALL)
+        acting.require(WRITES)
         aup.change_version(acting.change, version, sign_again_days=sign_again_days, grace_days=grace_days)
 
 
 def remove_version(desk: Desk, version: str) -> None:
     """See `aup.remove_version`."""
     with desk.acting("vo.aup_removed", facts={"version": version[:64]}, alone=True) as acting:
-        acting.require(Permission.ALL)
+        acting.require(WRITES)
         aup.remove_version(acting.change, version)
 
 
@@ -62,7 +66,7 @@ def set_grace(desk: Desk, days: int) -> None:
     if not 0 <= days <= LONGEST_GRACE:
         raise Refusal("voms.grace", expected=f"0 to {LONGEST_GRACE} days", found=days)
     with desk.acting("vo.grace_changed", facts={"days": days}, alone=True) as acting:
-        acting.require(Permission.ALL)
+        acting.require(WRITES)
         acting.change.alter(vo, {"grace_days": days}, id=acting.change.vo)
 
 
@@ -106,6 +110,13 @@ def signatures(desk: Desk, member: str) -> tuple[Signed, ...]:
     _may_see(desk, member)
     with desk.looking() as rights:
         return aup.signatures_of(rights.connection, member)
+
+
+def lacking(desk: Desk, *, after: str | None = None, most: int = MOST) -> tuple[Lacking, ...]:
+    """A page of those who have the policy to sign, by their ids, from behind ``after``; wants MEMBERSHIP_READ in the root."""
+    with desk.looking() as rights:
+        rights.require(Permission.MEMBERSHIP_READ, desk.root)
+        return members_lacking(rights.connection, rights.vo, desk.at, after=after, most=most)
 
 
 def situation_of(desk: Desk, member: str) -> Situation:

@@ -4,6 +4,7 @@ from flask import Blueprint, Response
 
 from ostiary.errors import Refusal
 from voms.administration.permissions import Permission
+from voms.administration.reach import inherits
 from voms.administration.rights import Rights
 from voms.browsing import FoundGroup, Page, list_groups, list_roles
 from voms.grants import Whose
@@ -24,6 +25,7 @@ def all_groups() -> Response:
     here, text = visit(), asked("q")
     with here.rights() as rights:
         only = _seen_by(rights, here.root)
+        sees_roles = rights.allows(Permission.CONTAINER_READ, here.root)
         found = _visible(
             list_groups(here.vo.engine, here.vo.name, text, only=only, after=asked("after", 2_000) or None), rights
         )
@@ -32,6 +34,7 @@ def all_groups() -> Response:
         _HERE,
         searched=text,
         found=found,
+        sees_roles=sees_roles,
         nothing_visible=only is not None and not only,
     )
 
@@ -56,6 +59,7 @@ def one_group(problem: Refusal | None = None) -> Response:
         may = rights.of(path)
         above = rights.of(path.rpartition("/")[0] or here.root)
         only = _seen_by(rights, here.root)
+        inherited = inherits(rights.connection, rights.vo)
         below = _visible(
             list_groups(here.vo.engine, here.vo.name, below=path, only=only, after=asked("after", 2_000) or None),
             rights,
@@ -71,6 +75,8 @@ def one_group(problem: Refusal | None = None) -> Response:
         may=names_of(may),
         may_end=path != here.root and bool(above & Permission.CONTAINER_WRITE),
         is_root=path == here.root,
+        inherited=inherited,
+        everything=may == Permission.ALL,
         filled=filled() if problem is not None else {},
     )
 
@@ -91,6 +97,8 @@ def change_group(what: str) -> Response:
                 desk.change_group(
                     path, description=typed("about", MAXIMUM_DESCRIPTION), optional=ticked("group_optional")
                 )
+            case "inheritance":
+                desk.set_inheritance(ticked("inherits"))
             case "add-parent":
                 desk.add_parent(path, typed("parent"))
             case "remove-parent":
@@ -122,6 +130,7 @@ def roles(problem: Refusal | None = None) -> Response:
     with here.rights() as rights:
         rights.require(Permission.CONTAINER_READ, here.root)
         may_write = rights.allows(Permission.CONTAINER_WRITE, here.root)
+        may_see_lists = rights.allows(Permission.ACL_READ, here.root)
     text = asked("q")
     found = list_roles(here.vo.engine, here.vo.name, text, after=asked("after", 2_000) or None)
     return show(
@@ -132,6 +141,7 @@ def roles(problem: Refusal | None = None) -> Response:
         found=found,
         role_choices=[("", ""), *((each.name, each.name) for each in found.rows)],
         may_write=may_write,
+        may_see_lists=may_see_lists,
         root=here.root,
         filled=filled() if problem is not None else {},
     )

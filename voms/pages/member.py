@@ -2,9 +2,8 @@
 
 from flask import Blueprint, Response
 
-from ostiary.errors import Missing, Refusal
+from ostiary.errors import Refusal
 from ostiary.x509.certificate_names import CertificateNames
-from voms.administration.desk import check_names
 from voms.administration.permissions import Permission
 from voms.browsing import list_roles
 from voms.grants import Whose
@@ -15,7 +14,6 @@ from voms.pages.frame import Visit, go_to, names_of, show, visit, words
 from voms.pages.groups import MAXIMUM_VALUE
 from voms.pages.members import DETAILS, MAXIMUM_IDENTITY, details_typed, identity_typed
 from voms.people import MAXIMUM_REASON, SuspensionCode
-from voms.periods import When
 from voms.viewing import see_member
 
 MEMBER = Blueprint("member", __name__)
@@ -47,6 +45,7 @@ def one_member(problem: Refusal | None = None) -> Response:
         seen=seen,
         standing=Memberships(here.vo.engine, here.vo.name).of_member(member, here.now),
         may=names_of(may),
+        herself=here.caller.member == member,
         writes_everywhere=writable is None,
         writable=writable or frozenset(),
         may_join=writable is None or bool(writable - joined - {here.root}),
@@ -129,7 +128,7 @@ def _held(here: Visit, member: str, what: str) -> bool:
         case "leave":
             desk.leave(member, group)
         case "move":
-            _move(here, member, group, typed("move_to"))
+            desk.move(member, group, typed("move_to"))
         case "assign":
             desk.assign_role(member, typed("assign_group"), typed("assign_role"), when_typed("assign"))
         case "dismiss":
@@ -142,20 +141,6 @@ def _held(here: Visit, member: str, what: str) -> bool:
         case _:
             return False
     return True
-
-
-def _move(here: Visit, member: str, group: str, to: str) -> None:
-    """Out of one group and into another at one stroke, with the times that she had."""
-    check_names(None, to, None)
-    with here.rights() as rights:
-        seen = see_member(rights, here.root, member, here.now)
-    had = next((given for given in seen.groups if given.group == group), None)
-    if had is None:
-        raise Missing("voms.no_group", expected="a group that she joined", found=group, group=group)
-    since = had.since if had.since > here.now else None
-    with here.desk.acting("vo.member_moved", subject=member, group=group, facts={"to": to}) as acting:
-        acting.leave(member, group)
-        acting.join(member, to, When(since, had.until, had.recurs))
 
 
 def _names() -> CertificateNames:

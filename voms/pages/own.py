@@ -146,8 +146,8 @@ def accept() -> Response:
 
 
 @OWN.get("/ask")
-def ask_form(problem: Refusal | None = None) -> Response:
-    """The forms of a member: a group or role, a further certificate, to leave."""
+def ask_form(problem: Refusal | None = None, what: str = "") -> Response:
+    """The forms of a member: a group or role, a further certificate, to leave. ``what``: in which of them something was wrong."""
     here = visit()
     return show(
         "ask.html",
@@ -156,6 +156,7 @@ def ask_form(problem: Refusal | None = None) -> Response:
         member=here.caller.member,
         active=here.caller.member is not None and not here.caller.barred,
         filled=filled() if problem is not None else {},
+        what=what,
         most=MAXIMUM_REMARK,
     )
 
@@ -184,7 +185,7 @@ def ask(what: str) -> Response:
                 raise Refusal("voms.no_such_change", expected="something to ask for", found=what[:40])
         return go_to(_HERE, done="own_asked")
 
-    return attempt(change, ask_form)
+    return attempt(change, lambda problem: ask_form(problem, what))
 
 
 @OWN.get("/sign")

@@ -5,13 +5,11 @@ from flask import Blueprint, Response
 from ostiary.errors import Refusal
 from voms.administration.permissions import Permission
 from voms.members import aup
+from voms.members.desk import WRITES
 from voms.pages.forms import attempt, filled, instant_typed, number_typed, ticked, typed
 from voms.pages.frame import go_to, show, visit
 
 POLICY = Blueprint("policy", __name__)
-
-WRITES = Permission.CONTAINER_WRITE | Permission.MEMBERSHIP_WRITE
-"""What it takes, in the root group, to write a policy that everybody has to sign."""
 
 
 @POLICY.get("/policy")

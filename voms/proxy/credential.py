@@ -3,6 +3,7 @@
 A passphrase is asked for by who calls; neither it nor a key that it opened is ever written to a disk.
 """
 
+import contextlib
 import os
 import ssl
 from collections.abc import Callable
@@ -91,8 +92,8 @@ class Credential:
 
 
 def load_credential(certificate: Path, key: Path, passphrase: Passphrase) -> Credential:
-    """A certificate with what stands after it in its file, and its key; the passphrase is asked for when the key has one. A file that is
-    no PEM is read as PKCS#12.
+    """A certificate with what stands after it in its file, and its key; the passphrase is asked for when the key has one. One file for both
+    that is no PEM is read as PKCS#12.
 
     Raises `ConfigurationError` (``voms.credential``, ``config.private_file_*``), `Refusal` (``voms.passphrase``).
     """
@@ -102,10 +103,7 @@ def load_credential(certificate: Path, key: Path, passphrase: Passphrase) -> Cre
         listed = data if certificate == key else certificate.read_bytes()
     except OSError as error:
         raise ConfigurationError(_FILE, file=certificate, expected="a certificate, PEM", found=error.strerror) from None
-    if _PEM not in listed:
-        if certificate != key:
-            # The certificate's file alone was named: the key is in it.
-            listed = read_private_file(certificate)
+    if certificate == key and _PEM not in listed:
         return _from_pkcs12(certificate, listed, passphrase)
     try:
         certificates = tuple(x509.load_pem_x509_certificates(listed))
@@ -127,6 +125,9 @@ def load_credential(certificate: Path, key: Path, passphrase: Passphrase) -> Cre
 
 
 def _from_pkcs12(file: Path, data: bytes, passphrase: Passphrase) -> Credential:
+    with contextlib.suppress(ValueError):
+        x509.load_der_x509_certificate(data)
+        raise ConfigurationError(_FILE, file=file, expected="PEM, or PKCS#12", found="a certificate in DER")
     try:
         pkcs12.load_pkcs12(data, None)
         word = ""

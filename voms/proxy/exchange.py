@@ -44,7 +44,7 @@ class Server:
 def make_client_context(credential: Credential, ca_certificates: Sequence[bytes]) -> ssl.SSLContext:
     """TLS as the holder of the credential, trusting the CAs (DER). Servers may show RFC 3820 proxies; no name is compared.
 
-    Raises `Refusal` (``voms.client_key``, ``voms.client_authorities``).
+    Raises `Refusal` (``voms.client_key``).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -16,6 +16,7 @@ from ostiary.web.one_line import one_line
 from ostiary.x509 import oids
 from ostiary.x509.attribute_certificate import read_attribute_certificate
 from ostiary.x509.chain import verify_chain
+from ostiary.x509.fqan import parse_fqan
 from ostiary.x509.lsc import load_vomsdir
 from ostiary.x509.proxy import PrivateKey, find_attribute_certificates, read_proxy, write_proxy
 from ostiary.x509.trust import load_trust_directory
@@ -23,7 +24,7 @@ from ostiary.x509.vomses import VomsServer, load_vomses
 from voms.proxy.client import Patience, Received
 from voms.proxy.credential import Credential, load_credential
 from voms.proxy.exchange import TIMEOUT
-from voms.proxy.making import ProxyWish, VoWish, collect, joined, make, read_wish, verify
+from voms.proxy.making import ProxyWish, VoWish, collect, joined, make, read_wish, servers_of, verify
 from voms.proxy.options import (
     ANYTHING,
     FILE,
@@ -153,10 +154,11 @@ def _run(options: InitOptions, places: Places, clock: Clock) -> None:
     _refuse_what_is_gone(options)
     say = OnTerminal(quiet=options.quiet)
     now, out = clock.now(), options.out or places.proxy()
-    if options.unless_valid is not None and _lasts(out, duration(options.unless_valid), options.voms, now):
+    wish, wishes = _proxy_wish(options), joined([read_wish(text) for text in options.voms])
+    known = _known(options, places) if wishes else ()
+    if options.unless_valid is not None and _lasts(out, duration(options.unless_valid), wishes, known, now):
         say.tell(f"The proxy in {out} lasts long enough.")
         return
-    wish, wishes = _proxy_wish(options), joined([read_wish(text) for text in options.voms])
     if options.list_only:
         wishes = tuple(VoWish(each.alias, ("all",)) for each in wishes)
     credential = _credential(options, places)
@@ -169,7 +171,6 @@ def _run(options: InitOptions, places: Places, clock: Clock) -> None:
     if options.verify:
         verify_chain(credential.ders, trust, now)
         say.tell("verify OK")
-    known = _known(options, places) if wishes else ()
     patience = Patience(options.timeout, options.tries)
     received = collect(credential, wishes, wish, known, trust, say, patience)
     _warn(received, options)
@@ -185,13 +186,12 @@ def _run(options: InitOptions, places: Places, clock: Clock) -> None:
         attributes += tuple(der for file in options.includeac for der in read_attribute_certificates(file))
         # The answers took their time.
         now = clock.now()
-        say.begin("Creating proxy ")
-        made = make(credential, attributes, wish, now=now)
-        if attributes and not options.dont_verify_ac:
-            listed = load_vomsdir(options.vomsdir or places.vomsdir())
-            verify(made, trust, listed, now=now, host_names=wish.targets or _host_names())
-        write_proxy(out, made)
-        say.end("Done")
+        with say.step("Creating proxy "):
+            made = make(credential, attributes, wish, now=now)
+            if attributes and not options.dont_verify_ac:
+                listed = load_vomsdir(options.vomsdir or places.vomsdir())
+                verify(made, trust, listed, now=now, host_names=wish.targets or _host_names())
+            write_proxy(out, made)
         _tell_end(made.certificate.not_valid_after_utc, now + wish.lifetime, out, options, say)
 
 
@@ -251,21 +251,27 @@ def _credential(options: InitOptions, places: Places) -> Credential:
     certificate, key = places.host_credential() if options.host else places.credential()
     if options.noregen and options.cert is None:
         certificate = key = places.proxy()
-    if options.cert is not None:
-        certificate = options.cert
-        if options.key is None and _holds_key(certificate):
-            key = certificate
+    certificate = options.cert or certificate
+    if _is_store(certificate) or (options.cert is not None and _holds_key(certificate)):
+        key = certificate
     ask = _from_standard_input if options.pwstdin else lambda: _from_terminal(certificate)
     return load_credential(certificate, options.key or key, ask)
 
 
 def _holds_key(path: Path) -> bool:
-    """Whether a certificate file is one that has its key in it, as a proxy file or PKCS#12 does."""
+    """Whether a certificate file is one that has its key in it, as a proxy file does."""
     try:
-        data = path.read_bytes()
+        return b"PRIVATE KEY-----" in path.read_bytes()
     except OSError:
         return False
-    return b"PRIVATE KEY-----" in data or b"-----BEGIN" not in data
+
+
+def _is_store(path: Path) -> bool:
+    """Whether it is PKCS#12, as far as its beginning tells."""
+    try:
+        return b"-----BEGIN" not in path.read_bytes()
+    except OSError:
+        return False
 
 
 def _from_terminal(certificate: Path) -> str:
@@ -298,17 +304,26 @@ def _warn(received: tuple[Received, ...], options: InitOptions) -> None:
             click.echo(f"WARNING: {one_line(warning)}", err=True)
 
 
-def _lasts(file: Path, wanted: timedelta, vos: tuple[str, ...], now: datetime) -> bool:
-    """Whether a proxy is there that holds for so long, with an attribute certificate of each of the VOs."""
+def _lasts(
+    file: Path, wanted: timedelta, wishes: tuple[VoWish, ...], known: tuple[VomsServer, ...], now: datetime
+) -> bool:
+    """Whether a proxy is there that holds for so long, with an attribute certificate of each of the VOs that states what is wished."""
     try:
         there = read_proxy(file)
         stated = [read_attribute_certificate(der) for der in find_attribute_certificates(there.certificates)]
     except (ConfigurationError, Refusal):
         return False
-    ends = {each.vo: each.not_after for each in stated}
-    aliases = {read_wish(text).alias for text in vos}
-    proxy_end = min(one.not_valid_after_utc for one in there.certificates)
-    return proxy_end - now >= wanted and all(alias in ends and ends[alias] - now >= wanted for alias in aliases)
+    if min(one.not_valid_after_utc for one in there.certificates) - now < wanted:
+        return False
+    names = {
+        each.vo: {parse_fqan(fqan).short() for fqan in each.fqans} for each in stated if each.not_after - now >= wanted
+    }
+    return all(
+        # Whether "all" or a role anywhere was fulfilled, only the VO knows.
+        (held := names.get(servers_of(each.alias, known)[0].vo)) is not None
+        and held.issuperset(fqan for fqan in each.fqans if fqan != "all" and not fqan.startswith("/Role="))
+        for each in wishes
+    )
 
 
 def _tell_files(options: InitOptions, places: Places, credential: Credential, out: Path, say: OnTerminal) -> None:

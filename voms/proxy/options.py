@@ -1,5 +1,6 @@
 """How the options of the original clients are written: with one hyphen or two, from a file (``-conf``), times as ``H:M``."""
 
+import difflib
 import re
 import shlex
 from collections.abc import Callable
@@ -52,7 +53,23 @@ class OriginalCommand(click.Command):
                 whole += options_of(Path(value if equals else next(waiting, "")))
             else:
                 whole.append(word)
+        self._check_names(ctx, whole)
         return super().parse_args(ctx, whole)
+
+    def _check_names(self, ctx: click.Context, words: list[str]) -> None:
+        """A misspelt ``-name`` is none of several one-letter options."""
+        options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        known = {name: each for each in options for name in each.opts}
+        waiting = iter(words)
+        for word in waiting:
+            name, equals, _ = word.partition("=")
+            if name in known:
+                if not equals and not known[name].is_flag:
+                    next(waiting, None)
+            elif name == "--":
+                return
+            elif name.startswith("-") and len(name) > 1:
+                raise click.NoSuchOption(name, possibilities=difflib.get_close_matches(name, known), ctx=ctx)
 
 
 def options_of(path: Path) -> list[str]:

@@ -1,5 +1,7 @@
 """What a client says while it works: a step, then how it ended, on one line, in the words of the original client."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import click
@@ -32,6 +34,17 @@ class OnTerminal:
     def end(self, outcome: str) -> None:
         if not self._quiet:
             click.echo(one_line(outcome))
+
+    @contextmanager
+    def step(self, step: str) -> Iterator[None]:
+        """What the block does; whatever it raises ends the line, too."""
+        self.begin(step)
+        try:
+            yield
+        except BaseException:
+            self.end("Failed")
+            raise
+        self.end("Done")
 
     def tell(self, line: str = "") -> None:
         """A line by itself."""

@@ -136,7 +136,7 @@ def as_data(seen: Seen) -> dict[str, object]:
                     for item in certificate.attributes
                 ],
                 "targets": list(certificate.targets),
-                "serial": f"{certificate.serial:X}",
+                "serial": serial_text(certificate.serial),
                 "not_before": certificate.not_before.isoformat(),
                 "not_after": certificate.not_after.isoformat(),
                 "uri": f"{certificate.host}:{certificate.port}",
@@ -173,9 +173,15 @@ def said(seen: Seen, certificate: AttributeCertificate, name: str) -> list[str]:
             "acissuer": slash_form_of(certificate.issuer),
             "uri": f"{certificate.host}:{certificate.port}",
             "actimeleft": str(left),
-            "serial": f"{certificate.serial:X}",
+            "serial": serial_text(certificate.serial),
         }[name]
     ]
+
+
+def serial_text(serial: int) -> str:
+    """Whole octets in hexadecimal digits, as the original has them."""
+    text = f"{serial:X}"
+    return text.zfill(len(text) + len(text) % 2)
 
 
 def chain_lines(seen: Seen, *, usage: bool) -> list[str]:

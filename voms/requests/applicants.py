@@ -13,7 +13,7 @@ from voms.requests.asked import Applicant, Asked, Request, Wish
 from voms.requests.kept import request_of, requests_by
 from voms.requests.letters import CONFIRM_PATH
 from voms.requests.office import Office, applicant_of
-from voms.requests.submitting import new_token
+from voms.requests.submitting import Asker, new_token
 from voms.rows import vo_number
 
 
@@ -73,8 +73,8 @@ class Applicants:
         with changing(
             office.engine, office.vo, "vo.request_submitted", at=now, by=caller.by, subject=member, facts=facts
         ) as change:
-            lifetime = office.settings.decide_within
-            made = submitting.submit_wish(change, request, member, wish, remark, lifetime=lifetime)
+            lifetime, asker = office.settings.decide_within, Asker(member, applicant_of(caller))
+            made = submitting.submit_wish(change, request, asker, wish, remark, lifetime=lifetime)
         office.tell_deciders(made, now)
         return made
 
@@ -86,8 +86,8 @@ class Applicants:
         with changing(
             office.engine, office.vo, "vo.request_submitted", at=now, by=caller.by, subject=member, facts=facts
         ) as change:
-            lifetime = office.settings.decide_within
-            made = submitting.submit_certificate(change, request, member, names, remark, lifetime=lifetime)
+            lifetime, asker = office.settings.decide_within, Asker(member, applicant_of(caller))
+            made = submitting.submit_certificate(change, request, asker, names, remark, lifetime=lifetime)
         office.tell_deciders(made, now)
         return made
 
@@ -99,7 +99,8 @@ class Applicants:
         with changing(
             office.engine, office.vo, "vo.request_submitted", at=now, by=caller.by, subject=member, facts=facts
         ) as change:
-            made = submitting.submit_leave(change, request, member, remark, lifetime=office.settings.decide_within)
+            lifetime, asker = office.settings.decide_within, Asker(member, applicant_of(caller))
+            made = submitting.submit_leave(change, request, asker, remark, lifetime=lifetime)
         office.tell_deciders(made, now)
         return made
 

@@ -108,10 +108,11 @@ def deciders(connection: Connection, vo_id: int, vo: str, request: Request, at: 
 
 
 def addresses_of(connection: Connection, members: tuple[str, ...]) -> dict[str, str]:
-    """The mail addresses of those who have one."""
+    """The mail addresses of those who have one, in this order."""
     held = vo_member_details
     wanted = select(held.c.member_id, held.c.mail).where(held.c.member_id.in_(members), held.c.mail != "")
-    return {row.member_id: row.mail for row in connection.execute(wanted)}
+    found = {row.member_id: row.mail for row in connection.execute(wanted)}
+    return {member: found[member] for member in members if member in found}
 
 
 def callers_of_member(connection: Connection, member: str, standing: Standing | None) -> tuple[Caller, ...]:

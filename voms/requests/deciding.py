@@ -13,7 +13,7 @@ from voms.people import check_reason
 from voms.periods import ALWAYS, When
 from voms.requests.asked import Applicant, Asked, Request, Wish
 from voms.requests.kept import decision, member_known_by, move, requests_by
-from voms.requests.submitting import has, submit_wish
+from voms.requests.submitting import Asker, has, submit_wish
 from voms.tables import vo_aup_signature
 
 
@@ -44,12 +44,12 @@ def approve_join(
     """
     move(change, request, "approve", decision(change))
     given = make_member(change, request.id, request.applicant, request.asked, wishes, until, request.submitted_at)
-    waits = []
+    waits, asker = [], Asker(request.id, request.applicant)
     for number, wish in others.requests:
         try:
             lifetime = others.expires_at - change.at
             waits.append(
-                submit_wish(change, number, request.id, wish, request.asked.remark, lifetime=lifetime, limited=False)
+                submit_wish(change, number, asker, wish, request.asked.remark, lifetime=lifetime, limited=False)
             )
         except Refusal as problem:
             if problem.code not in ("voms.no_group", "voms.no_role", "voms.has_already", "voms.request_open"):

@@ -8,7 +8,6 @@ from sqlalchemy import Engine
 
 from ostiary.storage.engine import reading
 from voms.administration.callers import Caller
-from voms.details import details_of
 from voms.people import new_member_id
 from voms.requests.asked import Applicant, Request
 from voms.requests.deciders import addresses_of, deciders
@@ -39,15 +38,12 @@ class Office:
     def tell_applicant(self, kind: Kind, request: Request, **values: object) -> int:
         """Tells whoever asked, if she has an address."""
         link = self.letters.link(OWN_PATH, certificate=request.applicant.certificate is not None)
-        about = {"name": self._name_of(request), "day": f"{request.submitted_at:%Y-%m-%d}", "link": link}
+        about = {
+            "name": request.asked.details.name or request.mail,
+            "day": f"{request.submitted_at:%Y-%m-%d}",
+            "link": link,
+        }
         return self.letters.tell(kind, (request.mail,), **about, **values)
-
-    def _name_of(self, request: Request) -> str:
-        """What a letter calls her."""
-        if request.member is None:
-            return request.asked.details.name or request.mail
-        with reading(self.engine) as connection:
-            return details_of(connection, request.member).name or request.mail
 
 
 def applicant_of(caller: Caller) -> Applicant:

@@ -6,7 +6,7 @@ A stranger learns nothing of the VO by asking: which groups there are is looked 
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -45,6 +45,14 @@ _DAY: Final = timedelta(days=1)
 _NOWHERE: Final[Mapping[str, int | None]] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A member who asks for more, and by what she is known at the moment."""
+
+    member: str
+    known_by: Applicant
+
+
 def submit_join(
     change: Change, request: str, applicant: Applicant, asked: Asked, *, lifetime: timedelta, token: str
 ) -> Request:
@@ -76,7 +84,7 @@ def submit_join(
 def submit_wish(
     change: Change,
     request: str,
-    member: str,
+    asker: Asker,
     wish: Wish,
     remark: str,
     *,
@@ -89,8 +97,8 @@ def submit_wish(
     `TooMany`, `Unavailable` as `submit_join`.
     """
     check_wish(change.name, wish)
-    lock_member(change.connection, change.vo, member)
-    if has(change, member, wish):
+    lock_member(change.connection, change.vo, asker.member)
+    if has(change, asker.member, wish):
         raise Refusal("voms.has_already", expected="something that she does not have", found=wish.text())
     kind: Kind = "group" if wish.role is None else "role"
     asked = Asked(remark=remark, wishes=(wish,))
@@ -98,23 +106,23 @@ def submit_wish(
         "group_id": group_number(change.connection, change.vo, wish.group),
         "role_id": role_number(change.connection, change.vo, wish.role) if wish.role is not None else None,
     }
-    return _of_member(change, request, kind, member, asked, lifetime, place, limited=limited)
+    return _of_member(change, request, kind, asker, asked, lifetime, place, limited=limited)
 
 
 def submit_certificate(
-    change: Change, request: str, member: str, names: CertificateNames, remark: str, *, lifetime: timedelta
+    change: Change, request: str, asker: Asker, names: CertificateNames, remark: str, *, lifetime: timedelta
 ) -> Request:
     """A member wants to be known by one more certificate. Raises `Refusal` (``voms.certificate_known``), and as `submit_wish`."""
-    lock_member(change.connection, change.vo, member)
+    lock_member(change.connection, change.vo, asker.member)
     if member_known_by(change.connection, change.vo, Applicant(names)) is not None:
         raise Refusal("voms.certificate_known", expected="a certificate of nobody", found=names.subject)
-    return _of_member(change, request, "certificate", member, Asked(remark=remark, certificate=names), lifetime)
+    return _of_member(change, request, "certificate", asker, Asked(remark=remark, certificate=names), lifetime)
 
 
-def submit_leave(change: Change, request: str, member: str, remark: str, *, lifetime: timedelta) -> Request:
+def submit_leave(change: Change, request: str, asker: Asker, remark: str, *, lifetime: timedelta) -> Request:
     """A member wants to be one no longer. Raises as `submit_wish`."""
-    lock_member(change.connection, change.vo, member)
-    return _of_member(change, request, "leave", member, Asked(remark=remark), lifetime)
+    lock_member(change.connection, change.vo, asker.member)
+    return _of_member(change, request, "leave", asker, Asked(remark=remark), lifetime)
 
 
 def confirm(change: Change, request: str, token: str, *, lifetime: timedelta) -> Request:
@@ -184,14 +192,15 @@ def _of_member(
     change: Change,
     request: str,
     kind: Kind,
-    member: str,
+    asker: Asker,
     asked: Asked,
     lifetime: timedelta,
     place: Mapping[str, int | None] = _NOWHERE,
     *,
     limited: bool = True,
 ) -> Request:
-    """Whoever is logged in as a member needs to prove no address."""
+    """Whoever is logged in as a member needs to prove no address. Those who decide are told who she is, as far as that matters."""
+    member = asker.member
     if (problem := remark_problem(asked.remark)) is not None:
         raise problem
     if limited:
@@ -200,8 +209,10 @@ def _of_member(
         same = (earlier.asked.wishes, earlier.asked.certificate) == (asked.wishes, asked.certificate)
         if earlier.kind == kind and same:
             _end_or_refuse(change, earlier)
-    mail = details_of(change.connection, member).mail
-    made = _made(change, request, kind, "confirmed", member, Applicant(), asked, mail if is_address(mail) else "")
+    known = details_of(change.connection, member)
+    asked = replace(asked, details=replace(known, phone="", address=""))
+    mail = known.mail if is_address(known.mail) else ""
+    made = _made(change, request, kind, "confirmed", member, asker.known_by, asked, mail)
     made = replace(made, expires_at=change.at + lifetime)
     _add(change, made, who_key=member, confirm_key=None, **place)
     return made

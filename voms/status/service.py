@@ -39,7 +39,13 @@ ANSWER_TYPE: Final = "application/ocsp-response"
 # However many ask, the database is asked that often, and something taken back is on the list that soon.
 _LOOK_EVERY: Final = timedelta(seconds=5)
 _CACHED_FOR: Final = timedelta(minutes=1)
-_REASONS: Final = {200: "OK", 304: "Not Modified", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+_REASONS: Final = {
+    200: "OK",
+    304: "Not Modified",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Service Unavailable",
+}
 
 Headers = list[tuple[str, str]]
 

@@ -25,7 +25,7 @@ from voms.status.issued import note_issued
 from voms.tables import vo, vo_group
 from voms.tokens.asked import TokenRequest
 from voms.tokens.scopes import DEFAULT, MANAGE, Capability, Scopes, read_scopes
-from voms.tokens.settings import TokenSettings
+from voms.tokens.settings import VoTokenSettings
 from voms.tokens.stating import asking, names_carried, stated, token_name, within
 from voms.tokens.subjects import TOKEN, Subjects
 
@@ -59,7 +59,7 @@ class TokenAuthority:
         authority: VoAuthority,
         subjects: Subjects,
         engine: Engine,
-        settings: TokenSettings,
+        settings: VoTokenSettings,
         issuer: str,
         *,
         ring: Callable[[], KeyRing],
@@ -100,7 +100,7 @@ class TokenAuthority:
             decided = self._for_certificate(request, shown, now)
         granted = decided.granted
         said = stated(granted, decided.scopes, decided.hidden)
-        self._refuse_confusion(granted)
+        self._refuse_confusion(granted.vo, [fqan for fqan in granted.fqans if fqan not in decided.hidden])
         serial = secrets.token_hex(16)
         token = self._signed(granted, said.claims, audience, serial, thumbprint)
         self._record(decided, serial, now)
@@ -142,12 +142,12 @@ class TokenAuthority:
         granted = grant(standing, question.asked, bounds, now, carried=carried)
         return _Decided(scopes, granted, question.for_capabilities, subject.names_key)
 
-    def _refuse_confusion(self, granted: Grant) -> None:
+    def _refuse_confusion(self, name: str, fqans: Sequence[Fqan]) -> None:
         """A role and a group of one name: a token could not say which it means."""
-        roles = [name for fqan in granted.fqans if fqan.role is not None and (name := token_name(fqan)) is not None]
+        roles = [told for fqan in fqans if fqan.role is not None and (told := token_name(fqan)) is not None]
         if not roles:
             return
-        wanted = select(vo_group.c.path).join(vo, vo.c.id == vo_group.c.vo_id).where(vo.c.name == granted.vo)
+        wanted = select(vo_group.c.path).join(vo, vo.c.id == vo_group.c.vo_id).where(vo.c.name == name)
         with reading(self._engine) as connection:
             path = connection.execute(wanted.where(vo_group.c.path.in_(roles)).limit(1)).scalar_one_or_none()
         if path is not None:

@@ -40,6 +40,8 @@ _ERRORS: Final = {
     "voms.token_client": "invalid_client",
     "voms.unknown": "invalid_client",
     "voms.suspended": "unauthorized_client",
+    "voms.expired": "unauthorized_client",
+    "voms.aup_due": "unauthorized_client",
 }
 _CACHED: Final = "public, max-age=3600"
 

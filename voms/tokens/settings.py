@@ -24,7 +24,7 @@ class TrustedIssuerSettings(Settings):
     asserted_by: Annotated[str | None, Field(max_length=1024)] = None
 
 
-class TokenSettings(Settings):
+class VoTokenSettings(Settings):
     """Tokens (JWT) besides attribute certificates. ``issuer`` is the URL under which they are issued, ``https://HOST:PORT`` of the VO
     unless named; ``keys`` a directory of ``ostiary keys``, the same keys for nothing else. ``longest``: no token is good for longer.
 

@@ -36,6 +36,9 @@ def token_name(fqan: Fqan) -> str | None:
 
 def asking(standing: Standing, scopes: Scopes) -> Asking:
     """The question to the decision. Raises `Refusal` (``voms.not_held``) for a group or role that she has not."""
+    if standing.suspended is not None:
+        # Whatever she asks for: the decision refuses, and says why.
+        return Asking(Asked(), frozenset())
     named: list[Fqan] = []
     for at, name in enumerate(scopes.groups):
         if name is not None:

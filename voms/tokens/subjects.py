@@ -12,11 +12,11 @@ from ostiary.federation.keys import KeyRing
 from ostiary.saml.keys import TrustedKey
 from ostiary.storage.engine import reading
 from ostiary.tokens import check_dates, key_id, read_key_set, unverified_issuer, verified_claims
+from voms.identities import FederatedIdentity
 from voms.memberships import Memberships
-from voms.people import FederatedIdentity
 from voms.standing import Standing
 from voms.tables import vo_issued
-from voms.tokens.settings import TokenSettings, TrustedIssuerSettings
+from voms.tokens.settings import TrustedIssuerSettings, VoTokenSettings
 
 TOKEN: Final = "token"  # noqa: S105 - a kind
 """The kind of a token among what was issued."""
@@ -56,7 +56,7 @@ class Subjects:
         self,
         memberships: Memberships,
         engine: Engine,
-        settings: TokenSettings,
+        settings: VoTokenSettings,
         issuer: str,
         *,
         ring: Callable[[], KeyRing],

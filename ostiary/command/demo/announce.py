@@ -91,6 +91,7 @@ def _vo_content(layout: Layout) -> dict[str, object]:
         "host": HOST,
         "port": layout.voms_port,
         "rest": f"https://{HOST}:{layout.voms_port}{GENERATE_PATH}",
+        "issuer": f"https://{HOST}:{layout.voms_port}",
         "pages": f"{layout.vo_pages_url}{PAGES_PATH}/{VO}/",
         "vomses": str(files.vomses),
         "lsc": str(files.lsc),

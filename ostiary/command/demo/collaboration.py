@@ -7,14 +7,15 @@ from typing import Final
 
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Engine
 
 from ostiary.command.demo.authority import CertificateFiles, DemoAuthority, demo_authority
 from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import NORTHGATE, SOUTHBANK
 from ostiary.command.vo_service import upgrade_vo
-from ostiary.config import DatabaseSettings
-from ostiary.federation.keys import create_key_ring
+from ostiary.config import DatabaseSettings, write_private_file
+from ostiary.federation.keys import create_key_ring, private_pem, self_signed
 from ostiary.storage.engine import open_database
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.lsc import Lsc, Names, write_lsc
@@ -93,6 +94,11 @@ class CollaborationFiles:
         return self.layout.directory("voms") / "keys"
 
     @property
+    def token_keys(self) -> Path:
+        """What the VO signs tokens with."""
+        return self.layout.directory("voms") / "token-keys"
+
+    @property
     def vomses(self) -> Path:
         """What clients find the service by."""
         return self.layout.directory("voms") / "vomses"
@@ -128,8 +134,19 @@ def prepare_collaboration(layout: Layout, *, now: datetime) -> None:
     files.vomses.write_text(server.line() + "\n")
     if not (files.pages_keys / "current.key").exists():
         create_key_ring(files.pages_keys, "Ostiary demo, VO pages", now=now)
+    _make_token_keys(files.token_keys, now)
     _write_config(files)
     _write_members(files, people, now)
+
+
+def _make_token_keys(directory: Path, now: datetime) -> None:
+    if (directory / "current.key").exists():
+        return
+    directory.mkdir(exist_ok=True)
+    # EC: made in a millisecond, and the signatures are short.
+    key = ec.generate_private_key(ec.SECP256R1())
+    (directory / "current.crt").write_bytes(self_signed(key, "Ostiary demo, VO tokens", now=now))
+    write_private_file(directory / "current.key", private_pem(key))
 
 
 def _write_config(files: CollaborationFiles) -> None:
@@ -143,6 +160,7 @@ def _write_config(files: CollaborationFiles) -> None:
         "certificate": "host.pem",
         "key": "host.key",
         "ca_directory": str(files.authority.ca_directory),
+        "tokens": {"keys": "token-keys", "default_audience": ["https://wlcg.cern.ch/jwt/v1/any"]},
         "mail": {"type": "files", "directory": "mail", "sender": "managers@microscopy.example"},
         "pages": {
             "entity_id": PAGES,
