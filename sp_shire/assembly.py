@@ -31,6 +31,7 @@ from sp_shire.shire import Shire
 from sp_shire.snapshot import Snapshot, Stores, inside
 
 if TYPE_CHECKING:
+    import redis
     from sqlalchemy import Engine
 
 HERE: Final = Path(__file__).parent
@@ -139,7 +140,9 @@ def make_stores(settings: ShireSettings) -> Stores:
             MemorySessionStore(), MemorySessionStore(), MemorySessionStore(), MemoryReplayStore(), MemoryGroups()
         )
     if isinstance(settings.store, ValkeySettings):
-        return _stores_in_valkey(settings.store, settings.space)
+        from ostiary.storage.valkey import open_valkey
+
+        return stores_in_valkey(open_valkey(settings.store), settings.space)
     from ostiary.storage.engine import open_database
     from ostiary.storage.migrate import MIGRATIONS, upgrade
 
@@ -148,10 +151,9 @@ def make_stores(settings: ShireSettings) -> Stores:
     return stores_in(engine, settings.space)
 
 
-def _stores_in_valkey(server: ValkeySettings, space: str) -> Stores:
-    from ostiary.storage.valkey import ValkeyGroups, ValkeyReplayStore, ValkeySessionStore, open_valkey
-
-    client = open_valkey(server)
+def stores_in_valkey(client: "redis.Redis", space: str) -> Stores:
+    """In a Valkey server, as `open_valkey` opened it; ``space`` as for `stores_in`."""
+    from ostiary.storage.valkey import ValkeyGroups, ValkeyReplayStore, ValkeySessionStore
 
     def sessions(namespace: str) -> SessionStore:
         return ValkeySessionStore(client, namespace=namespace)

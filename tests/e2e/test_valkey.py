@@ -13,7 +13,7 @@ import pytest
 from ostiary.config import ValkeySettings, load_settings
 from ostiary.errors import ConfigurationError, Unavailable
 from ostiary.storage.valkey import ValkeyCounters, ValkeyGroups, ValkeyReplayStore, ValkeySessionStore, open_valkey
-from sp_shire.assembly import make_stores
+from sp_shire.assembly import stores_in_valkey
 from sp_shire.messages import Passage
 from sp_shire.settings import ShireSettings
 from tests.database_servers import running_valkey
@@ -80,9 +80,9 @@ def test_a_resource_whose_server_is_killed_lets_nobody_in_until_it_is_back(feder
     layout = federation.layout.directory("library") / "sp.yaml"
     settings = load_settings(layout, ShireSettings)
     with running_valkey() as url:
-        port = urlsplit(url).port
+        port, client = urlsplit(url).port, open_valkey(ValkeySettings(url=url))
         stored = ShireSettings.model_validate({**settings.model_dump(), "store": {"url": url}})
-        core = Core(federation, stored, make_stores(stored))
+        core = Core(federation, stored, stores_in_valkey(client, stored.space))
         cookie = core.session()
         assert isinstance(core.ask("/library/", cookie=cookie), Passage)
     assert core.refused("/library/", cookie=cookie) == (503, "storage.unavailable")
@@ -94,6 +94,7 @@ def test_a_resource_whose_server_is_killed_lets_nobody_in_until_it_is_back(feder
         # It kept nothing on disk: she logs in again, and then it works without a restart of the resource.
         core.target_of(core.ask("/library/", cookie=cookie))
         assert isinstance(core.ask("/library/", cookie=core.session()), Passage)
+    client.close()
 
 
 def put(sessions: ValkeySessionStore, number: int) -> bool:
