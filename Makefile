@@ -35,7 +35,7 @@ interop: ready-dev ## real peers against this code (installs Debian's packages)
 	@$(BIN)/python -m pytest -q -m interop tests/interop $(ARGS)
 
 bench: ready-dev ## every benchmark beside its limit and its peers; ARGS=--quick for a short run
-	@tools/install-debian-packages xmlsec1 python3-lasso libapache2-mod-shib || echo "Those peers will not be measured."
+	@tools/install-debian-packages xmlsec1 python3-lasso libapache2-mod-shib voms-clients || echo "Those peers will not be measured."
 	@$(BIN)/python -m bench $(ARGS)
 
 bench-large: ready-dev ## the sizes that take long: metadata of 100,000 entities (850 MB)

@@ -47,6 +47,7 @@ def main() -> int:
             release_policies,
             attribute_certificate,
             proxy_init,
+            vo_service,
             vo_members,
             vo_history,
             sso_sessions,

@@ -1,7 +1,7 @@
 """The VO service from the client's handshake to its last octet, with 20 names in the certificate; database and audit by themselves.
 
-CPU of the server's process; the client's does not count. RSA-2048 throughout, as grids have it. The bare server is Python's ``ssl`` with the
-same keys and CAs: one full handshake with a client certificate, one signature, an answer of the same length.
+CPU of the server's process; the client's does not count. RSA-2048 throughout, as grids have it. The bare server is Python's ``ssl``
+with the same keys and CAs: one full handshake with a client certificate, one signature, an answer of the same length.
 """
 
 import gc
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -63,7 +63,11 @@ def rows(*, quick: bool) -> list[Row]:
         bare = stack.enter_context(_process(_serve_bare, files))
         best = _turns({"ours": ours, "bare": bare}, files, requests, rounds)
         stored = _database(files, rounds=rounds, loops=requests)
-        peer = measure_vomsd(files.directory, requests=requests)
+        context = files.client()
+        groups = (f"/{VO}", *GROUPS)
+        peer = measure_vomsd(
+            files.directory, groups, lambda port: ask(context, port), requests=requests, rounds=max(2, rounds // 4)
+        )
     wire = "VO service: a whole HTTPS request with a new handshake"
     return [
         Row(wire, best["ours"], "ms CPU", best["bare"], 2.0, {"vomsd, with its database": peer}),
@@ -114,6 +118,13 @@ class Files:
     def of(self, name: str) -> tuple[Path, Path]:
         return self.directory / f"{name}.pem", self.directory / f"{name}.key"
 
+    def client(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=b"".join(load_trust_directory(self.trust).certificates()))
+        context.check_hostname = False
+        context.load_cert_chain(*self.of("user"))
+        return context
+
     def names(self) -> CertificateNames:
         return CertificateNames.of(x509.load_pem_x509_certificate(self.of("user")[0].read_bytes()))
 
@@ -160,7 +171,12 @@ def _authority(files: Files, engine: Engine, kind: type[VoAuthority], membership
 def _serve_ours(files: Files, ready: Connection) -> None:
     engine = open_engine("sqlite://")
     authority = _authority(files, engine, _Unrecorded, _InMemory(engine, VO))
-    log = make_log(SystemClock(), service="voms", stream=open(os.devnull, "w"))
+    with Path(os.devnull).open("w") as nowhere:
+        _listen(files, authority, nowhere, ready)
+
+
+def _listen(files: Files, authority: VoAuthority, nowhere: IO[str], ready: Connection) -> None:
+    log = make_log(SystemClock(), service="voms", stream=nowhere)
     service = VomsService(authority, log=log, clock=SystemClock())
     context = _context(files)
     listener = TlsListener(
@@ -222,10 +238,7 @@ def _process(serve: Callable[[Files, Connection], None], files: Files) -> Iterat
 
 def _turns(servers: dict[str, _Running], files: Files, requests: int, rounds: int) -> dict[str, float]:
     """Milliseconds of the server's CPU for one request: the best of the rounds."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=b"".join(load_trust_directory(files.trust).certificates()))
-    context.check_hostname = False
-    context.load_cert_chain(*files.of("user"))
+    context = files.client()
     best = dict.fromkeys(servers, float("inf"))
     for _ in range(rounds):
         for name, server in servers.items():

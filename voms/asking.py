@@ -22,7 +22,7 @@ LONGEST_LIFETIME: Final = 10 * 366 * 24 * 3600
 _PARAMETERS: Final = ("fqans", "order", "lifetime", "targets")
 _BARE_ROLE: Final = re.compile(r"/Role=([A-Za-z0-9_.-]{1,128})")
 _TARGET: Final = re.compile(r"[A-Za-z0-9._:-]{1,255}")
-_LIFETIME: Final = re.compile(r"-?[0-9]{1,100}")
+_LIFETIME: Final = re.compile(r"-?[0-9]{1,18}")
 _DECLARATION: Final = re.compile(rb"\A\s*<\?xml[^>]{0,100}\?>")
 _COMMAND_ROLE: Final = re.compile(r"(/[^:]*):([A-Za-z0-9_.-]{1,128})")
 

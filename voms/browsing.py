@@ -222,11 +222,10 @@ def _check(text: str, most: int) -> None:
 
 
 def _members(number: int, *, personal: bool) -> Select[Any]:
-    """All of the VO with the key of their order: the folded surname and name, else the subject of a certificate, else the id."""
+    """All of the VO with the key of their order: the folded details, surname first, else the subject of a certificate, else the id."""
     details, link = vo_member_details, vo_member_certificate
     subject = select(func.min(func.lower(link.c.subject))).where(link.c.member_id == vo_member.c.id).scalar_subquery()
-    whole = func.lower(details.c.surname + " " + details.c.given_name)
-    named = func.nullif(func.trim(whole), "") if personal else null()
+    named = func.nullif(details.c.folded, "") if personal else null()
     key = func.coalesce(named, subject, vo_member.c.id)
     columns = [details.c[name] for name in ("given_name", "surname", "institution", "phone", "address", "mail")]
     own = [vo_member.c[name] for name in ("id", "kind", "valid_to")]
@@ -312,8 +311,9 @@ def _place(key: str, number: str) -> str:
 def _read_place(text: str) -> tuple[str, str]:
     try:
         key, number = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        if isinstance(key, str) and isinstance(number, str):
+        # What no database takes can't have come from one.
+        if isinstance(key, str) and isinstance(number, str) and b"\0" not in f"{key}{number}".encode():
             return key, number
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         pass
     raise Refusal("voms.page", expected="where the page before ended", found=text[:80])

@@ -33,8 +33,8 @@ class Details:
         return f"{self.given_name} {self.surname}".strip() or self.mail
 
     def folded(self) -> str:
-        """All of it for a search: without case and accents, in words with one space between them."""
-        return folded(" ".join(getattr(self, field.name) for field in fields(self)))
+        """All of it for a search, and for lists by surname: without case and accents, in words with one space between them."""
+        return folded(f"{self.surname} {self.given_name} {self.institution} {self.phone} {self.address} {self.mail}")
 
 
 def folded(text: str) -> str:

@@ -13,7 +13,7 @@ from voms.rows import group_number, groups_from, lock_member, role_number, valid
 from voms.tables import vo_attribute, vo_attribute_class, vo_group_membership, vo_role_assignment
 
 MAXIMUM_VALUE: Final = 4_096
-_ATTRIBUTE_NAME: Final = re.compile(r"[!-~]{1,255}")
+ATTRIBUTE_NAME: Final = re.compile(r"[!-~]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def dismiss_role(change: Change, member: str, group: str, role: str) -> None:
 def set_attribute(change: Change, name: str, value: str, whose: Whose, when: When = ALWAYS) -> None:
     """A generic attribute; replaces the value that it had there. Raises `Missing` (``voms.no_*``), `Refusal` (``voms.attribute``,
     ``voms.value_taken``, ``voms.validity``)."""
-    if _ATTRIBUTE_NAME.fullmatch(name) is None or not 0 < len(value) <= MAXIMUM_VALUE:
+    if ATTRIBUTE_NAME.fullmatch(name) is None or not 0 < len(value) <= MAXIMUM_VALUE:
         raise Refusal("voms.attribute", expected="a name, and a value", found=repr(name[:80]), name=name[:80])
     of = _of(change, whose)
     if whose.member is not None:

@@ -94,15 +94,15 @@ class Memberships:
             return connection.execute(select(vo.c.id).where(vo.c.name == self._name)).scalar_one_or_none() is not None
 
     def of_certificate(self, names: CertificateNames, at: datetime) -> Standing | None:
-        """The standing of whoever holds the certificate; None: nobody of this VO at that moment."""
+        """The standing of whoever holds the certificate, also of whom it refuses (`Standing.suspended`); None: nobody of this VO."""
         return self._standing(_OF_CERTIFICATE, names.key, at)
 
     def of_identity(self, identity: FederatedIdentity, at: datetime) -> Standing | None:
-        """The standing of whom a home organisation names so; None: nobody of this VO at that moment."""
+        """The standing of whom a home organisation names so, likewise."""
         return self._standing(_OF_IDENTITY, identity.key, at)
 
     def of_member(self, member: str, at: datetime) -> Standing | None:
-        """The standing of a member by her id; None: nobody of this VO at that moment."""
+        """The standing of a member by her id, likewise."""
         return self._standing(_OF_MEMBER, member, at)
 
     def listed(self, member: str | None = None) -> tuple[Listed, ...]:

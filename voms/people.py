@@ -13,7 +13,7 @@ from voms.administration.who import Who
 from voms.changes import Change
 from voms.identities import FederatedIdentity as FederatedIdentity
 from voms.rows import lock_member
-from voms.status.issued import revoke
+from voms.status.issued import revoke, revoke_by_identities
 from voms.tables import (
     vo_attribute,
     vo_aup_demand,
@@ -93,9 +93,10 @@ def link_identity(change: Change, member: str, identity: FederatedIdentity) -> N
 
 
 def unlink_identity(change: Change, member: str, identity: FederatedIdentity) -> None:
-    """Takes back `link_identity`. Raises `Missing` (``voms.no_identity``)."""
+    """Takes back `link_identity`, and what was issued to her by logins. Raises `Missing` (``voms.no_identity``)."""
     if change.end(vo_member_identity, vo_id=change.vo, member_id=member, identity_key=identity.key) == 0:
         raise Missing("voms.no_identity", expected="an identity of this member", found=identity.value)
+    revoke_by_identities(change, member)
     forget_who(change, {Who.identity(identity).key})
 
 
@@ -134,7 +135,10 @@ def remove_member(change: Change, member: str) -> None:
     """Ends the membership and all that goes with it; the certificates may be registered anew. Raises `Missing` (``voms.no_member``)."""
     lock_member(change.connection, change.vo, member)
     revoke(change, "member_removed", member=member)
-    known_by = (*map(Who.certificate, certificates_of(change, member)), *map(Who.identity, identities_of(change, member)))
+    known_by = (
+        *map(Who.certificate, certificates_of(change, member)),
+        *map(Who.identity, identities_of(change, member)),
+    )
     forget_who(change, {who.key for who in (Who.member(member), *known_by)})
     for table in _OF_A_MEMBER:
         change.end(table, member_id=member)

@@ -19,7 +19,8 @@ GENERATE_PATH = "/generate-ac"
 
 class VomsSettings(Settings):
     """The VO ``vo``, which clients and relying parties know as ``host`` and ``port``: LSC files are found by that name, so it is that of
-    the service they installed, whatever this machine is called.
+    the service they installed, whatever this machine is called. Several VOs on one host: a list ``vos``, with these keys in each entry, or
+    beside it for all.
 
     ``certificate`` (PEM, the chain after it) and ``key`` serve for TLS and sign the attribute certificates. ``ca_directory`` holds the CAs
     whose people may be members (``HASH.0``, ``HASH.signing_policy``, ``HASH.r0``). ``name_form``: how names are written into certificates.

@@ -21,7 +21,7 @@ from voms.tables import (
     vo_role_assignment,
 )
 
-_ROLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+ROLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def add_group(change: Change, path: str, *, description: str = "", optional: bool = False) -> int:
@@ -81,7 +81,7 @@ def change_group(change: Change, path: str, *, description: str | None = None, o
 
 def add_role(change: Change, role: str, *, description: str = "") -> int:
     """A new role, which can be given in any group; returns its number. Raises `Refusal` (``voms.role_name``)."""
-    if _ROLE_NAME.fullmatch(role) is None or role == "NULL":
+    if ROLE_NAME.fullmatch(role) is None or role == "NULL":
         raise Refusal("voms.role_name", expected="letters, digits, - _ .", found=role[:80])
     number: int = change.add(vo_role, vo_id=change.vo, name=role, description=description)
     give_role_its_lists(change, number)

@@ -13,7 +13,6 @@ from idp.settings import IdpSettings
 from ostiary.ldap.settings import LdapSettings
 from sp_shire.settings import ShireSettings
 from voms.settings import VomsSettings
-from voms.several import SeveralVosSettings
 from wayf.metadata_settings import MetadataServiceSettings
 from wayf.settings import WayfSettings
 
@@ -33,7 +32,6 @@ _FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("wayf.yaml", WayfSettings),
     ("metadata.yaml", MetadataServiceSettings),
     ("voms.yaml", VomsSettings),
-    ("voms.yaml with several VOs", SeveralVosSettings),
 )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ostiary.clock import Clock
 from ostiary.command.serving import load_application
 from ostiary.errors import ConfigurationError
 from ostiary.web.log import Log
@@ -29,7 +30,7 @@ def make_proxy(config: Path, address: "Address", *, log: Log) -> ShireAsgiMiddle
     return protected(make_shire(config, log=log), address, log)
 
 
-def make_resource(config: Path, application: str, *, log: Log) -> "WSGIApplication":
+def make_resource(config: Path, application: str, *, log: Log, clock: Clock | None = None) -> "WSGIApplication":
     """The application ``module:attribute`` behind the SHIRE of ``sp.yaml``."""
     found = load_application(application)
     # Twice protected, the inner one would never see the attributes that the outer one hands in: an endless loop of logins.
@@ -37,4 +38,4 @@ def make_resource(config: Path, application: str, *, log: Log) -> "WSGIApplicati
         raise ConfigurationError(
             "serve.already_protected", file=application, expected="a bare application", found="ShireMiddleware"
         )
-    return ShireMiddleware(found, make_shire(config, log=log))
+    return ShireMiddleware(found, make_shire(config, log=log, clock=clock))

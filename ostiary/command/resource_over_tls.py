@@ -58,7 +58,7 @@ def make_resource_over_tls(
         return make_any_peer_context(tls.certificate, tls.key, whole_chain=True)
 
     return ResourceServing(
-        make_resource(config, application, log=log),
+        make_resource(config, application, log=log, clock=clock),
         watched(Holder(load, every=LOOK_EVERY), clock, log),
         ListenerLimits(body_bytes=tls.largest_body, request_seconds=REQUEST_SECONDS),
     )

@@ -56,8 +56,8 @@ class TlsSettings(Settings):
 
 
 class VoStatusSettings(Settings):
-    """The VO ``vo`` is asked at ``url`` (``https://host:port/status/list`` of a service like ours) which attribute certificates it has taken
-    back, every ``refresh``. With ``required`` none of its certificates counts while that is not known."""
+    """The VO ``vo`` is asked at ``url`` (``https://host:port/status/list`` of a service like ours) which attribute certificates it has
+    taken back, every ``refresh``. With ``required`` none of its certificates counts while that is not known."""
 
     vo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     url: PublicUrl

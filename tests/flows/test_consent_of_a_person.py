@@ -155,7 +155,7 @@ def test_the_links_of_the_portal_lead_to_their_pages(
     assert page.url == portal
     links = re.findall(r'<a href="([^"]+)">\s*<span class="what"><strong>([^<]+)</strong>', page.text)
     urls = {title: html.unescape(url) for url, title in links}
-    assert sorted(urls) == ["Collaboratory Microscope", "The Common Library"]
+    assert sorted(urls) == ["Collaboratory Microscope", "Microscopy collaboration", "The Common Library"]
     page = browser.get(urls[name])
     if any(form.has("choice") for form in forms_of(page)):
         page = browser.submit(page, {"choice": SOUTHBANK.entity_id}, having="choice")

@@ -57,7 +57,7 @@ def test_the_status_tells_what_an_operator_wants_to_know(simulation: Simulation)
         ("handle", "prepare"),
     ]
     assert len(found["keys"][0]["keys"][0]["fingerprint"]) == 64
-    assert [(line["entities"], line["identity_providers"]) for line in found["metadata"]] == [(4, 2)]
+    assert [(line["entities"], line["identity_providers"]) for line in found["metadata"]] == [(5, 2)]
     assert {check["name"]: check["good"] for check in found["checks"]} == {"database": True, "people": True}
     assert "idp_" in found["checks"][0]["details"]
     assert {one["name"] for one in found["watched"]} >= {"settings", "metadata", "keys", "handle_keys", "maintenance"}

@@ -217,7 +217,7 @@ def test_with_a_state_directory_the_resource_asks_the_index_and_starts_no_thread
 
     assert not refreshing()
     (source,) = facts(core)["metadata"]
-    assert (source["entities"], source["last_success"], source["problem"]) == (4, "2026-11-22T09:00:00Z", None)
+    assert (source["entities"], source["last_success"], source["problem"]) == (5, "2026-11-22T09:00:00Z", None)
     assert refreshing()
     assert list((tmp_path / "state").glob("index-*"))
     del core.shire

@@ -32,7 +32,10 @@ def what_each_wants() -> dict[str, tuple[Callable[[Desk], object], list[tuple[st
     group = "/testvo/g"
     return {
         "add_group": (lambda desk: desk.add_group("/testvo/g/new"), [(group, None, "CONTAINER_WRITE")]),
-        "remove_group": (lambda desk: desk.remove_group("/testvo/g/sub"), [(group, None, "CONTAINER_WRITE")]),
+        "remove_group": (
+            lambda desk: desk.remove_group("/testvo/g/sub"),
+            [(group, None, "CONTAINER_WRITE"), ("/testvo/g/sub", None, "CONTAINER_WRITE")],
+        ),
         "change_group": (lambda desk: desk.change_group(group, description="x"), [(group, None, "CONTAINER_WRITE")]),
         "add_parent": (
             lambda desk: desk.add_parent("/testvo/g/sub", "/testvo/other"),
@@ -268,6 +271,29 @@ def test_nobody_becomes_somebody_who_may_more_by_a_second_certificate(vo: Manage
         assert denied.value.code == "voms.more_than_own"
     desk.add_certificate(ada, names("Mine"))
     vo.desk("Chief").add_certificate(chief, names("Chief at home"))
+
+
+def test_nobody_ends_entries_of_others_by_way_of_what_they_name(vo: Managed) -> None:
+    """A certificate on a list that becomes a member's would lose its entries when it is taken away again."""
+    ada, chief = vo.add("Ada"), vo.add("Chief")
+    vo.allow(Who.member(ada), "CONTAINER_READ|MEMBERSHIP_RW", "/testvo")
+    vo.allow(Who.certificate(names("Outside")), "SUSPEND", "/testvo")
+    vo.allow(Who.certificate(names("Chief")), "SUSPEND", "/testvo")
+    vo.allow(Who.identity(HOME), "SUSPEND", "/testvo")
+    vo.operator.link_identity(chief, HOME)
+    vo.operator.add_certificate(chief, names("Chief at home"))
+    desk = vo.desk("Ada")
+    for act in (
+        lambda: desk.add_certificate(ada, names("Outside")),
+        lambda: desk.add_member(names("Outside")),
+        lambda: desk.remove_certificate(chief, names("Chief")),
+        lambda: desk.unlink_identity(chief, HOME),
+        lambda: desk.remove_member(chief),
+    ):
+        with pytest.raises(Denied) as denied:
+            act()
+        assert denied.value.code == "voms.more_than_own"
+    desk.remove_certificate(chief, names("Chief at home"))
 
 
 def test_nobody_gets_power_from_a_role_that_comes_down_into_a_group_that_she_joins(

@@ -102,6 +102,21 @@ def test_what_is_not_on_the_list_can_not_be_removed(vo: Managed) -> None:
         assert missing.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [
+        (Who.fqan(Fqan("/testvo/none")), "voms.no_group"),
+        (Who.fqan(Fqan("/other")), "voms.no_group"),
+        (Who.fqan(Fqan("/testvo/g", "none")), "voms.no_role"),
+        (Who.member("0" * 32), "voms.no_member"),
+    ],
+)
+def test_nobody_is_trusted_before_being_there(vo: Managed, who: Who, code: str) -> None:
+    with pytest.raises(Missing) as missing:
+        vo.allow(who, "ALL", "/testvo")
+    assert missing.value.code == code
+
+
 def test_a_group_of_the_same_name_later_is_another_one(vo: Managed) -> None:
     """Lists that named the old group, or a role in it, say nothing of the new one."""
     vo.allow(Who.fqan(Fqan("/testvo/g/sub")), "ALL", "/testvo")

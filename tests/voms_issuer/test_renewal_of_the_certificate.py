@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -70,8 +69,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    yield Site(tmp_path, MovableClock(NOW))
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path, MovableClock(NOW))
 
 
 def in_use(site: Site) -> x509.Certificate:

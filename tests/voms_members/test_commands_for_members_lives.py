@@ -193,7 +193,11 @@ def test_the_service_runs_the_jobs_beside_itself_where_the_configuration_lets_it
     by_hand = Shell(tmp_path / "by_hand", "members: {jobs: false}")
     by_itself = Shell(tmp_path, letters, "members: {every: 6h}")
     started: list[JobThread] = []
-    monkeypatch.setattr(JobThread, "start", lambda thread: started.append(thread))
+
+    def start(thread: JobThread) -> None:
+        started.append(thread)
+
+    monkeypatch.setattr(JobThread, "start", start)
     monkeypatch.setattr(vo_service, "serve_listeners", lambda *_, **__: None)
     monkeypatch.setattr(vo_service, "listener_of", lambda *_, **__: None)
     for shell in (by_hand, by_itself):

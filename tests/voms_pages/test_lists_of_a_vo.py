@@ -79,6 +79,10 @@ def test_signs_that_databases_read_as_patterns_mean_themselves(vo: Listed) -> No
     assert found(vo.engine, "%") == ["Dan"]
 
 
+def test_members_stand_in_the_order_of_their_surnames_or_else_of_their_certificates(vo: Listed) -> None:
+    assert found(vo.engine) == ["Zoë", "CN=Alice,O=Test,C=ZZ", "Bea", "Cem", "Dan"]
+
+
 def test_pages_follow_one_another_without_gap_and_repetition(vo: Listed) -> None:
     after, seen = None, []
     for _ in range(10):

@@ -2,7 +2,10 @@
 
 from datetime import timedelta
 
+from sqlalchemy import func, select
+
 from ostiary.attributes import make_attribute
+from ostiary.storage.engine import reading
 from ostiary.web.identity import PERSON_KEY, Person
 from ostiary.web.listener import PEER_CHAIN
 from ostiary.x509.certificate_names import CertificateNames
@@ -16,6 +19,7 @@ from voms.administration.who import Who
 from voms.memberships import Memberships
 from voms.requests.applicants import Applicants
 from voms.requests.asked import Wish
+from voms.tables import vo_change
 
 
 def fqans(pages: Pages, name: str) -> list[str]:
@@ -451,6 +455,94 @@ def test_a_request_is_looked_at_handed_over_and_decided(pages: Pages) -> None:
     assert chief.told == "The request was approved, and the applicant told."
     assert "/testvo/g2" in fqans(pages, "alice")
     assert "Not this year." in chief.text
+
+
+_CHANGES = {
+    "/group/<what>": (
+        "add",
+        "change",
+        "add-parent",
+        "remove-parent",
+        "set-attribute",
+        "remove-attribute",
+        "inheritance",
+        "remove",
+    ),
+    "/roles/<what>": ("add", "remove"),
+    "/member/<what>": (
+        *("add-certificate", "remove-certificate", "suspend-certificate", "restore-certificate", "link", "unlink"),
+        *("suspend", "restore", "end", "details", "ask-to-sign", "join", "leave", "move", "assign", "dismiss"),
+        *("set-attribute", "remove-attribute", "remove"),
+    ),
+    "/members/add": ("",),
+    "/import/<what>": ("try", "write"),
+    "/access/<what>": ("set", "remove"),
+    "/policy/<what>": ("add", "remove"),
+    "/request/<what>": ("approve", "reject", "hand-over"),
+    "/invitation/<what>": ("send", "withdraw"),
+}
+
+
+def test_every_change_that_managers_make_is_refused_to_everybody_else(pages: Pages) -> None:
+    """Also where somebody sends what no page offered her: all fields that any form has, filled in sensibly."""
+    own = {"/me/withdraw", "/apply", "/confirm", "/invitation", "/ask/<what>", "/sign"}
+    known = {
+        rule.rule.removeprefix("/voms/<vo>")
+        for rule in pages.app.url_map.iter_rules()
+        if "POST" in (rule.methods or ())
+    }
+    assert known - own == set(_CHANGES)
+    alice, names = pages.members["alice"], CertificateNames.of(pages.people["alice"].certificate)
+    values = {
+        "name": "x",
+        "description": "x",
+        "about": "x",
+        "parent": "/testvo/g2",
+        "sure": "yes",
+        "role": "pilot",
+        "attribute_name": "x",
+        "attribute_value": "x",
+        "ended_role": "pilot",
+        "reason": "x",
+        "suspend_reason": "x",
+        "certificate": pem(pages.people["nora"].certificate).decode(),
+        "subject": names.subject,
+        "issuer": names.issuer,
+        "asserted_by": HOME,
+        "attribute": "eduPersonPrincipalName",
+        "value": "alice@home.example",
+        "surname": "X",
+        "join_group": "/testvo/g2",
+        "group": "/testvo/g1/sub",
+        "move_to": "/testvo/g2",
+        "assign_group": "/testvo/g1",
+        "assign_role": "pilot",
+        "kind": "anyone",
+        "may_ACL_WRITE": "yes",
+        "version": "1.0",
+        "text": "x",
+        "grace": "1",
+        "mail": "x@example.org",
+        "groups": "/testvo/g2",
+        "to": alice,
+        "invitation": "x",
+        "end": "2027-01-01T00:00",
+        "table": f"asserted_by,attribute,value\n{HOME},mail,x@home.example",
+    }
+    for who, page in (("nora", "apply"), ("alice", "ask")):
+        browser = pages.by(who).get(f"/voms/testvo/{page}")
+        token = browser.page.xpath("//input[@name='csrf_token']/@value")[0]
+        with reading(pages.engine) as connection:
+            before = connection.execute(select(func.count()).select_from(vo_change)).scalar_one()
+        for path, changes in _CHANGES.items():
+            for what in changes:
+                to = f"/voms/testvo{path.replace('<what>', what)}?path=/testvo/g1&id={alice}&group=/testvo/g1"
+                sent = browser.client.post(
+                    to, data={**values, "csrf_token": token}, base_url=ORIGIN, environ_overrides=browser.environ
+                )
+                assert sent.status_code in ((403, 404) if "/request/" in to else (403,)), (who, to)
+        with reading(pages.engine) as connection:
+            assert connection.execute(select(func.count()).select_from(vo_change)).scalar_one() == before
 
 
 def test_another_website_can_change_nothing(pages: Pages) -> None:

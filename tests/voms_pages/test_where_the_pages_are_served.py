@@ -1,26 +1,33 @@
 """The pages as the roof puts them together: on the VO's own listener, and behind the SP middleware."""
 
+import http.client
 import io
+import ssl
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import yaml
+from lxml import html
 from werkzeug.test import Client
 
+from ostiary.clock import SystemClock
 from ostiary.command.vo_pages import make_vo_pages, pages_settings, shire_settings
-from ostiary.command.vo_service import make_vo_services, upgrade_vo
+from ostiary.command.vo_service import listener_of, make_vo_services, upgrade_vo
 from ostiary.config import DatabaseSettings
 from ostiary.errors import ConfigurationError
 from ostiary.federation.keys import create_key_ring
 from ostiary.storage.engine import open_database
 from ostiary.web.listener import PEER_CHAIN
 from ostiary.web.log import make_log
+from tests.running_demo import free_base_port
 from tests.simulator import MovableClock
-from tests.x509.authorities import NOW, root
+from tests.x509.authorities import DAY, NOW, pem, root
 from voms.directory import create_vo
 
 WHERE = "https://localhost:15000"
+# One of the tests goes by the clock of the machine.
+LATE = NOW + 2900 * DAY
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def config(tmp_path: Path) -> Path:
     directory = tmp_path / "certificates"
     directory.mkdir()
     authority.install(directory)
-    authority.issue("/C=ZZ/O=HV Test/CN=localhost").write(tmp_path, "host")
+    authority.issue("/C=ZZ/O=HV Test/CN=localhost", not_after=LATE).write(tmp_path, "host")
     database = {"url": f"sqlite:///{tmp_path / 'vo.db'}"}
     engine = open_database(DatabaseSettings.model_validate(database))
     upgrade_vo(engine)
@@ -78,6 +85,43 @@ def test_the_listener_of_a_vo_has_its_pages_for_people_with_certificates(config:
     assert status(testvo.application, "/assets/style.css") == 200
     assert status(testvo.application, "/generate-ac") == 403
     assert status(othervo.application, "/voms/othervo/") == 404
+
+
+def test_somebody_with_a_certificate_sends_a_form_over_tls(config: Path, tmp_path: Path) -> None:
+    clock = SystemClock()
+    log = make_log(clock, service="voms", stream=io.StringIO())
+    port = free_base_port(1)
+    content = yaml.safe_load(config.read_text())
+    content["vos"][0] |= {"port": port, "listen": {"port": port}}
+    config.write_text(yaml.safe_dump(content))
+    certificate, key = root().issue("/C=ZZ/O=HV Test/CN=Alice", not_after=LATE).write(tmp_path, "alice")
+    (tmp_path / "ca.pem").write_bytes(pem(root().certificate))
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    context.load_cert_chain(certificate, key)
+    # The test's CA is made for grid clients, which look for other things.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    testvo, _ = make_vo_services(config, clock=clock, log=log)
+    listener = listener_of(testvo, clock=clock, log=log)
+    listener.start()
+    try:
+
+        def send(method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, str]:
+            connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=20)
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            found = answer.status, answer.read().decode(), answer.headers.get("Set-Cookie", "").partition(";")[0]
+            connection.close()
+            return found
+
+        _, page, cookie = send("GET", "/voms/testvo/apply")
+        [form] = [each for each in html.fromstring(page).forms if each.method == "POST"]
+        kind = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+        status, answer, _ = send("POST", urlsplit(form.action).path, urlencode(form.form_values()), **kind)
+        assert (status, "Something is needed here." in answer) == (400, True)
+        # Without the form's token it is somebody else's idea.
+        assert send("POST", urlsplit(form.action).path, "surname=x", **kind)[0] == 403
+    finally:
+        listener.stop()
 
 
 def test_who_comes_to_the_pages_of_the_federation_is_asked_where_she_is_from(config: Path) -> None:

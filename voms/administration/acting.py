@@ -6,6 +6,7 @@ Whoever may not is refused before anything is looked up, and learns nothing of w
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
 from sqlalchemy import select
 
@@ -15,7 +16,7 @@ from ostiary.x509.fqan import Fqan
 from voms import attribute_classes, details, grants, people, structure
 from voms.administration import lists
 from voms.administration.acl import AclEntry, way_to
-from voms.administration.permissions import Permission
+from voms.administration.permissions import OF_ROLES, Permission
 from voms.administration.reach import (
     groups_over,
     groups_throughout,
@@ -23,6 +24,7 @@ from voms.administration.reach import (
     keys_of_member,
     keys_of_role,
     paths_of,
+    roles_given_in,
     roles_of_member,
 )
 from voms.administration.rights import Rights
@@ -33,7 +35,7 @@ from voms.grants import Whose
 from voms.identities import FederatedIdentity
 from voms.people import Kind, SuspensionCode
 from voms.periods import ALWAYS, When, read_recurrence
-from voms.rows import group_number, groups_from
+from voms.rows import group_number, groups_from, role_number
 from voms.tables import vo, vo_group_membership, vo_member, vo_member_certificate, vo_member_identity, vo_role
 
 _P = Permission
@@ -66,8 +68,12 @@ class Acting:
         self.rights.forget()
 
     def remove_group(self, path: str) -> None:
-        """See `structure.remove_group`; wants CONTAINER_WRITE in the group above."""
-        self.require(_P.CONTAINER_WRITE, path.rpartition("/")[0] or self.root)
+        """See `structure.remove_group`; wants CONTAINER_WRITE in it and the group above, what lists say of its members, and, there and for
+        the roles in it, all that she would have in a new one of that name: a list that keeps her out is not got rid of so."""
+        above = path.rpartition("/")[0] or self.root
+        self.require(_P.CONTAINER_WRITE, above)
+        if not self.rights.caller.operator and path != self.root:
+            self._require_to_make_anew(path, above)
         structure.remove_group(self.change, path)
         self.rights.forget()
 
@@ -77,8 +83,8 @@ class Acting:
         structure.change_group(self.change, path, description=description, optional=optional)
 
     def add_parent(self, group: str, parent: str) -> None:
-        """See `structure.add_parent`; wants CONTAINER_WRITE in both, and MEMBERSHIP_WRITE in ``parent`` and in every group that members of
-        ``group`` come into by it."""
+        """See `structure.add_parent`; wants CONTAINER_WRITE in both, MEMBERSHIP_WRITE in ``parent`` and in every group that members of
+        ``group`` come into by it, and for each role that may come down by it, in ``group`` and all below."""
         self.require(_P.CONTAINER_WRITE, group)
         self.require(_P.CONTAINER_WRITE | _P.MEMBERSHIP_WRITE, parent)
         numbers = [group_number(self.change.connection, self.change.vo, path) for path in (group, parent)]
@@ -87,7 +93,15 @@ class Acting:
         paths = [path for path in paths_of(connection, new) if path != self.root]
         for path in paths:
             self.require(_P.MEMBERSHIP_WRITE, path)
-        self.rights.require_no_more_than_own(self._keys_of(paths, self._groups_below(group), self._roles()))
+        below = self._groups_below(group)
+        self.rights.require_no_more_than_own(self._keys_of(paths, below, self._roles()))
+        if not self.rights.caller.operator and inherits(connection, self.change.vo):
+            given = roles_given_in(connection, new)
+            own = {
+                each for each in self._roles() if any(self.rights.allows(_P.MEMBERSHIP_WRITE, at, each) for at in paths)
+            }
+            for role, path in product(sorted(given | own), below):
+                self.require(_P.MEMBERSHIP_WRITE, path, role)
         structure.add_parent(self.change, group, parent)
 
     def remove_parent(self, group: str, parent: str) -> None:
@@ -108,8 +122,14 @@ class Acting:
         self.rights.forget()
 
     def remove_role(self, role: str) -> None:
-        """See `structure.remove_role`; wants CONTAINER_WRITE in the root."""
+        """See `structure.remove_role`; wants CONTAINER_WRITE in the root, what lists say of whoever has the role, and for the role in each
+        group all that she would have for a new one of that name."""
         self.require(_P.CONTAINER_WRITE)
+        if not self.rights.caller.operator:
+            role_number(self.change.connection, self.change.vo, role)
+            fqans = (Fqan(path, role) for path in self._groups_below(self.root))
+            self.rights.require_no_more_than_own({Who.fqan(fqan).key for fqan in fqans})
+            self.rights.require_role_like_groups(role)
         structure.remove_role(self.change, role)
         self.rights.forget()
 
@@ -126,9 +146,10 @@ class Acting:
     ) -> None:
         """A new member with the id ``member``. Wants MEMBERSHIP_WRITE in the root, for ``about`` PERSONAL_INFO_WRITE, too."""
         self.require(_P.MEMBERSHIP_WRITE | (_P.NONE if about is None else _P.PERSONAL_INFO_WRITE))
-        self.rights.require_no_more_than_own({Who.fqan(Fqan(self.root)).key})
+        known = list(known_by)
+        self.rights.require_no_more_than_own({Who.fqan(Fqan(self.root)).key, *(_named(each).key for each in known)})
         people.add_member(self.change, member, kind=kind, until=until)
-        for each in known_by:
+        for each in known:
             if isinstance(each, CertificateNames):
                 people.add_certificate(self.change, member, each)
             else:
@@ -137,15 +158,16 @@ class Acting:
             details.set_details(self.change, member, about)
 
     def add_certificate(self, member: str, names: CertificateNames) -> None:
-        """See `people.add_certificate`; wants MEMBERSHIP_WRITE in the root, and no less than the member may do: who has the certificate
-        is she from now on."""
-        self._require_to_become(member)
+        """See `people.add_certificate`; wants MEMBERSHIP_WRITE in the root, and no less than the member, and who has the certificate, may
+        do: both are one from now on."""
+        self._require_to_become(member, names)
         people.add_certificate(self.change, member, names)
 
     def remove_certificate(self, member: str, names: CertificateNames) -> None:
-        """See `people.remove_certificate`; wants MEMBERSHIP_WRITE in the root. Refused (``voms.last_name``) where nobody could be the
-        member any more."""
+        """See `people.remove_certificate`; wants MEMBERSHIP_WRITE in the root, and what lists say of it, which ends. Refused
+        (``voms.last_name``) where nobody could be the member any more."""
         self._require_for(_P.MEMBERSHIP_WRITE, member, names)
+        self._require_to_end(names)
         self._check_not_last(member)
         people.remove_certificate(self.change, names)
         self.rights.forget()
@@ -162,12 +184,13 @@ class Acting:
 
     def link_identity(self, member: str, identity: FederatedIdentity) -> None:
         """See `people.link_identity`; wants what `add_certificate` wants."""
-        self._require_to_become(member)
+        self._require_to_become(member, identity)
         people.link_identity(self.change, member, identity)
 
     def unlink_identity(self, member: str, identity: FederatedIdentity) -> None:
-        """See `people.unlink_identity`; wants MEMBERSHIP_WRITE in the root. Refused (``voms.last_name``) like `remove_certificate`."""
+        """See `people.unlink_identity`; wants and refuses what `remove_certificate` does."""
         self.require(_P.MEMBERSHIP_WRITE)
+        self._require_to_end(identity)
         self._check_not_last(member)
         people.unlink_identity(self.change, member, identity)
         self.rights.forget()
@@ -203,8 +226,11 @@ class Acting:
         details.set_details(self.change, member, about)
 
     def remove_member(self, member: str) -> None:
-        """See `people.remove_member`; wants MEMBERSHIP_WRITE in the root."""
+        """See `people.remove_member`; wants MEMBERSHIP_WRITE in the root, and what lists say of her by id, certificate or identity."""
         self.require(_P.MEMBERSHIP_WRITE)
+        self._require_to_end(*people.certificates_of(self.change, member))
+        self._require_to_end(*people.identities_of(self.change, member))
+        self.rights.require_no_more_than_own({Who.member(member).key})
         people.remove_member(self.change, member)
         self.rights.forget()
 
@@ -331,11 +357,27 @@ class Acting:
             self.require(_P.MEMBERSHIP_WRITE, path)
         self.rights.require_no_more_than_own(self._keys_of(new, new, roles_of_member(connection, member)))
 
-    def _require_to_become(self, member: str) -> None:
+    def _require_to_make_anew(self, path: str, above: str) -> None:
+        connection, number = self.change.connection, self.change.vo
+        group_number(connection, number, path)
+        self.require(_P.CONTAINER_WRITE, path)
+        roles = self._roles()
+        fqans = (Fqan(path), *(Fqan(path, role) for role in roles))
+        self.rights.require_no_more_than_own({Who.fqan(fqan).key for fqan in fqans})
+        entries = lists.entries_of(connection, number, above, for_new_groups=True)
+        would_have = self.rights.by_entries(entries or lists.entries_of(connection, number, above))
+        self.rights.require_own(would_have, [(path, None)])
+        self.rights.require_own(would_have & OF_ROLES, [(path, role) for role in roles])
+
+    def _require_to_become(self, member: str, known_by: CertificateNames | FederatedIdentity) -> None:
         self.require(_P.MEMBERSHIP_WRITE)
         if not self.rights.caller.operator:
             keys = keys_of_member(self.change.connection, self.change.vo, self.root, member)
-            self.rights.require_no_more_than_own(keys)
+            self.rights.require_no_more_than_own({*keys, _named(known_by).key})
+
+    def _require_to_end(self, *known_by: CertificateNames | FederatedIdentity) -> None:
+        """Entries of lists end with what they name: nobody takes from others by that what she has not."""
+        self.rights.require_no_more_than_own({_named(each).key for each in known_by})
 
     def _keys_of(self, groups: Iterable[str], with_roles: Iterable[str], roles: Collection[str]) -> set[str]:
         """By what lists mean who is in ``groups`` and, where roles come down, has one of ``roles`` in ``with_roles``."""
@@ -366,3 +408,7 @@ class Acting:
             known += len(self.change.connection.execute(wanted).all())
         if known < 2:
             raise Refusal("voms.last_name", expected="another certificate or identity", found="the only one")
+
+
+def _named(known_by: CertificateNames | FederatedIdentity) -> Who:
+    return Who.certificate(known_by) if isinstance(known_by, CertificateNames) else Who.identity(known_by)

@@ -8,9 +8,9 @@ from ostiary.errors import Missing
 from ostiary.x509.fqan import Fqan
 from voms.administration.acl import AclEntry
 from voms.administration.permissions import Permission
-from voms.administration.who import Who, read_who
+from voms.administration.who import Who, WhoKind, read_who
 from voms.changes import Change
-from voms.rows import group_number, role_number
+from voms.rows import group_number, lock_member, role_number
 from voms.tables import vo_acl_entry, vo_group, vo_role
 
 VO_ADMIN = "VO-Admin"
@@ -55,9 +55,10 @@ def give_role_its_lists(change: Change, role: int) -> None:
 
 def set_entry(change: Change, entry: AclEntry, *, below: bool = False) -> None:
     """Replaces what the list said of this ``who``; ``below``: also the lists of the roles in the group, and of all groups below (by path)
-    and their roles, or only those of the entry's role. Raises `Missing` (``voms.no_group``, ``voms.no_role``). The change must be
-    ``alone``."""
+    and their roles, or only those of the entry's role. Raises `Missing` (``voms.no_group``, ``voms.no_role``, ``voms.no_member``), also
+    where the ``who`` is one that is not there: it may come to be somebody else. The change must be ``alone``."""
     group, role = _numbers(change.connection, change.vo, entry)
+    _check_who(change, entry.who)
     change.end(vo_acl_entry, *_where(change.vo, group, role, entry, below))
     if not below:
         _add(change, group, role, entry)
@@ -155,6 +156,16 @@ def entries_of(
 def _numbers(connection: Connection, vo_id: int, entry: AclEntry) -> tuple[int, int | None]:
     role = role_number(connection, vo_id, entry.role) if entry.role is not None else None
     return group_number(connection, vo_id, entry.group), role
+
+
+def _check_who(change: Change, who: Who) -> None:
+    fqan = who.as_fqan()
+    if fqan is not None:
+        group_number(change.connection, change.vo, fqan.group)
+        if fqan.role is not None:
+            role_number(change.connection, change.vo, fqan.role)
+    if who.kind is WhoKind.MEMBER:
+        lock_member(change.connection, change.vo, who.value[0])
 
 
 def _where(vo_id: int, group: int, role: int | None, entry: AclEntry, below: bool) -> tuple[ColumnElement[bool], ...]:

@@ -38,6 +38,9 @@ class Permission(IntFlag):
 SINGLE: Final = tuple(Permission(1 << bit) for bit in range(14))
 """Each permission by itself, in the order of the bits."""
 
+OF_ROLES: Final = Permission.ALL & ~(Permission.CONTAINER_READ | Permission.CONTAINER_WRITE)
+"""Those that say anything for a role: nothing stands below one."""
+
 # The original's first name of the attributes' permissions, which its documents still use.
 _OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType({"ATTRIBUTE": "ATTRIBUTES", "REQUEST": "REQUESTS"})
 _WORD: Final = re.compile(r"(?P<what>[A-Z_]+?)_(?P<how>READ|WRITE|RW)")

@@ -47,6 +47,16 @@ def roles_of_member(connection: Connection, member: str) -> set[str]:
     return set(connection.execute(wanted).scalars())
 
 
+def roles_given_in(connection: Connection, groups: Iterable[int]) -> set[str]:
+    """The names of the roles that anybody has in one of these groups, at whatever times."""
+    held = vo_role_assignment
+    found: set[str] = set()
+    for some in _some(groups):
+        wanted = select(vo_role.c.name).join(held, held.c.role_id == vo_role.c.id).where(held.c.group_id.in_(some))
+        found |= set(connection.execute(wanted.distinct()).scalars())
+    return found
+
+
 def keys_of_member(connection: Connection, vo_id: int, root: str, member: str) -> set[str]:
     """By what lists may mean a member, now or at another time of what she was given; rather too many than too few."""
     joined = vo_group_membership

@@ -1,7 +1,7 @@
 """What a caller may do in a VO, read from its lists when it is asked: one query for a group, whatever the size of the VO."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Select, select
 
 from ostiary.errors import Denied
 from ostiary.x509.fqan import MAX_LENGTH
-from voms.administration.acl import Allowed, effective, together, way_to
+from voms.administration.acl import AclEntry, Allowed, effective, together, way_to
 from voms.administration.callers import Caller
-from voms.administration.permissions import Permission, permissions_text
+from voms.administration.permissions import OF_ROLES, Permission, permissions_text
 from voms.tables import vo, vo_acl_entry, vo_group, vo_role
 
 _AT_ONCE: Final = 500
@@ -98,6 +98,23 @@ class Rights:
             more = permissions & ~self.of(group, role)
             if more:
                 raise self._more(more, group, role)
+
+    def require_role_like_groups(self, role: str) -> None:
+        """Raises `Denied` (``voms.more_than_own``) where she may do less with the role than in its group, whose list a new role gets."""
+        places = self._everywhere()
+        for group in (group for group, of in places if of is None):
+            way = way_to(group)
+            more = effective(places, way) & OF_ROLES & ~effective(places, way, role)
+            if more and not self.caller.operator:
+                raise self._more(more, group, role)
+
+    def by_entries(self, entries: Iterable[AclEntry]) -> Permission:
+        """What a list with these entries would allow her, seen by itself."""
+        found = Permission.NONE
+        for entry in entries:
+            if entry.who.key in self._keys:
+                found |= entry.permissions
+        return found
 
     def forget(self) -> None:
         """Lists, groups or roles have changed: read them again."""

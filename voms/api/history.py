@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from voms.administration.permissions import Permission
 from voms.api.routing import Call
-from voms.api.values import MemberId, Nothing, Path, RoleName, Shape
+from voms.api.values import Instant, MemberId, Nothing, Path, RoleName, Shape
 from voms.history.deeds import deeds
 from voms.history.json_form import actors_json, deeds_json, events_json, presence_json
 from voms.history.of_member import history_of
@@ -19,7 +19,7 @@ class PresenceQuery(Shape):
 
     member: MemberId
     group: Path
-    at: AwareDatetime
+    at: Instant
     role: RoleName | None = None
 
 
@@ -27,8 +27,8 @@ class ActorsQuery(Shape):
     """Who could act as a member of the group, or in the role there, at some time of ``[since, until)``; a page at a time."""
 
     group: Path
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Instant
+    until: Instant
     role: RoleName | None = None
     after: MemberId | None = None
     most: Annotated[int, Field(ge=1, le=1_000)] = 100
@@ -38,9 +38,9 @@ class ChangesQuery(Shape):
     """What somebody did in ``[since, until)``, the newest first; ``before_at`` and ``before_serial``: where the page before ended."""
 
     by: Annotated[str, Field(max_length=255, description="As records name her; absent: whoever.")] | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    before_at: AwareDatetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    before_at: Instant | None = None
     before_serial: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     most: Annotated[int, Field(ge=1, le=500)] = 100
 
@@ -54,8 +54,8 @@ class ChangesQuery(Shape):
 class EventsQuery(Shape):
     """The times that matter: ``[since, until)``."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
 
 
 class Presence(Shape):

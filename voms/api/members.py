@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from ostiary.errors import Missing
 from ostiary.x509.certificate_names import CertificateNames
@@ -15,6 +15,7 @@ from voms.api.values import (
     After,
     Certificate,
     Identity,
+    Instant,
     MemberId,
     Most,
     Nothing,
@@ -123,7 +124,7 @@ class NewMember(Shape):
     certificates: Annotated[tuple[Certificate, ...], Field(max_length=10)] = ()
     identities: Annotated[tuple[Identity, ...], Field(max_length=10)] = ()
     kind: Literal["person", "service"] = "person"
-    until: AwareDatetime | None = None
+    until: Instant | None = None
     about: About | None = None
 
     @model_validator(mode="after")
@@ -142,7 +143,7 @@ class MemberAdded(Shape):
 class End(Shape):
     """When a membership ends; null: never."""
 
-    until: AwareDatetime | None
+    until: Instant | None
 
 
 class Suspension(Shape):

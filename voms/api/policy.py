@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from voms.api.routing import Call
-from voms.api.values import Nothing, Shape
+from voms.api.values import Instant, Nothing, Shape
 from voms.members import desk as life
 from voms.members.acceptance import in_force
 from voms.members.aup import DEFAULT_GRACE, DEFAULT_SIGN_AGAIN, MAXIMUM_URL, AupVersion
@@ -55,7 +55,7 @@ class NewVersion(Shape):
     text: Annotated[str, Field(max_length=50_000)] | None = None
     sign_again_days: _Days | None = DEFAULT_SIGN_AGAIN
     grace_days: _Days = DEFAULT_GRACE
-    in_force_from: AwareDatetime | None = None
+    in_force_from: Instant | None = None
 
     @model_validator(mode="after")
     def _has_words(self) -> Self:

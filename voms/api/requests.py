@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from ostiary.errors import Missing
 from voms.api.routing import Call
-from voms.api.values import About, Certificate, Identity, MemberId, Nothing, Reason, Shape, Validity
+from voms.api.values import About, Certificate, Identity, Instant, MemberId, Nothing, Reason, Shape, Validity
 from voms.requests.asked import Request, Wish
 from voms.requests.desk import RequestDesk
 from voms.requests.invitations import Invitations
@@ -56,7 +56,7 @@ class Approval(Shape):
     """``membership_until``: when a new membership ends (null: as the configuration says); ``wishes``: which of the groups and roles an
     applicant gets (null: each group that the caller may give, no role); ``validity``: of a group or role that a member asked for."""
 
-    membership_until: AwareDatetime | None = None
+    membership_until: Instant | None = None
     wishes: Annotated[tuple[_Wish, ...], Field(max_length=20)] | None = None
     validity: Validity = Validity()
 
@@ -87,7 +87,7 @@ class NewInvitation(Shape):
 
     mail: Annotated[str, Field(min_length=3, max_length=200)]
     wishes: Annotated[tuple[_Wish, ...], Field(max_length=20)] = ()
-    until: AwareDatetime | None = None
+    until: Instant | None = None
     send: bool = True
 
 

@@ -160,7 +160,7 @@ def _query(operation: Operation, environ: "WSGIEnvironment") -> BaseModel:
 
 def _body(operation: Operation, environ: "WSGIEnvironment") -> BaseModel:
     length = environ.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdecimal()) or int(length) > MAXIMUM_BODY:
+    if not (length.isascii() and length.isdecimal() and len(length) < 10) or int(length) > MAXIMUM_BODY:
         raise TooLarge("http.too_large", expected=f"at most {MAXIMUM_BODY} octets", found=length[:20])
     octets = environ["wsgi.input"].read(int(length)) if int(length) else b""
     if operation.body is Nothing:

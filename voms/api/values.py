@@ -1,9 +1,9 @@
 """What the API's questions and answers are made of: pydantic models for names, times and people, and their way to and from ours."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from ostiary.x509.certificate_names import CertificateNames
 from voms.administration.permissions import SINGLE, Permission, parse_permissions
@@ -23,6 +23,16 @@ class Nothing(Shape):
     """No members at all."""
 
 
+def _in_reach(value: datetime) -> datetime:
+    """At the very ends of the calendar there is no such instant by UTC."""
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant that there is by UTC") from None
+    return value
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
 Path = Annotated[str, Field(min_length=2, max_length=255, examples=["/example/data"])]
 RoleName = Annotated[str, Field(min_length=1, max_length=128, examples=["reader"])]
 MemberId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -110,8 +120,8 @@ class Recurring(Shape):
 class Validity(Shape):
     """When something holds: ``[since, until)``, from now on and for ever where nothing is said, and within it when it ``recurs``."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
     recurs: Recurring | None = None
 
     def when(self) -> When:

@@ -194,7 +194,10 @@ def _wishes(wishes: tuple[Wish, ...]) -> str:
 def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
+    # What an applicant wrote in a line of its own shall not look like a line of ours.
+    return "\n  ".join(str(value).splitlines())
 
 
 COMMANDS: Final = (requests, invite)

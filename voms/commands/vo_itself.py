@@ -1,6 +1,5 @@
 """``ostiary vo``: the VO itself, and what its users and relying parties have to be given."""
 
-from functools import partial
 from typing import Final
 
 import click
@@ -44,8 +43,8 @@ def stats(working: Working) -> None:
     """The VO's name, and how many members (by state), groups and roles it has."""
     engine, vo = working.engine, working.vo
     members = count_members(engine, vo, at=working.now)
-    groups = sum(1 for _ in pages(lambda after: partial(list_groups, engine, vo, most=500)(after=after)))
-    roles = sum(1 for _ in pages(lambda after: partial(list_roles, engine, vo, most=500)(after=after)))
+    groups = sum(1 for _ in pages(lambda after: list_groups(engine, vo, after=after, most=500)))
+    roles = sum(1 for _ in pages(lambda after: list_roles(engine, vo, after=after, most=500)))
     facts = {"vo": vo, "members": dict(members), "groups": groups, "roles": roles}
     counted = (f"members, {state}: {number}" for state, number in members.items())
     answer(facts, [f"VO: {vo}", *counted, f"groups: {groups}", f"roles: {roles}"])

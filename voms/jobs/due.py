@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 from voms.jobs.letters import Recipient
 from voms.jobs.reminders import LATE
 from voms.members.acceptance import Terms
+from voms.members.lacking import in_order_of_ids
 from voms.members.reading import LIFE_COLUMNS, life_of, with_policy
 from voms.members.states import Life
 from voms.tables import vo, vo_aup_demand, vo_aup_signature, vo_member, vo_member_details
@@ -41,7 +42,7 @@ def candidates(
     to sign, or will have to within ``sign_within``. ``terms``: every version of the policy."""
     handled = and_(vo_member.c.suspended_code.in_(("expired", "aup")), vo_member.c.suspended_at > now - LATE)
     found = select(vo_member.c.id).where(
-        vo_member.c.vo_id == vo_id,
+        in_order_of_ids(vo_id),
         or_(vo_member.c.suspended_reason.is_(None), handled),
         or_(vo_member.c.valid_to <= now + end_within, *_may_have_to_sign(terms, now, now + sign_within)),
     )

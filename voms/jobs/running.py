@@ -104,22 +104,23 @@ class Jobs:
 
     def _suspend(self, candidate: Candidate, now: datetime) -> str | None:
         """Writes down that time has suspended a member; the code, or None where it has not."""
-        if candidate.life.suspension is not None or _code(situation(candidate.life, now)) is None:
+        due = _code(situation(candidate.life, now))
+        if candidate.life.suspension is not None or due is None:
             return None
         member = candidate.member
         try:
             with changing(
-                self.engine, self.vo, "vo.member_suspended", at=now, by=BY, subject=member, facts={"by": BY}
+                self.engine, self.vo, "vo.member_suspended", at=now, by=BY, subject=member, facts={"code": due}
             ) as change:
                 # She may have signed, or been prolonged, since she was read.
                 lock_member(change.connection, change.vo, member)
                 code = _code(situation(life_of_member(change.connection, change.vo, member), now))
-                if code is None:
+                if code != due:
                     raise _Changed
-                people.suspend(change, member, REASONS[code], code)
+                people.suspend(change, member, REASONS[due], due)
         except (_Changed, Missing):
             return None
-        return code
+        return due
 
     def _write(
         self, number: int, found: Sequence[Candidate], policy: AupVersion | None, now: datetime, report: Report
@@ -163,9 +164,7 @@ class Jobs:
     def _remove(self, candidate: Candidate, before: datetime, now: datetime) -> bool:
         member = candidate.member
         try:
-            with changing(
-                self.engine, self.vo, "vo.member_removed", at=now, by=BY, subject=member, facts={"by": BY}
-            ) as change:
+            with changing(self.engine, self.vo, "vo.member_removed", at=now, by=BY, subject=member) as change:
                 lock_member(change.connection, change.vo, member)
                 life = life_of_member(change.connection, change.vo, member)
                 over = life.valid_to is not None and life.valid_to <= before

@@ -63,9 +63,16 @@ def in_force(terms: Sequence[Terms], at: datetime) -> Terms | None:
     return max(begun, key=lambda each: (each.in_force_from, each.number)) if begun else None
 
 
+def later_by(instant: datetime, span: timedelta) -> datetime:
+    """The instant after a span that is not negative; the calendar ends with the year 9999."""
+    return instant + span if span <= _LATEST - instant else _LATEST
+
+
 def _deadline(undertaking: Undertaking, since: datetime) -> datetime:
     """The first end of a grace of all versions that are, or will be, in force from ``since`` on."""
-    ends = [max(since, begin) + terms.grace for terms, begin, end in _in_turn(undertaking.terms) if end > since]
+    ends = [
+        later_by(max(since, begin), terms.grace) for terms, begin, end in _in_turn(undertaking.terms) if end > since
+    ]
     return min(ends, default=since)
 
 
@@ -92,7 +99,7 @@ def _spans(undertaking: Undertaking) -> Iterator[tuple[datetime, datetime]]:
             continue
         ends = [end]
         if terms.sign_again is not None:
-            ends.append(signed + terms.sign_again)
+            ends.append(later_by(signed, terms.sign_again))
         if undertaking.asked_at is not None and signed < undertaking.asked_at:
             ends.append(undertaking.asked_at)
         if (start := max(begin, signed)) < min(ends):

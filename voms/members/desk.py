@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from ostiary.errors import Denied, Refusal
+from voms.administration import told
 from voms.administration.desk import Desk, check_names
 from voms.administration.permissions import Permission
 from voms.changes import changing
@@ -106,9 +107,11 @@ def versions(desk: Desk) -> tuple[AupVersion, ...]:
 
 
 def signatures(desk: Desk, member: str) -> tuple[Signed, ...]:
-    """What a member signed; wants MEMBERSHIP_READ, unless she is the caller."""
+    """What a member signed; wants MEMBERSHIP_READ, unless she is the caller. Raises `Missing` (``voms.no_member``)."""
     _may_see(desk, member)
     with desk.looking() as rights:
+        # Another VO may share the database.
+        told.check_member(rights.connection, rights.vo, member)
         return aup.signatures_of(rights.connection, member)
 
 

@@ -41,12 +41,18 @@ def lacks_signature(terms: Sequence[Terms], at: datetime) -> ColumnElement[bool]
     return and_(vo_member.c.kind == "person", ~signature)
 
 
+def in_order_of_ids(vo_id: int) -> ColumnElement[bool]:
+    """Of a member's row: that she is of this VO; for lists in the order of ids, whose pages go on where the last one ended. By an index of
+    the VO's members all of them would be sorted anew for each page."""
+    return vo_member.c.vo_id + 0 == vo_id
+
+
 def members_lacking(
     connection: Connection, vo_id: int, at: datetime, *, after: str | None = None, most: int = MOST
 ) -> tuple[Lacking, ...]:
     """The next ``most`` of them behind the id ``after``, by their ids."""
     terms = [each.terms for each in versions(connection, vo_id)]
-    found = select(vo_member.c.id).where(vo_member.c.vo_id == vo_id, lacks_signature(terms, at))
+    found = select(vo_member.c.id).where(in_order_of_ids(vo_id), lacks_signature(terms, at))
     if after is not None:
         found = found.where(vo_member.c.id > after)
     ids = connection.execute(found.order_by(vo_member.c.id).limit(most)).scalars().all()

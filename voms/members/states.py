@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from voms.members.acceptance import Acceptance, Undertaking, acceptance
+from voms.members.acceptance import Acceptance, Undertaking, acceptance, later_by
 from voms.members.situation import Situation, State
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -47,12 +47,12 @@ def situation(life: Life, now: datetime) -> Situation:
         return Situation(state, acts=False, since=held.at, code=held.code, reason=held.reason, by=held.by)
     agreed = acceptance(life.undertaking, now) if life.signs else Acceptance(accepted=True)
     end = life.valid_to
-    if end is not None and end + life.grace <= now:
+    if end is not None and later_by(end, life.grace) <= now:
         return _refused(State.EXPIRED, "expired", end)
     if not agreed.accepted and agreed.until is not None and agreed.until <= now:
         return _refused(State.AUP_DUE, "aup", agreed.since)
     if end is not None and end <= now:
-        return Situation(State.EXPIRED, acts=True, since=end, until=_first(end + life.grace, agreed.until))
+        return Situation(State.EXPIRED, acts=True, since=end, until=_first(later_by(end, life.grace), agreed.until))
     if not agreed.accepted:
         return Situation(State.AUP_DUE, acts=True, since=agreed.since, until=_first(agreed.until, end))
     return Situation(State.ACTIVE, acts=True, until=_first(agreed.until, end))

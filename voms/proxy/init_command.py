@@ -1,6 +1,8 @@
 """``ostiary proxy init``: the options and the output of ``voms-proxy-init``, and what is made of them."""
 
+import os
 import socket
+import stat
 import sys
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -40,7 +42,7 @@ from voms.proxy.progress import OnTerminal
 from voms.proxy.separate import read_attribute_certificates, read_bounded, write_attribute_certificates
 
 MAX_INCLUDED: Final = 32 * 1024
-_MANY: Final = 20
+_MOST: Final = 1024 * 1024
 _FULL: Final = frozenset({"IMPERSONATION_PROXY", "NORMAL", oids.INHERIT_ALL.dotted_string})
 _LIMITED: Final = frozenset({"LIMITED_PROXY", oids.LIMITED.dotted_string})
 # RFC 3820 proxies, as versions and as what was once the way to ask for them.
@@ -260,18 +262,22 @@ def _credential(options: InitOptions, places: Places) -> Credential:
 
 def _holds_key(path: Path) -> bool:
     """Whether a certificate file is one that has its key in it, as a proxy file does."""
-    try:
-        return b"PRIVATE KEY-----" in path.read_bytes()
-    except OSError:
-        return False
+    return b"PRIVATE KEY-----" in _content(path)
 
 
 def _is_store(path: Path) -> bool:
-    """Whether it is PKCS#12, as far as its beginning tells."""
+    """Whether it is PKCS#12, as far as can be told without a passphrase."""
+    content = _content(path)
+    return bool(content) and b"-----BEGIN" not in content
+
+
+def _content(path: Path) -> bytes:
+    """What is in an ordinary file; nothing of any other: where all may write, somebody may have put a FIFO that is waited for."""
     try:
-        return b"-----BEGIN" not in path.read_bytes()
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)) as file:
+            return file.read(_MOST) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except OSError:
-        return False
+        return b""
 
 
 def _from_terminal(certificate: Path) -> str:

@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Engine, Select, select
 
+from ostiary.storage.engine import reading
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
 from voms import grants
 from voms.administration.acl import way_to
-from voms.administration.callers import Caller
+from voms.administration.callers import OPERATOR, Caller, caller_of_certificate, caller_of_identities
 from voms.administration.permissions import Permission
 from voms.administration.reach import (
     groups_over,
+    groups_throughout,
     inherits,
     keys_of_member,
     keys_of_role,
@@ -24,8 +26,10 @@ from voms.administration.rights import Rights
 from voms.administration.who import Who, WhoKind, read_who
 from voms.changes import Change
 from voms.identities import FederatedIdentity
+from voms.memberships import Memberships
+from voms.periods import ALWAYS, When
 from voms.requests.asked import Request, Wish
-from voms.rows import group_number
+from voms.rows import group_number, vo_number
 from voms.standing import Standing
 from voms.tables import (
     vo_acl_entry,
@@ -52,17 +56,21 @@ def may_decide(rights: Rights, vo: str, request: Request, permission: Permission
     return rights.allows(permission, *place_of(vo, request))
 
 
-def require_to_give(rights: Rights, change: Change, member: str, wish: Wish) -> None:
+def require_to_give(rights: Rights, change: Change, member: str, wish: Wish, when: When = ALWAYS) -> None:
     """Raises `Denied` (``voms.not_allowed``, ``voms.more_than_own``) where the caller may not let the member into the group or give her the
-    role, for want of REQUESTS_WRITE there; where that brings her into further groups above, of it or of MEMBERSHIP_WRITE in each of them;
-    or where lists would let the member do there what the caller may not. Raises `Missing` (``voms.no_group``)."""
+    role ``when``, for want of REQUESTS_WRITE there; where that brings her into groups above in which she is not during all of that time
+    anyway, of it or of MEMBERSHIP_WRITE in each of them; or where lists would let the member do there what the caller may not. Raises
+    `Missing` (``voms.no_group``)."""
     rights.require(Permission.REQUESTS_WRITE, wish.group, wish.role)
     if rights.caller.operator:
         return
     connection, root = change.connection, f"/{change.name}"
     number = group_number(connection, change.vo, wish.group)
-    over = paths_of(connection, groups_over(connection, [number]))
-    new = [path for path in over if path != root and not grants.is_in(change, member, path)]
+    over: set[int] = set()
+    if not grants.is_in(change, member, wish.group):
+        anyway = groups_throughout(connection, member, when.since or change.at, when.until)
+        over = groups_over(connection, [number]) - anyway
+    new = [path for path in paths_of(connection, over) if path != root]
     for path in new:
         if not rights.allows(Permission.MEMBERSHIP_WRITE, path):
             rights.require(Permission.REQUESTS_WRITE, path)
@@ -80,11 +88,12 @@ def require_to_admit(rights: Rights, vo: str) -> None:
     rights.require_no_more_than_own({Who.fqan(Fqan(f"/{vo}")).key})
 
 
-def require_to_be(rights: Rights, change: Change, member: str) -> None:
-    """The same for a certificate by which its holder becomes this member."""
+def require_to_be(rights: Rights, change: Change, member: str, names: CertificateNames) -> None:
+    """The same for a certificate by which its holder becomes this member: both are one from now on."""
     rights.require(Permission.REQUESTS_WRITE, f"/{change.name}")
     if not rights.caller.operator:
-        rights.require_no_more_than_own(keys_of_member(change.connection, change.vo, f"/{change.name}", member))
+        keys = keys_of_member(change.connection, change.vo, f"/{change.name}", member)
+        rights.require_no_more_than_own({*keys, Who.certificate(names).key})
 
 
 def deciders(connection: Connection, vo_id: int, vo: str, request: Request, at: datetime) -> tuple[str, ...]:
@@ -132,6 +141,34 @@ def callers_of_member(connection: Connection, member: str, standing: Standing | 
     if identities:
         found.append(Caller(member, identities=identities, member=member, standing=standing))
     return tuple(found)
+
+
+def callers_recorded_as(engine: Engine, vo: str, by: str, at: datetime) -> tuple[Caller, ...]:
+    """Whom records call ``by``, in each way in which she may come at this moment; nobody where she is gone, or barred."""
+    if by == OPERATOR.by:
+        return (OPERATOR,)
+    if ":" not in by:
+        standing = Memberships(engine, vo).of_member(by, at)
+        with reading(engine) as connection:
+            return callers_of_member(connection, by, standing)
+    # No member then: she could do what lists say of her certificate or identity.
+    entry = vo_acl_entry
+    named = (WhoKind.CERTIFICATE.value, WhoKind.IDENTITY.value)
+    with reading(engine) as connection:
+        wanted = select(entry.c.who_kind, entry.c.who, entry.c.who_key).distinct()
+        wanted = wanted.where(entry.c.vo_id == vo_number(connection, vo), entry.c.who_kind.in_(named))
+        listed = {row.who_key: read_who(row.who_kind, row.who) for row in connection.execute(wanted)}
+    found: dict[str, Caller] = {}
+    for key, who in listed.items():
+        if who.kind is WhoKind.CERTIFICATE:
+            names = CertificateNames(*who.value)
+            if by == f"certificate:{names.key[:16]}":
+                found[key] = caller_of_certificate(engine, vo, names, at)
+        else:
+            identity = FederatedIdentity(*who.value)
+            if by == f"person:{identity.key[:16]}":
+                found[key] = caller_of_identities(engine, vo, [identity], at)
+    return tuple(each for each in found.values() if not each.barred)
 
 
 def _meant(vo_id: int, who: Who, at: datetime) -> Iterator[Select[Any]]:

@@ -199,9 +199,9 @@ class RequestDesk:
     def _grant(self, change: Change, rights: Rights, found: Request, when: When) -> Granted:
         rights.require(_WRITE, *place_of(change.name, found))
         if found.wish is not None and found.member is not None:
-            require_to_give(rights, change, found.member, found.wish)
-        if found.kind == "certificate" and found.member is not None:
-            require_to_be(rights, change, found.member)
+            require_to_give(rights, change, found.member, found.wish, when)
+        if found.asked.certificate is not None and found.member is not None:
+            require_to_be(rights, change, found.member, found.asked.certificate)
         return deciding.approve_more(change, found, when)
 
     def _sees(self, request: Request, rights: Rights) -> bool:

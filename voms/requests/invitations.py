@@ -1,19 +1,20 @@
 """Invitations, as managers send them and as people answer: checked against the lists, done, recorded, and told by mail afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from ostiary.errors import Denied, OstiaryError
+from ostiary.errors import Denied, Missing, OstiaryError, Refusal
 from ostiary.storage.engine import reading
 from voms.administration.callers import Caller
 from voms.administration.permissions import Permission
 from voms.administration.rights import rights_of
-from voms.changes import changing
+from voms.changes import Change, changing
 from voms.members import aup
 from voms.requests import inviting
 from voms.requests.applicants import agreed_to_present
 from voms.requests.asked import Asked, Wish
-from voms.requests.deciders import addresses_of, require_to_admit, require_to_give
+from voms.requests.deciders import addresses_of, callers_recorded_as, require_to_admit, require_to_give
 from voms.requests.deciding import Granted
 from voms.requests.kept import Invitation, invitation_of, invitations, member_known_by
 from voms.requests.letters import INVITATION_PATH, REQUESTS_PATH
@@ -101,23 +102,45 @@ class Invitations:
             return inviting.invited(connection, number, invitation, token, now)
 
     def accept(self, caller: Caller, invitation: str, token: str, asked: Asked, now: datetime) -> Granted:
-        """The caller becomes a member, or has more as one; who invited her is told.
+        """The caller becomes a member, or has more as one: what who invited her may still give. Who did is told.
 
-        Raises `Denied` (``voms.nobody``), `Refusal` (``voms.invitation``, ``voms.aup_not_agreed``, and as `inviting.accept`).
+        Raises `Denied` (``voms.nobody``), `Refusal` (``voms.invitation``, also where who invited her may do so no longer;
+        ``voms.aup_not_agreed``, and as `inviting.accept`).
         """
         office, applicant = self._office, applicant_of(caller)
         if not applicant.keys:
             raise Denied("voms.nobody", expected="a certificate or a login", found="nobody")
         facts = {"invitation": invitation[:40]}
         subject = caller.member or invitation[:40]
+        inviters = callers_recorded_as(office.engine, office.vo, self.look(invitation, token, now).by, now)
         with changing(
             office.engine, office.vo, "vo.invitation_accepted", at=now, by=caller.by, subject=subject, facts=facts
         ) as change:
             found = inviting.invited(change.connection, change.vo, invitation, token, now, locked=True)
-            if member_known_by(change.connection, change.vo, applicant) is None:
+            member = member_known_by(change.connection, change.vo, applicant)
+            if member is None:
                 agreed_to_present(aup.current_version(change.connection, change.vo, now), asked)
-            granted = inviting.accept(change, found, applicant, asked)
+            granted = inviting.accept(change, _still_offered(change, found, inviters, member), applicant, asked)
             addresses = addresses_of(change.connection, (found.by,))
         to = (*office.settings.tell, *addresses.values())
         office.letters.tell("invitation_accepted", to, member=granted.member, link=office.letters.link(REQUESTS_PATH))
         return granted
+
+
+def _still_offered(change: Change, found: Invitation, inviters: Sequence[Caller], member: str | None) -> Invitation:
+    """With the wishes that who invited could grant now, to whoever answers. Raises `Refusal` (``voms.invitation``) where she could not
+    even admit anybody any more: she may have been removed because of what she prepared."""
+    every = [rights_of(change.connection, change.vo, each, change.at) for each in inviters]
+    if not any(_may(require_to_admit, rights, change.name) for rights in every):
+        raise Refusal("voms.invitation", expected="one of somebody who may invite", found=found.by)
+    to = member or found.id
+    wishes = (wish for wish in found.wishes if any(_may(require_to_give, rights, change, to, wish) for rights in every))
+    return replace(found, wishes=tuple(wishes))
+
+
+def _may(requirement: Callable[..., None], *arguments: object) -> bool:
+    try:
+        requirement(*arguments)
+    except (Denied, Missing):
+        return False
+    return True

@@ -15,7 +15,9 @@ from voms.tables import vo, vo_issued, vo_member, vo_member_certificate
 AC: Final = "ac"
 """The kind of an attribute certificate, whose serial stands here as 32 hexadecimal digits."""
 
-Why = Literal["member_suspended", "member_removed", "certificate_suspended", "certificate_removed", "manager"]
+Why = Literal[
+    "member_suspended", "member_removed", "certificate_suspended", "certificate_removed", "identity_unlinked", "manager"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ def revoke(change: Change, why: Why, *, member: str | None = None, names_key: st
     # Named by the member, too: that is what an index finds.
     mine = vo_issued.c.member_id == whose.scalar_subquery()
     return _revoke(change, why, and_(mine, vo_issued.c.names_key == names_key))
+
+
+def revoke_by_identities(change: Change, member: str) -> int:
+    """Takes back all that a member got by no certificate but a login elsewhere, by whichever: that is not written; how many that were."""
+    return _revoke(change, "identity_unlinked", and_(vo_issued.c.member_id == member, vo_issued.c.names_key.is_(None)))
 
 
 def revoke_one(change: Change, serial: str) -> None:

@@ -173,7 +173,7 @@ def oauth_error(error: OstiaryError, *, exchange: bool) -> tuple[int, str]:
 
 def _body(environ: "WSGIEnvironment") -> bytes:
     length = environ.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdecimal()) or int(length) > MAXIMUM_BODY:
+    if not (length.isascii() and length.isdecimal() and len(length) < 10) or int(length) > MAXIMUM_BODY:
         raise TooLarge("http.too_large", expected=f"at most {MAXIMUM_BODY} octets", found=length[:20])
     body: bytes = environ["wsgi.input"].read(int(length))
     return body
