@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TextIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -50,8 +50,9 @@ from voms.standing import Standing
 VO = "testvo"
 GROUPS = tuple(f"/{VO}/g{number:02}" for number in range(19))
 REQUEST = (
-    f"GET /generate-ac?fqans=/{VO}&lifetime=43200 HTTP/1.0\nUser-Agent: voms APIs 2.0\nHost: localhost\n\n".encode()
-)
+    f"GET /generate-ac?fqans=/{VO}&lifetime=43200 HTTP/1.0\nUser-Agent: voms APIs 2.0\nAccept: */*\n"
+    "Host: localhost:15000\n\n"
+).encode()
 
 
 def rows(*, quick: bool) -> list[Row]:
@@ -175,7 +176,7 @@ def _serve_ours(files: Files, ready: Connection) -> None:
         _listen(files, authority, nowhere, ready)
 
 
-def _listen(files: Files, authority: VoAuthority, nowhere: IO[str], ready: Connection) -> None:
+def _listen(files: Files, authority: VoAuthority, nowhere: TextIO, ready: Connection) -> None:
     log = make_log(SystemClock(), service="voms", stream=nowhere)
     service = VomsService(authority, log=log, clock=SystemClock())
     context = _context(files)

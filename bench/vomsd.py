@@ -5,7 +5,6 @@ member of 20 groups, the same requests. Its process and those that it forks coun
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import tempfile
 import time
@@ -31,13 +30,17 @@ INSERT INTO usr VALUES (1, '{subject}', 1, 'Emil', NULL, NULL);
 INSERT INTO seqnumber VALUES ('00');
 INSERT INTO version VALUES (2);
 """
+_GROUP: Final = """
+INSERT INTO `groups` VALUES ({number}, '{group}', 1, 1);
+INSERT INTO m VALUES ({number}, 1, {number}, NULL, NULL);
+"""
 
 
 def measure_vomsd(
     directory: Path, groups: tuple[str, ...], ask: Callable[[int], bytes], *, requests: int, rounds: int
 ) -> float | str:
-    """Milliseconds of CPU for one request, the best of the rounds, or why there is no figure. ``directory`` holds ``host``, ``user`` and the
-    directory ``certificates``; ``ask`` asks the server at a port."""
+    """Milliseconds of CPU for one request, the best of the rounds, or why there is no figure. ``directory`` holds ``host``, ``user`` and
+    the directory ``certificates``; ``ask`` asks the server at a port."""
     for path in (*_PROGRAMS, str(_TABLES)):
         if not Path(path).exists():
             return f"{path} is not installed"
@@ -90,29 +93,31 @@ def _running(directory: Path, url: str, groups: tuple[str, ...]) -> Iterator[tup
         "uri": f"localhost:{port}",
         "code": 1,
         "backlog": 50,
-        "loglevel": 5,
-        "logtype": 7,
     }
     command = [_PROGRAMS[0], "-foreground", "-newformat", *(f"--{name}={value}" for name, value in options.items())]
     with (home / "output").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=home, env={"PATH": os.environ["PATH"]})
+    process.wait(20)
+    server = None
     try:
-        _await(port, process, home)
-        yield port, psutil.Process(process.pid)
+        _await(port, home)
+        # It goes on in a process of its own.
+        server = next(
+            each for each in psutil.process_iter(["cmdline"]) if f"--port={port}" in (each.info["cmdline"] or ())
+        )
+        yield port, server
     finally:
-        process.terminate()
-        process.wait(20)
-        print((home / "log").read_text()[-3000:], (home / "output").read_text()[-2000:])
+        if server is not None:
+            server.terminate()
+            server.wait(20)
         shutil.rmtree(home)
 
 
-def _await(port: int, process: "subprocess.Popen[bytes]", home: Path) -> None:
+def _await(port: int, home: Path) -> None:
     for _ in range(100):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        if process.poll() is not None:
-            break
         time.sleep(0.1)
     told = "".join(path.read_text(errors="replace") for path in home.iterdir() if path.name in ("output", "log"))
     raise RuntimeError(f"vomsd does not listen: {told[-500:]}")
@@ -121,8 +126,7 @@ def _await(port: int, process: "subprocess.Popen[bytes]", home: Path) -> None:
 def _fill(directory: Path, user: str, password: str, port: int, groups: tuple[str, ...]) -> None:
     own = x509.load_pem_x509_certificate((directory / "user.pem").read_bytes())
     rows = _BEGIN.format(issuer=slash_form_of(issuer_bytes(own)), subject=slash_form_of(subject_bytes(own)))
-    for number, group in enumerate(groups, 1):
-        rows += f"INSERT INTO `groups` VALUES ({number}, '{group}', 1, 1);\nINSERT INTO m VALUES ({number}, 1, {number}, NULL, NULL);\n"
+    rows += "".join(_GROUP.format(number=number, group=group) for number, group in enumerate(groups, 1))
     subprocess.run(
         ["mariadb", "--no-defaults", "--host=127.0.0.1", f"--port={port}", f"--user={user}", user],
         input=_TABLES.read_text() + rows,

@@ -160,9 +160,10 @@ def identities_of(change: Change, member: str) -> tuple[FederatedIdentity, ...]:
 
 
 def check_reason(reason: str) -> None:
-    """Raises `Refusal` (``voms.reason``)."""
-    if not 0 < len(reason) <= MAXIMUM_REASON:
-        raise Refusal("voms.reason", expected=f"a reason of 1 to {MAXIMUM_REASON} characters", found=len(reason))
+    """Raises `Refusal` (``voms.reason``): also for what the XML that tells it can't hold, or a terminal obeys."""
+    if not 0 < len(reason) <= MAXIMUM_REASON or not reason.isprintable():
+        expected = f"a reason of 1 to {MAXIMUM_REASON} visible characters, in one line"
+        raise Refusal("voms.reason", expected=expected, found=f"{len(reason)} characters")
 
 
 def _no_certificate(names: CertificateNames) -> Missing:

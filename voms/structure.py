@@ -21,6 +21,7 @@ from voms.tables import (
     vo_role_assignment,
 )
 
+MAXIMUM_DESCRIPTION: Final = 1_000
 ROLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -95,6 +96,13 @@ def remove_role(change: Change, role: str) -> None:
     for table in (vo_role_assignment, vo_attribute, vo_acl_entry):
         change.end(table, role_id=number)
     change.end(vo_role, id=number)
+
+
+def check_description(description: str) -> None:
+    """What people may say of a group or role from now on. Raises `Refusal` (``voms.description``)."""
+    if len(description) > MAXIMUM_DESCRIPTION or not description.isprintable():
+        expected = f"at most {MAXIMUM_DESCRIPTION} visible characters, in one line"
+        raise Refusal("voms.description", expected=expected, found=f"{len(description)} characters")
 
 
 def check_group_path(vo: str, path: str) -> None:

@@ -69,12 +69,21 @@ class _Asked:
 
 
 class VoStatusLists:
-    """Thread-safe. Nobody waits for a list that is asked for while an older one still holds."""
+    """Thread-safe. Nobody waits for a list that is asked for while an older one still holds: ``beside`` does that
+    work, a thread if None."""
 
-    def __init__(self, vos: Sequence[VoStatusSettings], log: Log, *, fetch: Fetch = fetch_list) -> None:
+    def __init__(
+        self,
+        vos: Sequence[VoStatusSettings],
+        log: Log,
+        *,
+        fetch: Fetch = fetch_list,
+        beside: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
         self._asked = tuple(_Asked(settings) for settings in vos)
         self._required = frozenset(settings.vo for settings in vos if settings.required)
         self._fetch, self._log = fetch, log
+        self._beside = beside or _in_a_thread
         self._lock = threading.Lock()
         self._status = AcStatus(required=self._required) if vos else NO_STATUS
 
@@ -90,9 +99,7 @@ class VoStatusLists:
             if self._lock.acquire(blocking=False):
                 # Others go on with what is known.
                 asked.again_at = now + asked.settings.refresh
-                threading.Thread(
-                    target=self._refresh_and_release, args=(asked, trust, vomsdir, now), daemon=True
-                ).start()
+                self._beside(lambda: self._refresh_and_release(asked, trust, vomsdir, now))
             return
         with self._lock:
             if asked.again_at is None or now >= asked.again_at:
@@ -127,3 +134,7 @@ class VoStatusLists:
 
 def _unavailable(url: str, found: object) -> Unavailable:
     return Unavailable("certificates.vo_status", expected=f"the status list at {url}", found=found)
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="vo-status", daemon=True).start()

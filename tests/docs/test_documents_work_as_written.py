@@ -292,6 +292,7 @@ def test_every_page_with_commands_has_a_test_that_runs_them() -> None:
         "docs/administer-release.md",
         "docs/attribute-queries.md",
         "docs/coming-from-shibboleth.md",
+        "docs/coming-from-voms-admin.md",
         "docs/discovery.md",
         "docs/metadata.md",
         "docs/forward-auth.md",

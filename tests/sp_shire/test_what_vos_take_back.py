@@ -2,7 +2,6 @@
 
 import io
 import json
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -58,13 +57,14 @@ class Resource:
     trust: TrustDirectory
     vomsdir: VomsDirectory
     log: io.StringIO
+    waiting: list[Callable[[], None]]
 
     def check(self, certificate: AttributeCertificate) -> None:
         now = self.vo.clock.now()
-        self.lists.current(self.trust, self.vomsdir, now).check(certificate, now)
-        for thread in threading.enumerate():
-            if thread.daemon and thread.name.endswith("(_refresh_and_release)"):
-                thread.join()
+        known = self.lists.current(self.trust, self.vomsdir, now)
+        while self.waiting:
+            self.waiting.pop()()
+        known.check(certificate, now)
 
 
 Make = Callable[..., Resource]
@@ -81,7 +81,9 @@ def make(tmp_path) -> Make:  # type: ignore[no-untyped-def]
         vo, log = Vo(), io.StringIO()
         settings = VoStatusSettings(vo="testvo", url="https://localhost:15010/status/list", required=required)
         telling = make_log(vo.clock, service="sp", stream=log)
-        return Resource(vo, VoStatusLists([settings], telling, fetch=vo.fetch), trust, vomsdir_for(AA), log)
+        waiting: list[Callable[[], None]] = []
+        lists = VoStatusLists([settings], telling, fetch=vo.fetch, beside=waiting.append)
+        return Resource(vo, lists, trust, vomsdir_for(AA), log, waiting)
 
     return made
 

@@ -144,8 +144,9 @@ def test_each_spelling_of_a_user_id_in_a_name_is_the_same(key: str) -> None:
 )
 def test_names_that_can_not_be_read_without_doubt_are_told(written: str) -> None:
     found = translated(replace(ADA, certificates=(certificate(subject=written),)))
-    told = f"{written} (1)"
-    assert remarks(found) == [("left", "certificate_name", written), ("changed", "member_without_certificate", told)]
+    shown = " ".join(written.split())[:600]
+    told = f"{written} (1)".replace("\n", " ").strip()[:600]
+    assert remarks(found) == [("left", "certificate_name", shown), ("changed", "member_without_certificate", told)]
     assert only_member(found).certificates == ()
 
 
@@ -320,7 +321,7 @@ def test_attributes_of_people_groups_and_roles() -> None:
         ("left", "attribute_name", "a b"),
         ("left", "attribute_value", "/vo: nick"),
         ("left", "attribute_of_nothing", "attributes 2, usr 1, groups None, roles None"),
-        ("changed", "attribute_description", "nick"),
+        ("changed", "description", "nick"),
     ]
 
 
@@ -453,6 +454,7 @@ def test_the_words_that_somebody_gives_are_those_of_the_version_in_force() -> No
     old = replace(VERSION, number=5, version="0.9", created=NOW - 600 * DAY, active=False)
     found = translated(policy(old, VERSION), replace(HERE, policy_text="Be nice."))
     assert [each.text for each in found.plan.versions] == [None, "Be nice."]
+    assert remarks(translated(ADA, replace(HERE, policy_text="Be nice."))) == [("left", "policy_text", "Be nice.")]
 
 
 def test_who_was_asked_to_sign_again_has_the_days_of_grace() -> None:
@@ -492,6 +494,18 @@ def test_details_that_do_not_fit_are_cleaned_and_told() -> None:
     assert (details.given_name, details.surname, details.mail) == ("A" * 200, "B C", "")
     assert details.institution == "Università"
     assert [(kind, code) for kind, code, _ in remarks(found)] == [("left", "mail"), *[("changed", "detail")] * 2]
+
+
+def test_what_no_terminal_and_no_answer_should_hold_is_cleaned_and_told() -> None:
+    groups = (replace(GROUPS[0], description="A\x1b[2Jb"), *GROUPS[1:])
+    old = replace(ADA, groups=groups, users=(user(suspended=True, code="OTHER", reason="Left\x07\nus. "),))
+    found = translated(old)
+    assert only_member(found).suspended == ("other", "Left us.")
+    assert found.plan.groups["/vo"] == "A [2Jb"
+    assert remarks(found) == [
+        ("changed", "detail", "/C=ZZ/O=Test/CN=Ada (1): Left us."),
+        ("changed", "description", "/vo"),
+    ]
 
 
 def test_what_is_not_taken_over_at_all_is_counted() -> None:

@@ -145,7 +145,7 @@ def test_the_jobs_write_letters_into_the_directory_that_the_configuration_names(
         "aup_missed": 0,
         "removed": 0,
         "letters": 1,
-        "mail": True,
+        "letters_wait": False,
         "swept": 0,
         "requests_expired": 0,
         "requests_reminded": 0,

@@ -289,7 +289,7 @@ def test_further_jobs_tell_how_much_they_did(office: Office) -> None:
         "aup_missed": 0,
         "removed": 0,
         "letters": 0,
-        "mail": True,
+        "letters_wait": False,
         "swept": 0,
         "requests": 1,
     }

@@ -6,6 +6,8 @@ from sqlalchemy import Engine, update
 from ostiary.tokens import sign_token
 from tests.voms.conftest import NOW
 from tests.voms_tokens.conftest import HOME, ISSUER, OTHER, SIGNER, STORAGE, TokenSite
+from voms.administration.callers import OPERATOR
+from voms.administration.desk import Desk
 from voms.directory import FederatedIdentity
 from voms.tables import vo_issued
 from voms.tokens.asked import ACCESS_TOKEN
@@ -136,3 +138,14 @@ def test_the_keys_of_a_trusted_issuer_vouch_for_nobody_elses_tokens(unchanged: T
     }
     assert unchanged.exchange(sign_token(claims, OTHER)).problem == (400, "invalid_request")
     assert unchanged.logged()[-1]["code"] == "token.key"
+
+
+def test_what_she_got_by_a_login_ends_when_that_is_hers_no_longer(site: TokenSite) -> None:
+    link(site)
+    own = site.own_token()
+    got = str(site.exchange(site.home_token(), "wlcg.groups vo.manage", audience=ISSUER).content["access_token"])
+    identity = FederatedIdentity(HOME, "sub", "alice-at-home")
+    Desk(site.engine, "testvo", OPERATOR, NOW).unlink_identity(site.grid.vo.alice, identity)
+    assert site.exchange(got).problem == (400, "invalid_request")
+    assert site.logged()[-1]["code"] == "voms.token_revoked"
+    assert site.exchange(own).status == 200

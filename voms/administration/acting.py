@@ -64,6 +64,7 @@ class Acting:
         """See `structure.add_group`; wants CONTAINER_WRITE in the group above."""
         structure.check_group_path(self.change.name, path)
         self.require(_P.CONTAINER_WRITE, path.rpartition("/")[0])
+        structure.check_description(description)
         structure.add_group(self.change, path, description=description, optional=optional)
         self.rights.forget()
 
@@ -80,6 +81,7 @@ class Acting:
     def change_group(self, path: str, *, description: str | None = None, optional: bool | None = None) -> None:
         """See `structure.change_group`; wants CONTAINER_WRITE."""
         self.require(_P.CONTAINER_WRITE, path)
+        structure.check_description(description or "")
         structure.change_group(self.change, path, description=description, optional=optional)
 
     def add_parent(self, group: str, parent: str) -> None:
@@ -118,6 +120,7 @@ class Acting:
     def add_role(self, role: str, *, description: str = "") -> None:
         """See `structure.add_role`; wants CONTAINER_WRITE in the root."""
         self.require(_P.CONTAINER_WRITE)
+        structure.check_description(description)
         structure.add_role(self.change, role, description=description)
         self.rights.forget()
 

@@ -164,7 +164,8 @@ def remove_group(call: Call[PathQuery, Nothing]) -> None:
 
 
 def add_parent(call: Call[ParentQuery, Nothing]) -> None:
-    """A further group directly above. Wants CONTAINER_WRITE in both, and MEMBERSHIP_WRITE where people come in."""
+    """A further group directly above. Wants CONTAINER_WRITE in both, and MEMBERSHIP_WRITE where people come in and for roles that come
+    down."""
     call.desk.add_parent(call.query.path, call.query.parent)
 
 
@@ -190,5 +191,5 @@ def add_role(call: Call[Nothing, NewRole]) -> NewRole:
 
 
 def remove_role(call: Call[Nothing, Nothing]) -> None:
-    """Ends a role, and that anybody has it. Wants CONTAINER_WRITE in the root."""
+    """Ends a role, and that anybody has it. Wants CONTAINER_WRITE in the root, and no less for the role than in its groups."""
     call.desk.remove_role(call.path["role"])

@@ -117,7 +117,7 @@ def versions(call: Call[Nothing, Nothing]) -> Versions:
 
 
 def add_version(call: Call[Nothing, NewVersion]) -> SignedVersion:
-    """A new version, which every member has to sign. Wants every permission in the root."""
+    """A new version, which every member has to sign. Wants CONTAINER_WRITE and MEMBERSHIP_WRITE in the root."""
     wanted = call.body
     life.add_version(
         call.desk,
@@ -132,18 +132,18 @@ def add_version(call: Call[Nothing, NewVersion]) -> SignedVersion:
 
 
 def change_version(call: Call[VersionQuery, Days]) -> None:
-    """Gives a version other days. Its words stay, people have signed them. Wants every permission in the root."""
+    """Gives a version other days. Its words stay, people have signed them. Wants CONTAINER_WRITE and MEMBERSHIP_WRITE in the root."""
     days = call.body
     life.change_version(call.desk, call.query.version, sign_again_days=days.sign_again_days, grace_days=days.grace_days)
 
 
 def remove_version(call: Call[VersionQuery, Nothing]) -> None:
-    """Ends a version and the signatures under it. Wants every permission in the root."""
+    """Ends a version and the signatures under it. Wants CONTAINER_WRITE and MEMBERSHIP_WRITE in the root."""
     life.remove_version(call.desk, call.query.version)
 
 
 def set_grace(call: Call[Nothing, Grace]) -> None:
-    """Says for how many days a member goes on after the end of her membership. Wants every permission in the root."""
+    """Says for how many days a member goes on after the end of her membership. Wants CONTAINER_WRITE and MEMBERSHIP_WRITE in the root."""
     life.set_grace(call.desk, call.body.days)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from ostiary.errors import Refusal
 from ostiary.x509.certificate_names import CertificateNames
 from voms.administration.permissions import SINGLE, Permission, parse_permissions
 from voms.administration.who import Who, WhoKind
@@ -45,6 +46,13 @@ Search = Annotated[str, Field(max_length=200)]
 _Text = Annotated[str, Field(max_length=MAXIMUM_DETAIL)]
 
 
+def visible(name: str, text: str) -> str:
+    """The text, of the member ``name``. Raises `Refusal` (``voms.api_body``): other managers see it in lists, and in terminals."""
+    if not text.isprintable():
+        raise Refusal("voms.api_body", expected="visible characters", found=name, where=name)
+    return text
+
+
 class Certificate(Shape):
     """By which certificate somebody is known: both names as RFC 4514 strings."""
 
@@ -52,8 +60,8 @@ class Certificate(Shape):
     issuer: Annotated[str, Field(min_length=1, max_length=4_096, examples=["CN=Example CA,O=Example,C=ZZ"])]
 
     def names(self) -> CertificateNames:
-        """As the VO keeps them."""
-        return CertificateNames(self.subject, self.issuer)
+        """As the VO keeps them. Raises `Refusal` (``voms.api_body``) for invisible characters."""
+        return CertificateNames(visible("subject", self.subject), visible("issuer", self.issuer))
 
 
 class Identity(Shape):
@@ -64,8 +72,9 @@ class Identity(Shape):
     value: Annotated[str, Field(min_length=1, max_length=1_024)]
 
     def identity(self) -> FederatedIdentity:
-        """As the VO keeps it."""
-        return FederatedIdentity(self.asserted_by, self.attribute, self.value)
+        """As the VO keeps it. Raises `Refusal` (``voms.api_body``) for invisible characters."""
+        parts = {name: visible(name, getattr(self, name)) for name in ("asserted_by", "attribute", "value")}
+        return FederatedIdentity(**parts)
 
 
 class About(Shape):
@@ -150,8 +159,8 @@ class Whom(Shape):
         return self
 
     def who(self) -> Who:
-        """As lists keep it."""
-        return Who(self.kind, tuple(str(getattr(self, name)) for name in _PARTS.get(self.kind, ())))
+        """As lists keep it. Raises `Refusal` (``voms.api_body``) for invisible characters."""
+        return Who(self.kind, tuple(visible(name, str(getattr(self, name))) for name in _PARTS.get(self.kind, ())))
 
     @classmethod
     def of(cls, who: Who) -> Self:

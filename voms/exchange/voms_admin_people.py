@@ -12,7 +12,7 @@ from ostiary.mail import is_address
 from ostiary.x509.certificate_names import CertificateNames
 from voms.details import MAXIMUM_DETAIL, Details
 from voms.exchange.voms_admin_names import OldNames
-from voms.exchange.voms_admin_plan import PlannedMember, Remarks
+from voms.exchange.voms_admin_plan import PlannedMember, Remarks, one_line
 from voms.exchange.voms_admin_rows import OldCertificate, OldUser, OldVo
 from voms.members.states import REASONS
 from voms.people import MAXIMUM_REASON
@@ -72,7 +72,7 @@ def translate_people(old: OldVo, names: OldNames, in_root: frozenset[int], at: d
             if owners.setdefault(found.key, user.number) != user.number:
                 remarks.left("certificate_of_two", f"{certificate.subject}: {label}, {labels[owners[found.key]]}")
                 continue
-            reason = _own_suspension(certificate, user, suspended)
+            reason = _own_suspension(certificate, user, suspended, remarks)
             if found in certificates:
                 remarks.changed("certificate_twice", certificate.subject)
                 reason = certificates[found] or reason
@@ -146,15 +146,26 @@ def _suspension(user: OldUser, label: str, remarks: Remarks) -> tuple[str, str] 
     if code is None:
         remarks.changed("suspension_code", f"{label}: {user.code}")
         code = "other"
-    return code, (user.reason or _WORDS[code]).strip()[:MAXIMUM_REASON] or _WORDS[code]
+    return code, _reason(user.reason, code, label, remarks)
 
 
-def _own_suspension(certificate: OldCertificate, user: OldUser, suspended: tuple[str, str] | None) -> str | None:
+def _reason(written: str | None, code: str, label: str, remarks: Remarks) -> str:
+    """What she is told: as it was written, or as the original says it of all with this code."""
+    given = (written or "").strip()
+    told = one_line(given, MAXIMUM_REASON)
+    if told != given:
+        remarks.changed("detail", f"{label}: {given}")
+    return told or _WORDS[code]
+
+
+def _own_suspension(
+    certificate: OldCertificate, user: OldUser, suspended: tuple[str, str] | None, remarks: Remarks
+) -> str | None:
     """Suspending a user suspended her certificates for the same reason; here one goes without the other, so that `restore` restores."""
     if not certificate.suspended or (suspended is not None and user.suspended and certificate.code == user.code):
         return None
     code = _CODES.get(certificate.code or "OTHER", "other")
-    return (certificate.reason or _WORDS[code]).strip()[:MAXIMUM_REASON] or _WORDS[code]
+    return _reason(certificate.reason, code, certificate.subject, remarks)
 
 
 def _details(user: OldUser, label: str, remarks: Remarks) -> Details:
@@ -169,6 +180,5 @@ def _details(user: OldUser, label: str, remarks: Remarks) -> Details:
         text: str = getattr(told, each.name)
         if len(text) > MAXIMUM_DETAIL or not text.isprintable():
             remarks.changed("detail", f"{label}: {each.name}")
-            lines = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-            told = replace(told, **{each.name: lines[:MAXIMUM_DETAIL]})
+            told = replace(told, **{each.name: one_line(text, MAXIMUM_DETAIL)})
     return told

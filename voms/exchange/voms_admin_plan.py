@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan
@@ -11,6 +12,8 @@ from voms.administration.acl import AclEntry
 from voms.attribute_classes import AttributeClass
 from voms.details import Details
 from voms.members.aup import AupVersion
+
+_LONGEST: Final = 600
 
 
 class Kind(StrEnum):
@@ -29,19 +32,24 @@ class Remark:
     what: str
 
 
+def one_line(text: str, most: int) -> str:
+    """What of a text people can see: one space for what they can't, at most so many characters."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:most].strip()
+
+
 class Remarks:
-    """Collects them in the order in which things are looked at."""
+    """Collects them in the order in which things are looked at, in a form that no terminal obeys."""
 
     def __init__(self) -> None:
         self.found: list[Remark] = []
 
     def changed(self, code: str, what: str) -> None:
         """Taken over, but not as it was."""
-        self.found.append(Remark(Kind.CHANGED, code, what))
+        self.found.append(Remark(Kind.CHANGED, code, one_line(what, _LONGEST)))
 
     def left(self, code: str, what: str) -> None:
         """Not taken over."""
-        self.found.append(Remark(Kind.LEFT, code, what))
+        self.found.append(Remark(Kind.LEFT, code, one_line(what, _LONGEST)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ def translate_policy(
         url, words = _words(version, text if in_force else None, remarks)
         begin = min(version.created or at, at)
         written[version.number] = AupVersion(name, url, words, days, DEFAULT_GRACE, begin)
+    if text is not None and not kept:
+        remarks.left("policy_text", text)
     if kept:
         _sign(old, people, written, kept[-1], at, remarks)
     return tuple(written.values())

@@ -11,18 +11,19 @@ from typing import Final
 
 from ostiary.errors import Refusal
 from ostiary.x509.fqan import Fqan
-from voms.attribute_classes import MAXIMUM_DESCRIPTION, AttributeClass
+from voms import attribute_classes
+from voms.attribute_classes import AttributeClass
 from voms.exchange.voms_admin_lists import translate_lists
 from voms.exchange.voms_admin_names import OldNames
 from voms.exchange.voms_admin_people import People, translate_people
-from voms.exchange.voms_admin_plan import Plan, PlannedMember, Remark, Remarks
+from voms.exchange.voms_admin_plan import Plan, PlannedMember, Remark, Remarks, one_line
 from voms.exchange.voms_admin_policy import translate_policy, with_state_remarks
 from voms.exchange.voms_admin_rows import OldValue, OldVo
 from voms.grants import ATTRIBUTE_NAME, MAXIMUM_VALUE
 from voms.members.acceptance import Terms, Undertaking
 from voms.members.aup import AupVersion
 from voms.members.states import Life, situation
-from voms.structure import ROLE_NAME, check_group_path
+from voms.structure import MAXIMUM_DESCRIPTION, ROLE_NAME, check_group_path
 
 _BESIDES: Final = ("requests_waiting", "requests_ended", "audit_event", "personal_info", "orgdb")
 
@@ -64,7 +65,7 @@ def translate(old: OldVo, names: OldNames, here: Circumstances) -> Translation:
         if old.besides.get(kind):
             remarks.left(kind, str(old.besides[kind]))
     with_state_remarks(people.members, people.labels, _refused(people.members, versions, here), remarks)
-    described = {each.path: each.description or "" for each in old.groups if each.number in groups}
+    described = _descriptions(old, groups, remarks)
     plan = Plan(
         groups={path: described[path] for path in sorted(groups.values(), key=lambda path: (path.count("/"), path))},
         roles=tuple(roles.values()),
@@ -104,6 +105,17 @@ def _groups(old: OldVo, vo: str, remarks: Remarks) -> dict[int, str]:
         kept[each.number] = each.path
         paths.add(each.path)
     return kept
+
+
+def _descriptions(old: OldVo, groups: Mapping[int, str], remarks: Remarks) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in old.groups:
+        if each.number in groups:
+            written = each.description or ""
+            found[each.path] = one_line(written, MAXIMUM_DESCRIPTION)
+            if found[each.path] != written:
+                remarks.changed("description", each.path)
+    return found
 
 
 def _roles(old: OldVo, remarks: Remarks) -> dict[int, str]:
@@ -194,10 +206,9 @@ def _class(
     old: OldVo, number: int, name: str, of_people: Iterable[Mapping[str, str]], remarks: Remarks
 ) -> AttributeClass:
     [written] = [each for each in old.classes if each.number == number]
-    description = " ".join((written.description or "").split())
-    clean = "".join(each for each in description if each.isprintable())[:MAXIMUM_DESCRIPTION]
+    clean = one_line(written.description or "", attribute_classes.MAXIMUM_DESCRIPTION)
     if clean != (written.description or ""):
-        remarks.changed("attribute_description", name)
+        remarks.changed("description", name)
     unique = bool(written.unique)
     counted = Counter(values[name] for values in of_people if name in values) if unique else Counter[str]()
     if any(count > 1 for count in counted.values()):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row
 
 from voms.history.spans import NEVER, Span, Spans, Window, both, either
 from voms.history.versions import any_of, instants, versions
-from voms.members.acceptance import Terms, Undertaking
+from voms.members.acceptance import Terms, Undertaking, later_by
 from voms.members.situation import Situation
 from voms.members.states import Life, Suspension, situation
 from voms.tables import vo, vo_aup_demand, vo_aup_signature, vo_aup_version, vo_member
@@ -144,7 +144,7 @@ def lives(connection: Connection, vo_id: int, members: Sequence[str], window: Wi
 
 def _over(row: Row[Any], own: Row[Any]) -> datetime | None:
     end: datetime | None = row.valid_to
-    return end + timedelta(days=own.grace_days) if end is not None else None
+    return later_by(end, timedelta(days=own.grace_days)) if end is not None else None
 
 
 def _terms(row: Row[Any]) -> Terms:

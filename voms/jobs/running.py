@@ -53,7 +53,8 @@ class Report:
     def facts(self) -> dict[str, object]:
         """For a log line or JSON."""
         counts = asdict(self)
-        return {**{name: value for name, value in counts.items() if name != "others"}, **self.others}
+        named = {name: value for name, value in counts.items() if name not in ("mail", "others")}
+        return {**named, "letters_wait": not self.mail, **self.others}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
