@@ -40,11 +40,12 @@ def instant(text: str | None) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text)
-    return found.astimezone(UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        # At the very ends of the calendar there is no such instant by UTC.
+        pass
+    raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text)
 
 
 def when(command: Callable[..., None]) -> Callable[..., None]:

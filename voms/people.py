@@ -160,7 +160,7 @@ def identities_of(change: Change, member: str) -> tuple[FederatedIdentity, ...]:
 
 
 def check_reason(reason: str) -> None:
-    """Raises `Refusal` (``voms.reason``): also for what the XML that tells it can't hold, or a terminal obeys."""
+    """Raises `Refusal` (``voms.reason``), also for more than one visible line: letters, protocols and terminals tell it."""
     if not 0 < len(reason) <= MAXIMUM_REASON or not reason.isprintable():
         expected = f"a reason of 1 to {MAXIMUM_REASON} visible characters, in one line"
         raise Refusal("voms.reason", expected=expected, found=f"{len(reason)} characters")

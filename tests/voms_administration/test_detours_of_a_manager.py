@@ -1,10 +1,12 @@
 """What a manager may not do straight, she may not do by a detour: by ending and making anew, by the hierarchy, by another VO's ids."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from ostiary.errors import Denied, Missing, OstiaryError, Refusal
+from ostiary.x509.fqan import Fqan
 from tests.voms_administration.conftest import NOW, Managed, names
 from voms.administration.acl import AclEntry
 from voms.administration.callers import OPERATOR
@@ -125,3 +127,42 @@ def test_who_may_not_is_refused_before_it_is_said_whether_a_group_is_there(vo: M
     vo.add("Ada")
     with pytest.raises(Denied):
         vo.desk("Ada").remove_group("/testvo/g/none")
+
+
+def test_a_certificate_that_two_vos_know_is_not_taken_away_by_the_id_of_the_other_ones_member(vo: Managed) -> None:
+    create_vo(vo.engine, "neighbours", at=NOW, by="operator", inherits=True)
+    neighbours = Desk(vo.engine, "neighbours", OPERATOR, NOW)
+    there = neighbours.add_member(names("Ada"), names("Ada at home"))
+    here = vo.add("Ada")
+    for act in (
+        lambda: vo.operator.remove_certificate(there, names("Ada")),
+        lambda: vo.operator.suspend_certificate(there, names("Ada"), "x"),
+        lambda: vo.operator.restore_certificate(there, names("Ada")),
+    ):
+        assert refusal(act) == "voms.no_member"
+    assert [each.suspended for each in vo.operator.certificates(here)] == [None]
+    assert refusal(vo.operator.remove_certificate, here, names("Ada")) == "voms.last_name"
+
+
+def test_the_end_of_a_membership_is_put_off_only_by_who_may_do_as_much(vo: Managed) -> None:
+    boss, ben = vo.add("Boss"), vo.add("Ben")
+    vo.operator.assign_role(boss, "/testvo", "VO-Admin")
+    for member in (boss, ben):
+        vo.operator.set_end(member, NOW + timedelta(days=1))
+    vo.allow(Who.member(vo.add("Ada")), MANAGES, "/testvo")
+    desk, later = vo.desk("Ada"), NOW + timedelta(days=2)
+    for until in (later, None):
+        assert refusal(desk.set_end, boss, until) == "voms.more_than_own"
+        desk.set_end(ben, until)
+    desk.set_end(boss, NOW + timedelta(hours=1))
+    assert refusal(desk.set_end, "0" * 32, later) == "voms.no_member"
+
+
+def test_who_may_do_everything_in_the_vo_ends_what_others_hid_from_her(vo: Managed) -> None:
+    vo.operator.assign_role(vo.add("Boss"), "/testvo", "VO-Admin")
+    admins = Who.fqan(Fqan("/testvo", "VO-Admin"))
+    vo.operator.remove_acl_entry(AclEntry("/testvo/g/sub", None, admins, Permission.ALL), below=True)
+    vo.operator.remove_acl_entry(AclEntry("/testvo/other", "pilot", admins, Permission.ALL))
+    assert not vo.desk("Boss").allows(Permission.CONTAINER_READ, "/testvo/g/sub")
+    vo.desk("Boss").remove_group("/testvo/g/sub")
+    vo.desk("Boss").remove_role("pilot")

@@ -5,7 +5,12 @@ import json
 
 import pytest
 
+from ostiary.x509.certificate_names import CertificateNames
+from tests.voms.conftest import NOW
 from tests.voms_api.conftest import ApiSite
+from voms.administration.acl import AclEntry
+from voms.administration.permissions import parse_permissions
+from voms.administration.who import Who
 
 
 def place(document: str) -> str:
@@ -49,4 +54,31 @@ def test_names_that_managers_could_not_see_are_refused(unchanged: ApiSite, text:
     assert unchanged.call("POST", "/groups", {"path": "/testvo/n", "description": text}).problem == (
         400,
         "voms.description",
+    )
+
+
+@pytest.mark.parametrize("until", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_line_of_a_table_with_such_an_instant_is_refused_alone(unchanged: ApiSite, until: str) -> None:
+    table = f'subject,issuer,until\n"CN=New,O=Test","CN=CA,O=Test",{until}\n'
+    [line] = unchanged.call("POST", "/imports", {"csv": table, "dry_run": False}).content["lines"]  # type: ignore[misc]
+    assert (line["outcome"], line["problem"]) == ("refused", "voms.instant")
+
+
+def test_the_manager_of_one_group_learns_nothing_of_somebody_elsewhere(site: ApiSite) -> None:
+    piet = site.certificate("Piet")
+    who = Who.member(site.desk.add_member(CertificateNames.of(piet.certificate)))
+    for group, permissions in (("/testvo", "CONTAINER_READ"), ("/testvo/g2", "CONTAINER_READ|MEMBERSHIP_READ")):
+        site.desk.set_acl_entry(AclEntry(group, None, who, parse_permissions(permissions)))
+    bob = site.desk.add_member(CertificateNames("CN=Bob", "CN=CA"))
+    site.desk.suspend(bob, "Took a laptop along.", "security_incident")
+    query = f"member={bob}&group=/testvo/g2&at={NOW:%Y-%m-%dT%H:%M:%SZ}"
+    told = site.get("/history/presence", query, chain=piet.ders)
+    assert (told.status, told.content["inside"], told.content["state"]) == (200, False, None)
+    assert b"laptop" not in told.body
+    assert b"laptop" in site.get("/history/presence", query).body
+    assert (
+        site.get(
+            "/history/presence", f"member={'0' * 32}&group=/testvo/g2&at=2026-11-22T12:00:00Z", chain=piet.ders
+        ).status
+        == 200
     )

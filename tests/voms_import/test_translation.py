@@ -216,18 +216,18 @@ def test_one_certificate_under_two_spellings_is_one() -> None:
     assert [reason for _, reason in only_member(found).certificates] == ["Key lost."]
 
 
-def test_a_certificate_that_two_users_have_stays_with_the_first() -> None:
+def test_a_certificate_that_two_users_have_is_nobodys() -> None:
     held = (
         certificate(1, 1, "/C=ZZ/CN=Ada/Email=a@example.org"),
         certificate(2, 2, "/C=ZZ/CN=Ada/emailAddress=a@example.org"),
     )
     in_root = (OldMapping(1, 1, None), OldMapping(2, 1, None))
     found = translated(replace(ADA, users=(user(), user(2)), certificates=held, mappings=in_root))
-    assert [len(each.certificates) for each in found.plan.members] == [1, 0]
+    assert [len(each.certificates) for each in found.plan.members] == [0, 0]
     assert [(kind, code) for kind, code, _ in remarks(found)] == [
         ("left", "certificate_of_two"),
         ("changed", "member_without_certificate"),
-    ]
+    ] * 2
 
 
 def test_the_certificate_of_a_release_before_3_counts_where_no_other_stands() -> None:
@@ -391,6 +391,8 @@ def test_lists_keep_their_place_and_their_bits() -> None:
     assert remarks(found) == [
         ("left", "list_for_new_of_role", "acl2 6"),
         ("changed", "entry_bits", f"/vo/g: {OWN}Any Authenticated User (16389)"),
+        ("left", "entry_of_no_permission", f"/vo/g/h: {OWN}Any Authenticated User"),
+        ("left", "entry_of_no_permission", f"/vo/g: {OWN}Any Authenticated User"),
         ("changed", "group_without_list", "/vo/g/h"),
     ]
 

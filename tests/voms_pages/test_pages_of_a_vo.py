@@ -406,6 +406,7 @@ def test_what_was_is_answered_and_what_is_not_understood_is_told(pages: Pages) -
     assert "Role given" in chief.text
     assert chief.get("/voms/testvo/history?question=who&since=yesterday").status == 400
     assert chief.get("/voms/testvo/history?question=did&before=x~y").status == 400
+    assert chief.get("/voms/testvo/history?question=did&before=0001-01-01T00:00:00%2B14:00~1").status == 400
     # Of a group the manager of that group may ask.
     leader = pages.by("leader")
     assert leader.get("/voms/testvo/history?question=who&who_group=/testvo/g1&since=2026-11-22T00:00").status == 200

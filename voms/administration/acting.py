@@ -35,7 +35,7 @@ from voms.grants import Whose
 from voms.identities import FederatedIdentity
 from voms.people import Kind, SuspensionCode
 from voms.periods import ALWAYS, When, read_recurrence
-from voms.rows import group_number, groups_from, role_number
+from voms.rows import group_number, groups_from, lock_member, role_number
 from voms.tables import vo, vo_group_membership, vo_member, vo_member_certificate, vo_member_identity, vo_role
 
 _P = Permission
@@ -70,10 +70,11 @@ class Acting:
 
     def remove_group(self, path: str) -> None:
         """See `structure.remove_group`; wants CONTAINER_WRITE in it and the group above, what lists say of its members, and, there and for
-        the roles in it, all that she would have in a new one of that name: a list that keeps her out is not got rid of so."""
+        the roles in it, all that she would have in a new one of that name: a list that keeps her out is not got rid of so. Who has ALL in
+        the root needs no more: no manager makes a group that the VO can't end."""
         above = path.rpartition("/")[0] or self.root
         self.require(_P.CONTAINER_WRITE, above)
-        if not self.rights.caller.operator and path != self.root:
+        if path != self.root and not self.rights.allows(_P.ALL, self.root):
             self._require_to_make_anew(path, above)
         structure.remove_group(self.change, path)
         self.rights.forget()
@@ -126,9 +127,9 @@ class Acting:
 
     def remove_role(self, role: str) -> None:
         """See `structure.remove_role`; wants CONTAINER_WRITE in the root, what lists say of whoever has the role, and for the role in each
-        group all that she would have for a new one of that name."""
+        group all that she would have for a new one of that name; or ALL in the root."""
         self.require(_P.CONTAINER_WRITE)
-        if not self.rights.caller.operator:
+        if not self.rights.allows(_P.ALL, self.root):
             role_number(self.change.connection, self.change.vo, role)
             fqans = (Fqan(path, role) for path in self._groups_below(self.root))
             self.rights.require_no_more_than_own({Who.fqan(fqan).key for fqan in fqans})
@@ -219,8 +220,11 @@ class Acting:
         return members
 
     def set_end(self, member: str, until: datetime | None) -> None:
-        """See `people.set_end`; wants MEMBERSHIP_WRITE in the root."""
+        """See `people.set_end`; wants MEMBERSHIP_WRITE in the root, for a later end no less than the member may do."""
         self.require(_P.MEMBERSHIP_WRITE)
+        if not self.rights.caller.operator and self._ends_before(member, until):
+            keys = keys_of_member(self.change.connection, self.change.vo, self.root, member)
+            self.rights.require_no_more_than_own(keys)
         people.set_end(self.change, member, until)
 
     def set_details(self, member: str, about: Details) -> None:
@@ -398,10 +402,17 @@ class Acting:
         return list(self.change.connection.execute(wanted).scalars())
 
     def _require_for(self, permission: Permission, member: str, names: CertificateNames) -> None:
-        """The certificate has to be this member's: the audit row names her. Raises `Missing` (``voms.no_certificate``)."""
+        """The certificate has to be this member's: the audit row names her. Raises `Missing` (``voms.no_certificate``, ``voms.no_member``
+        also for a member of another VO in the same database)."""
         self.require(permission)
+        lock_member(self.change.connection, self.change.vo, member)
         if names not in people.certificates_of(self.change, member):
             raise Missing("voms.no_certificate", expected="a certificate of this member", found=names.subject)
+
+    def _ends_before(self, member: str, until: datetime | None) -> bool:
+        wanted = select(vo_member.c.valid_to).where(vo_member.c.id == member, vo_member.c.vo_id == self.change.vo)
+        end: datetime | None = self.change.connection.execute(wanted).scalar_one_or_none()
+        return end is not None and (until is None or end < until)
 
     def _check_not_last(self, member: str) -> None:
         links = (vo_member_certificate, vo_member_identity)

@@ -1,5 +1,6 @@
 """Questions about the past."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -97,9 +98,13 @@ class Events(Shape):
 def presence(call: Call[PresenceQuery, Nothing]) -> Presence:
     """Was somebody in a group at an instant, or had a role there. Wants MEMBERSHIP_READ in the group or the root; herself without."""
     query = call.query
-    if call.caller.member != query.member or call.caller.barred:
-        _require_in(call, query.group, query.role)
+    whole = call.caller.member == query.member and not call.caller.barred
+    if not whole:
+        whole = _require_in(call, query.group, query.role)
     found = Past(call.desk.engine, call.desk.vo).was_in(query.member, query.group, query.at, role=query.role)
+    if not (whole or found.inside):
+        # Of somebody elsewhere the manager of one group learns nothing more.
+        found = replace(found, situation=None)
     return Presence.model_validate(presence_json(found))
 
 
@@ -141,8 +146,10 @@ def of_member(call: Call[EventsQuery, Nothing]) -> Events:
     return Events(events=tuple(events_json(found)))
 
 
-def _require_in(call: Call[PresenceQuery, Nothing] | Call[ActorsQuery, Nothing], group: str, role: str | None) -> None:
-    """Who may see all members may ask about any group, also one that is gone."""
+def _require_in(call: Call[PresenceQuery, Nothing] | Call[ActorsQuery, Nothing], group: str, role: str | None) -> bool:
+    """Who may see all members (True) may ask about any group, also one that is gone."""
     with call.desk.looking() as rights:
-        if not rights.allows(Permission.MEMBERSHIP_READ, call.desk.root):
-            rights.require(Permission.MEMBERSHIP_READ, group, role)
+        if rights.allows(Permission.MEMBERSHIP_READ, call.desk.root):
+            return True
+        rights.require(Permission.MEMBERSHIP_READ, group, role)
+        return False

@@ -140,11 +140,12 @@ def _kind(text: str) -> Kind:
 def _until(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text[:80])
-    return found.astimezone(UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        # At the very ends of the calendar there is no such instant by UTC.
+        pass
+    raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text[:80])
 
 
 def _about(told: dict[str, str]) -> Details | None:

@@ -60,6 +60,7 @@ def translate_lists(
             remarks.changed("entry_bits", f"{where}: {admin.name} ({bits})")
         permissions = Permission(bits & int(Permission.ALL))
         if permissions == Permission.NONE:
+            remarks.left("entry_of_no_permission", f"{where}: {admin.name}")
             continue
         entry = AclEntry(group, role, who, permissions, for_new)
         key = (group, role, for_new, who.key)

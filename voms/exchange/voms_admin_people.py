@@ -55,7 +55,14 @@ def translate_people(old: OldVo, names: OldNames, in_root: frozenset[int], at: d
             remarks.left("certificate_of_nobody", certificate.subject)
     labels = {user.number: _label(user, held[user.number]) for user in old.users}
     authorities = _authorities(old, names, held)
-    owners: dict[str, int] = {}
+    read: dict[int, list[tuple[OldCertificate, CertificateNames]]] = {}
+    owners: dict[CertificateNames, set[int]] = defaultdict(set)
+    for user in old.users:
+        hers = _of_user(user, held[user.number], labels[user.number], remarks)
+        found = [(each, _names(each, old, names, authorities, remarks)) for each in hers]
+        read[user.number] = [(each, known_by) for each, known_by in found if known_by is not None]
+        for _, known_by in read[user.number]:
+            owners[known_by].add(user.number)
     untrusted: dict[str, int] = defaultdict(int)
     members: dict[int, PlannedMember] = {}
     for user in old.users:
@@ -65,19 +72,17 @@ def translate_people(old: OldVo, names: OldNames, in_root: frozenset[int], at: d
             remarks.changed("member_not_in_root", label)
             suspended = ("other", _NOT_IN_ROOT)
         certificates: dict[CertificateNames, str | None] = {}
-        for certificate in _of_user(user, held[user.number], label, remarks):
-            found = _names(certificate, old, names, authorities, remarks)
-            if found is None:
-                continue
-            if owners.setdefault(found.key, user.number) != user.number:
-                remarks.left("certificate_of_two", f"{certificate.subject}: {label}, {labels[owners[found.key]]}")
+        for certificate, known_by in read[user.number]:
+            if len(owners[known_by]) > 1:
+                # Whose it is, and so what its holder may have, nobody can say.
+                remarks.left("certificate_of_two", f"{certificate.subject}: {label}")
                 continue
             reason = _own_suspension(certificate, user, suspended, remarks)
-            if found in certificates:
+            if known_by in certificates:
                 remarks.changed("certificate_twice", certificate.subject)
-                reason = certificates[found] or reason
-            certificates[found] = reason
-            if not names.trusts(found.issuer):
+                reason = certificates[known_by] or reason
+            certificates[known_by] = reason
+            if not names.trusts(known_by.issuer):
                 untrusted[old.authorities[certificate.authority]] += 1
         if not certificates:
             remarks.changed("member_without_certificate", label)

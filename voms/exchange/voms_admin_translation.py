@@ -179,7 +179,7 @@ def _attributes(
         if name is None or whose is None:
             numbers = f"attributes {each.class_}, usr {each.user}, groups {each.group}, roles {each.role}"
             remarks.left("attribute_of_nothing", numbers)
-        elif not each.value or len(each.value) > MAXIMUM_VALUE:
+        elif not each.value or len(each.value) > MAXIMUM_VALUE or "\0" in each.value:
             label = people.labels[whose] if isinstance(whose, int) else whose.short()
             remarks.left("attribute_value", f"{label}: {name}")
         elif isinstance(whose, int):

@@ -1,7 +1,8 @@
 """Questions about the past, answered by `voms.history`: was she in it then, who could act so, what did somebody do, a member's history."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response
 
@@ -20,13 +21,17 @@ _HERE = "history.questions"
 @HISTORY.get("/history")
 def questions() -> Response:
     """The forms, and the answer to the one that was sent. Wants MEMBERSHIP_READ in the group in question, for what somebody did in the
-    root."""
+    root, and ACL_READ there."""
     here, question = visit(), asked("question", 16)
     group, role = here.root, None
     if question in ("in", "who"):
         prefix = "" if question == "in" else "who_"
         group, role = asked(f"{prefix}group") or here.root, asked(f"{prefix}role") or None
     with here.rights() as rights:
+        whole = rights.allows(Permission.MEMBERSHIP_READ, here.root)
+        if question == "did":
+            # What was changed of lists is told, too.
+            rights.require(Permission.MEMBERSHIP_READ | Permission.ACL_READ, here.root)
         sees = bool(role) and rights.allows(Permission.MEMBERSHIP_READ, group, role)
         if not (sees or (not question and rights.anywhere(Permission.MEMBERSHIP_READ))):
             rights.require(Permission.MEMBERSHIP_READ, group)
@@ -35,7 +40,7 @@ def questions() -> Response:
     try:
         match question:
             case "in":
-                values = {"presence": _was_in(here)}
+                values = {"presence": _was_in(here, whole=whole)}
             case "who":
                 values = {"actors": _who(here)}
             case "did":
@@ -72,10 +77,12 @@ def of_member() -> Response:
     return show("member_history.html", _HERE, member=member, events=events[::-1])
 
 
-def _was_in(here: Visit) -> object:
-    return Past(here.vo.engine, here.vo.name).was_in(
+def _was_in(here: Visit, *, whole: bool) -> object:
+    """``whole``: she may see all members; else she learns nothing more of somebody who was elsewhere."""
+    found = Past(here.vo.engine, here.vo.name).was_in(
         asked("member", 64), asked("group") or here.root, instant_asked("at") or here.now, role=asked("role") or None
     )
+    return found if whole or found.inside else replace(found, situation=None)
 
 
 def _who(here: Visit) -> object:
@@ -105,8 +112,8 @@ def _place(at: str, serial: str) -> Place:
     try:
         found = datetime.fromisoformat(at)
         if found.tzinfo is not None and serial.isascii() and serial.isdecimal() and len(serial) < 19:
-            return Place(found, int(serial))
-    except ValueError:
+            return Place(found.astimezone(UTC), int(serial))
+    except (ValueError, OverflowError):
         pass
     raise Refusal("voms.page", expected="where the page before ended", found=at[:40])
 
