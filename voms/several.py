@@ -31,6 +31,9 @@ class SeveralVosSettings(Settings):
         # Port 0 is a new one each time.
         chosen = (f"{each.listen.host}:{each.listen.port or f'0 of {each.vo}'}" for each in self.vos)
         _once("listen", chosen)
+        # A capability in a token names no VO: whoever trusts the issuer would take that of one for the other's.
+        issuers = (each.tokens.issuer or f"https://{each.host}:{each.port}" for each in self.vos if each.tokens)
+        _once("issuer of tokens", issuers)
         return self
 
 

@@ -29,7 +29,7 @@ def directory(tmp_path: Path) -> Path:
     authority.publish([], now=now)
     [table] = blocks(PAGE, "csv")
     (tmp_path / "people.csv").write_text(table)
-    for command in ("create", "add-member ada.pem"):
+    for command in ("create", "add-group /example/data", "add-member ada.pem"):
         run(f"ostiary vo --config voms.yaml {command}", tmp_path)
     return tmp_path
 
@@ -40,7 +40,9 @@ def test_every_command_of_the_page_does_what_it_says(directory: Path) -> None:
     said = dict(told)
     assert said["acl /example/data"].splitlines()[0] == "role /example/Role=VO-Admin  ALL"
     assert [line.split(" ")[0] for line in said["acl /example/data"].splitlines()] == ["role", "member", "role"]
-    assert said["acl /example/data --default"] == said["acl /example/data/raw"] == "role /example/Role=VO-Admin  ALL\n"
+    assert (
+        said["acl /example/data --default"] == said["acl /example/data/fresh"] == "role /example/Role=VO-Admin  ALL\n"
+    )
     assert "CN=Ben" in said["list-members --search becker"]
     assert said["count-members"] == "2\n"
     assert said["import-members people.csv --dry-run"].endswith(

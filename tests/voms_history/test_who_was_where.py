@@ -123,7 +123,7 @@ def test_somebody_who_was_removed_is_found_by_the_certificate_of_that_time(vo: V
     assert past.latest_holder(ALICE) == successor
     with pytest.raises(Missing) as nobody:
         past.holder(ALICE, on(2.5))
-    assert nobody.value.code == "voms.no_member"
+    assert nobody.value.code == "voms.no_member_then"
     assert past.was_in(vo.alice, "/testvo/g1", on(1)).acted
     gone = past.was_in(vo.alice, "/testvo/g1", on(2))
     assert (gone.inside, gone.situation) == (False, None)

@@ -77,6 +77,28 @@ def test_two_vos_that_nobody_could_tell_apart_are_refused(config: Path, old: str
 
 
 @pytest.mark.parametrize(
+    ("alpha", "beta", "found"),
+    [
+        ("issuer: 'https://tokens.example.org'", "issuer: 'https://tokens.example.org'", "https://tokens.example.org"),
+        ("issuer: 'https://voms.example.org:15002'", "", "https://voms.example.org:15002"),
+        ("issuer: 'https://voms.example.org:15001'", "", None),
+    ],
+)
+def test_two_vos_are_two_issuers_of_tokens(config: Path, alpha: str, beta: str, found: str | None) -> None:
+    # A capability names no VO: whoever trusts the issuer for one of them would take it from the other.
+    (config.parent / "keys").mkdir()
+    tokens = [f"tokens: {{keys: keys, {each}}}" for each in (alpha, beta)]
+    text = TWO.replace("{vo: alpha,", f"{{vo: alpha, {tokens[0]},").replace("vo: beta", f"vo: beta\n    {tokens[1]}")
+    config.write_text(text)
+    if found is None:
+        assert len(load_vos(config)) == 2
+        return
+    with pytest.raises(DocumentError) as caught:
+        load_vos(config)
+    assert (caught.value.code, caught.value.found) == ("voms.vos_alike", found)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "code", "key", "line"),
     [
         ("    port: 15002\n", "    port: 0\n", "config.wrong_value", "vos[1].port", 9),

@@ -104,11 +104,11 @@ class Past:
         return Actors(tuple(found), after)
 
     def holder(self, names: CertificateNames, at: datetime) -> str:
-        """The id of the member who had the certificate at that instant. Raises `Missing` (``voms.no_member``)."""
+        """The id of the member who had the certificate at that instant. Raises `Missing` (``voms.no_member_then``)."""
         with reading(self._engine) as connection:
             rows = _of_names(connection, vo_number(connection, self._name), names, Window.at(at))
         if not rows:
-            raise Missing("voms.no_member", expected="a member at that time", found=names.subject)
+            raise Missing("voms.no_member_then", expected="a member at that time", found=names.subject)
         return str(rows[0].member_id)
 
     def holders(self, names: CertificateNames) -> tuple[str, ...]:
