@@ -105,7 +105,7 @@ def shire_settings(pages: PagesSettings, *, workers: int = 1) -> ShireSettings:
         discovery_url=pages.discovery_url,
         identity_provider=pages.identity_provider,
         discovery=None if chosen else "embedded",
-        accept=pages.accept,
+        accept=pages.accept or (policies() / "acceptance" / "default.yaml",),
         access=(policies() / "access" / "own" / "vo-pages.yaml",),
         requested_attributes=tuple(RequestedAttributeSettings(name=name) for name in (*pages.identifiers, *_TOLD)),
         store=pages.store,

@@ -5,7 +5,6 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ostiary.config import ListenSettings, PathFromHere, PublicUrl, Settings, StoreSettings, WrongSetting
-from ostiary.documents import policies
 from ostiary.federation.settings import TrustSettings
 
 PAGES_PATH: Final = "/voms"
@@ -29,7 +28,8 @@ class PagesSettings(Settings):
 
     ``identifiers``: attributes of which each value names one person for good, by friendly name. People say where they are from at
     ``discovery_url``, or come from ``identity_provider`` alone; without either a page of the resource's own asks them. ``accept``:
-    attribute acceptance policies. Sessions are kept in the database of the first VO, or in a ``store`` of their own.
+    attribute acceptance policies; the default one that comes with Ostiary unless they are given. Sessions are kept in the database of the first VO, or in
+    a ``store`` of their own.
     """
 
     entity_id: str = Field(min_length=1, max_length=1024)
@@ -40,7 +40,7 @@ class PagesSettings(Settings):
     trust: TrustSettings
     discovery_url: PublicUrl | None = None
     identity_provider: str | None = None
-    accept: tuple[PathFromHere, ...] = (policies() / "acceptance" / "default.yaml",)
+    accept: tuple[PathFromHere, ...] | None = None
     identifiers: Annotated[tuple[str, ...], AfterValidator(_at_least_one)] = IDENTIFIERS
     store: StoreSettings | None = None
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
