@@ -45,7 +45,7 @@ def instant(text: str | None) -> datetime | None:
     except (ValueError, OverflowError):
         # At the very ends of the calendar there is no such instant by UTC.
         pass
-    raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text)
+    raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text[:80])
 
 
 def when(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,13 +1,12 @@
 """docs/voms-administer.md as it stands: its commands in their order, its table of people, and what they lead to."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from tests.docs.test_documents_work_as_written import blocks, commands, run
+from tests.docs.vo_of_the_page import make_vo
 from voms.administration.permissions import SINGLE
 
 PAGE = "docs/voms-administer.md"
@@ -17,20 +16,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """The VO of docs/voms.md with Ada in it, and the files that the page names."""
-    base, *_ = blocks("docs/voms.md", "yaml")
-    (tmp_path / "voms.yaml").write_text(base)
-    now = datetime.now(UTC)
-    authority = DemoAuthority(tmp_path)
-    authority.prepare(now=now)
-    host = CertificateFiles(tmp_path / "host.pem", tmp_path / "host.key")
-    authority.issue(host, "voms.example.org", now=now, hosts=("voms.example.org",))
-    for name in ("ada", "ben"):
-        authority.issue(CertificateFiles(tmp_path / f"{name}.pem", tmp_path / f"{name}.key"), name.title(), now=now)
-    authority.publish([], now=now)
     [table] = blocks(PAGE, "csv")
     (tmp_path / "people.csv").write_text(table)
-    for command in ("create", "add-group /example/data", "add-member ada.pem"):
-        run(f"ostiary vo --config voms.yaml {command}", tmp_path)
+    before = ("create", "add-group /example/data", "add-member ada.pem")
+    make_vo(tmp_path, {"ada": "Ada", "ben": "Ben"}, before)
     return tmp_path
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
-from tests.docs.test_documents_work_as_written import blocks, commands, run
+from tests.docs.test_documents_work_as_written import commands, run
+from tests.docs.vo_of_the_page import make_vo
 
 PAGE = "docs/voms-history.md"
 WRITTEN = "2026-11-22T12:00:00Z"
@@ -16,21 +16,12 @@ WRITTEN = "2026-11-22T12:00:00Z"
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """The VO of docs/voms.md, with Ada as it makes her."""
-    base, *_ = blocks("docs/voms.md", "yaml")
-    (tmp_path / "voms.yaml").write_text(base)
-    now = datetime.now(UTC)
-    authority = DemoAuthority(tmp_path)
-    authority.prepare(now=now)
-    host = CertificateFiles(tmp_path / "host.pem", tmp_path / "host.key")
-    authority.issue(host, "voms.example.org", now=now, hosts=("voms.example.org",))
-    authority.issue(CertificateFiles(tmp_path / "ada.pem", tmp_path / "ada.key"), "Ada Adams", now=now)
-    authority.publish([], now=now)
-    for command in (
+    before = (
         *("create", "add-group /example/data", "add-group /example/data/raw", "add-role reader", "add-role operator"),
         *("add-member ada.pem", "join ada.pem /example/data/raw", "assign-role ada.pem /example/data reader"),
         "assign-role ada.pem /example/data operator",
-    ):
-        run(f"ostiary vo --config voms.yaml {command}", tmp_path)
+    )
+    make_vo(tmp_path, {"ada": "Ada Adams"}, before)
     return tmp_path
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from tests.docs.test_documents_work_as_written import blocks, commands, run
+from tests.docs.vo_of_the_page import make_vo
 from voms.several import load_vo
 
 PAGE = "docs/voms-members.md"
@@ -16,23 +16,9 @@ PAGE = "docs/voms-members.md"
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """The VO of docs/voms.md with Ada in it, and the files that the page names."""
-    base, *_ = blocks("docs/voms.md", "yaml")
-    (tmp_path / "voms.yaml").write_text(base)
-    now = datetime.now(UTC)
-    authority = DemoAuthority(tmp_path)
-    authority.prepare(now=now)
-    authority.issue(
-        CertificateFiles(tmp_path / "host.pem", tmp_path / "host.key"),
-        "voms.example.org",
-        now=now,
-        hosts=("voms.example.org",),
-    )
-    for name, called in (("ada", "Ada Adams"), ("laptop", "Ada Adams at her laptop"), ("robot", "robot.example.org")):
-        authority.issue(CertificateFiles(tmp_path / f"{name}.pem", tmp_path / f"{name}.key"), called, now=now)
-    authority.publish([], now=now)
+    people = {"ada": "Ada Adams", "laptop": "Ada Adams at her laptop", "robot": "robot.example.org"}
     (tmp_path / "aup.txt").write_text("Be kind.\n")
-    for command in ("create", "add-group /example/data", "add-member ada.pem"):
-        run(f"ostiary vo --config voms.yaml {command}", tmp_path)
+    make_vo(tmp_path, people, ("create", "add-group /example/data", "add-member ada.pem"))
     return tmp_path
 
 

@@ -1,20 +1,19 @@
 """docs/voms-pages.md as it stands: its commands in their order, what its block configures, and who may come in then."""
 
 import io
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from werkzeug.test import Client
 
 from ostiary.clock import SystemClock
-from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.command.vo_pages import make_vo_pages
 from ostiary.command.vo_service import upgrade_vo
 from ostiary.storage.engine import open_database
 from ostiary.web.log import make_log
 from tests.docs.followed_page import write_federation
 from tests.docs.test_documents_work_as_written import blocks, commands, run
+from tests.docs.vo_of_the_page import make_vo
 from voms.administration.callers import caller_of_identities
 from voms.administration.desk import Desk
 from voms.administration.permissions import Permission
@@ -28,22 +27,8 @@ HOME = "https://home.example.org/idp"
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """The VO of docs/voms.md with Ada in it, and a federation."""
-    base, *_ = blocks("docs/voms.md", "yaml")
-    (tmp_path / "voms.yaml").write_text(base)
-    now = datetime.now(UTC)
-    authority = DemoAuthority(tmp_path)
-    authority.prepare(now=now)
-    authority.issue(
-        CertificateFiles(tmp_path / "host.pem", tmp_path / "host.key"),
-        "voms.example.org",
-        now=now,
-        hosts=("voms.example.org",),
-    )
-    authority.issue(CertificateFiles(tmp_path / "ada.pem", tmp_path / "ada.key"), "Ada", now=now)
-    authority.publish([], now=now)
     write_federation(tmp_path)
-    for command in ("create", "add-member ada.pem"):
-        run(f"ostiary vo --config voms.yaml {command}", tmp_path)
+    make_vo(tmp_path, {"ada": "Ada"}, ("create", "add-member ada.pem"))
     return tmp_path
 
 

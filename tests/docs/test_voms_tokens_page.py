@@ -4,7 +4,6 @@ import io
 import json
 import re
 import shlex
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,11 @@ import urllib3
 import yaml
 
 from ostiary.clock import SystemClock
-from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.command.vo_service import listener_of, make_vo_services
 from ostiary.web.log import make_log
 from ostiary.web.texts import Catalogue
 from tests.docs.followed_page import READ_ONCE, ROOT, blocks_of, run
+from tests.docs.vo_of_the_page import write_credentials
 from tests.voms_tokens.served_tokens import free_port
 
 PAGE = "voms-tokens.md"
@@ -66,17 +65,8 @@ def ask(command: str, directory: Path, port: int) -> tuple[int, dict[str, object
 def test_tokens_are_given_by_following_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Catalogue, "load", READ_ONCE)
     base = next(block for block in blocks_of("voms.md") if block.language == "yaml")
-    port, now = free_port(), datetime.now(UTC)
-    authority = DemoAuthority(tmp_path)
-    authority.prepare(now=now)
-    authority.issue(
-        CertificateFiles(tmp_path / "host.pem", tmp_path / "host.key"),
-        "voms.example.org",
-        now=now,
-        hosts=("voms.example.org",),
-    )
-    authority.issue(CertificateFiles(tmp_path / "ada.pem", tmp_path / "ada.key"), "Ada Adams", now=now)
-    authority.publish([], now=now)
+    port = free_port()
+    write_credentials(tmp_path, {"ada": "Ada Adams"})
     [ca] = sorted((tmp_path / "certificates").glob("*.0"))[:1]
     (tmp_path / "ca.pem").write_bytes(ca.read_bytes())
     (tmp_path / "home-jwks.json").write_text('{"keys": []}')

@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from ostiary.errors import OstiaryError, Refusal
@@ -17,6 +17,7 @@ from ostiary.x509.certificate_names import CertificateNames
 from ostiary.x509.fqan import Fqan, parse_fqan
 from voms.details import Details, problems_of
 from voms.exchange.written_names import written_name
+from voms.grant_options import instant
 from voms.identities import FederatedIdentity
 from voms.people import Kind
 
@@ -114,7 +115,7 @@ def _line(number: int, cells: Sequence[str], columns: Sequence[str]) -> MemberLi
         names=CertificateNames(*map(written_name, names)) if names else None,
         identity=FederatedIdentity(*identity) if identity else None,
         kind=_kind(told.get("kind", "person")),
-        until=_until(told["until"]) if "until" in told else None,
+        until=instant(told.get("until")),
         about=_about(told),
         fqans=tuple(parse_fqan(text) for text in told.get("groups", "").split()),
         attributes=tuple(_pair(text) for text in told.get("attributes", "").split(";") if text.strip()),
@@ -135,17 +136,6 @@ def _kind(text: str) -> Kind:
         case "service":
             return "service"
     raise Refusal("voms.csv_line", expected="person or service", found=text[:80])
-
-
-def _until(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        # At the very ends of the calendar there is no such instant by UTC.
-        pass
-    raise Refusal("voms.instant", expected="2027-01-01T00:00:00Z", found=text[:80])
 
 
 def _about(told: dict[str, str]) -> Details | None:

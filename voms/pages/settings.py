@@ -28,8 +28,8 @@ class PagesSettings(Settings):
 
     ``identifiers``: attributes of which each value names one person for good, by friendly name. People say where they are from at
     ``discovery_url``, or come from ``identity_provider`` alone; without either a page of the resource's own asks them. ``accept``:
-    attribute acceptance policies; the default one that comes with Ostiary unless they are given. Sessions are kept in the database of the first VO, or in
-    a ``store`` of their own.
+    attribute acceptance policies; unless they are given, the default one that comes with Ostiary. Sessions are kept in the database of the
+    first VO, or in a ``store`` of their own.
     """
 
     entity_id: str = Field(min_length=1, max_length=1024)
