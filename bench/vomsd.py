@@ -1,5 +1,5 @@
 """The real vomsd (Debian's voms-server and voms-mysql-plugin) over a MariaDB of its own, beside our service: the same CA, certificates and
-member of 20 groups, the same requests. Its process and those that it forks count; the database server does not.
+member of 20 groups. Its process and those that it forks count; the database server does not.
 """
 
 import os
