@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -159,6 +159,8 @@ VALUES = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, m
 def test_any_name_is_the_one_line_form_of_its_certificate_but_for_escapes(
     parts: list[tuple[x509.ObjectIdentifier, str]],
 ) -> None:
+    # There, a backslash before the slash of the next part can't be told from an escape.
+    assume(not any(value.endswith("\\") for _, value in parts[:-1]))
     name = x509.Name([x509.NameAttribute(type_, value) for type_, value in parts])
     assert one_line_name(name.rfc4514_string()) == slash_form(name).replace("\\/", "/").replace("\\+", "+")
 
