@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from ostiary.command.vo_service import OneVo
+    from ostiary.command.vo_parts import OneVo
 
 
 def api_parts(one: "OneVo") -> "Mapping[str, WSGIApplication]":

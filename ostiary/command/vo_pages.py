@@ -11,6 +11,7 @@ from flask import Blueprint, Flask
 from sqlalchemy import Engine
 
 from ostiary.clock import Clock
+from ostiary.command.vo_parts import OneVo
 from ostiary.command.watched import BEGIN, LOOK_EVERY, LOOK_NOW, Watching, watched
 from ostiary.config import DatabaseSettings, Holder, Sources, read_private_file
 from ostiary.documents import policies
@@ -44,7 +45,6 @@ from voms.several import load_vos
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from ostiary.command.vo_service import OneVo
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     *(OVERVIEW, OWN, GROUPS, MEMBERS, MANY, MEMBER),
@@ -56,7 +56,7 @@ _TOLD: Final = ("displayName", "givenName", "sn", "mail", "o")
 """What a home organisation may tell to fill in forms with; the VO asks for it, and does without."""
 
 
-def pages_parts(one: "OneVo") -> "Mapping[str, WSGIApplication]":
+def pages_parts(one: OneVo) -> "Mapping[str, WSGIApplication]":
     """The pages for who shows a certificate to the listener of the VO; nothing where the configuration says so."""
     if not one.settings.certificate_pages:
         return {}

@@ -13,6 +13,7 @@ import voms.tables
 from ostiary.clock import Clock
 from ostiary.command.vo_api import api_parts
 from ostiary.command.vo_gridmap import gridmap_parts
+from ostiary.command.vo_parts import OneVo, Part
 from ostiary.command.vo_status import status_parts
 from ostiary.command.vo_tokens import token_parts
 from ostiary.command.watched import LOOK_EVERY, watched
@@ -45,25 +46,6 @@ def upgrade_vo(engine: Engine) -> None:
 
 # As much as the most that may be asked for: 100 names in fqans and in order, and 100 targets, of 255 characters each.
 LIMITS: Final = ListenerLimits(line_bytes=80 * 1024, head_bytes=96 * 1024, body_bytes=256 * 1024)
-
-
-@dataclass(frozen=True, slots=True)
-class OneVo:
-    """What the parts of one VO's service are made of. ``trust`` and ``issuer`` give what is in force at the moment."""
-
-    config: Path
-    settings: VomsSettings
-    engine: Engine
-    memberships: Memberships
-    authority: VoAuthority
-    trust: Callable[[], TrustDirectory]
-    issuer: Callable[[], Issuer]
-    clock: Clock
-    log: Log
-
-
-Part = Callable[[OneVo], "Mapping[str, WSGIApplication]"]
-"""Something that a VO's listener answers besides ``generate-ac``: applications by how their paths begin."""
 
 
 def _pages(one: OneVo) -> "Mapping[str, WSGIApplication]":
