@@ -33,7 +33,7 @@ pytestmark = pytest.mark.e2e
 
 START_SECONDS = 90
 STOP_SECONDS = 30
-PORTS = range(8400, 8410)
+PORTS = range(8400, 8411)
 
 
 @dataclass
@@ -146,7 +146,7 @@ def composition() -> Iterator[Composition]:
     directory = Path(tempfile.mkdtemp(prefix="ostiary-compose-"))
     directory.chmod(0o755)
     try:
-        made = Composition(directory, build_environment(directory / "image"), free_base_port())
+        made = Composition(directory, build_environment(directory / "image"), free_base_port(len(PORTS)))
         try:
             made.up()
             yield made
@@ -173,7 +173,7 @@ def log_in(browser: Browser, page: str, home: DemoHome, username: str) -> Answer
 
 
 def open_database(composition: Composition, role: str, database: str, password: str) -> "psycopg.Connection[Any]":
-    port = composition.base_port + 9
+    port = composition.base_port + 10
     return psycopg.connect(host="127.0.0.1", port=port, user=role, dbname=database, password=password)
 
 
@@ -196,7 +196,7 @@ def test_everything_that_stays_is_running_and_healthy(composition: Composition) 
     assert list(composition.running) == [name for name, service in services.items() if not service.ends]
     assert [name for name, process in composition.running.items() if process.poll() is not None] == []
     asked = [service for service in services.values() if service.health is not None]
-    assert len(asked) == 10
+    assert len(asked) == 11
     assert {service.name: composition.ask(service).returncode for service in asked} == {
         service.name: 0 for service in asked
     }
@@ -250,7 +250,7 @@ def test_what_is_kept_is_in_postgresql_and_each_part_opens_its_own_database_only
 def test_no_password_of_the_database_server_is_in_a_log_or_in_its_volumes(composition: Composition) -> None:
     passwords = [password_of(composition, part).encode() for part in PARTS]
     logs = [path.read_bytes() for path in composition.directory.glob("*.log")]
-    assert len(logs) == 13
+    assert len(logs) == 14
     volumes = [composition.directory / "database-setup", composition.directory / "database"]
     kept = [path.read_bytes() for volume in volumes for path in volume.rglob("*") if path.is_file()]
     assert [password for password in passwords if any(password in content for content in (*logs, *kept))] == []
