@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, false, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, func, null, or_, select
 
 from ostiary.errors import Refusal
 from ostiary.storage.engine import reading
@@ -19,6 +19,7 @@ from voms.details import Details, folded
 from voms.members.reading import LIFE_COLUMNS, life_of, with_policy
 from voms.members.situation import Situation
 from voms.members.states import situation
+from voms.portions import any_of
 from voms.rows import group_number, groups_from, role_number, vo_number
 from voms.standing import End
 from voms.tables import vo as vo_table
@@ -37,7 +38,6 @@ MOST: Final = 500
 """Rows of one page, at most."""
 MAXIMUM_SEARCHED: Final = 200
 _MAXIMUM_WORDS: Final = 8
-_AT_ONCE: Final = 500
 
 MemberState = Literal["active", "suspended", "expired"]
 MEMBER_STATES: Final[tuple[MemberState, ...]] = ("active", "suspended", "expired")
@@ -180,11 +180,7 @@ def list_groups(
                 vo_group_parent.c.parent_id == upper
             )
         if only is not None:
-            ordered = sorted(only)
-            parts = [
-                vo_group.c.path.in_(ordered[start : start + _AT_ONCE]) for start in range(0, len(ordered), _AT_ONCE)
-            ]
-            wanted = wanted.where(or_(false(), *parts))
+            wanted = wanted.where(any_of(vo_group.c.path, sorted(only)))
         for word in text.split():
             wanted = wanted.where(or_(_holds(vo_group.c.path, word), _holds(vo_group.c.description, word)))
         if after is not None:
@@ -257,8 +253,9 @@ def _within(
         yield exists().where(*met, *_by_dates(given, at))
     elif group is not None and group != f"/{vo}":
         below = groups_from(connection, group_number(connection, number, group))
-        parts = [joined.c.group_id.in_(below[start : start + _AT_ONCE]) for start in range(0, len(below), _AT_ONCE)]
-        yield vo_member.c.id.in_(select(joined.c.member_id).where(or_(*parts), *_by_dates(joined, at)))
+        yield vo_member.c.id.in_(
+            select(joined.c.member_id).where(any_of(joined.c.group_id, below), *_by_dates(joined, at))
+        )
 
 
 def _by_dates(table: Any, at: datetime) -> tuple[ColumnElement[bool], ...]:

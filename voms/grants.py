@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 
 from ostiary.errors import Missing, Refusal
 from voms.changes import Change
 from voms.periods import ALWAYS, When
+from voms.portions import any_of
 from voms.rows import group_number, groups_from, lock_member, role_number, validity
 from voms.tables import vo_attribute, vo_attribute_class, vo_group_membership, vo_role_assignment
 
@@ -44,7 +45,7 @@ def leave(change: Change, member: str, group: str) -> None:
     lock_member(change.connection, change.vo, member)
     below = groups_from(change.connection, group_number(change.connection, change.vo, group))
     for table in (vo_group_membership, vo_role_assignment):
-        change.end(table, _any_of(table.c.group_id, below), member_id=member)
+        change.end(table, any_of(table.c.group_id, below), member_id=member)
 
 
 def assign_role(change: Change, member: str, group: str, role: str, when: When = ALWAYS) -> None:
@@ -90,7 +91,7 @@ def is_in(change: Change, member: str, path: str) -> bool:
         return True
     below = groups_from(change.connection, group_number(change.connection, change.vo, path))
     joined = vo_group_membership
-    wanted = select(joined.c.id).where(joined.c.member_id == member, _any_of(joined.c.group_id, below))
+    wanted = select(joined.c.id).where(joined.c.member_id == member, any_of(joined.c.group_id, below))
     return change.connection.execute(wanted.limit(1)).scalar_one_or_none() is not None
 
 
@@ -121,8 +122,3 @@ def _check_unique(change: Change, name: str, value: str, member: str) -> None:
 
 def _columns(change: Change, when: When) -> dict[str, object]:
     return dict(validity(change.at, when.since, when.until, when.recurs))
-
-
-def _any_of(column: ColumnElement[int], numbers: list[int]) -> ColumnElement[bool]:
-    """`IN`, in pieces that every database takes."""
-    return or_(*(column.in_(numbers[at : at + 500]) for at in range(0, len(numbers), 500)))

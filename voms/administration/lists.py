@@ -10,6 +10,7 @@ from voms.administration.acl import AclEntry
 from voms.administration.permissions import Permission
 from voms.administration.who import Who, WhoKind, read_who
 from voms.changes import Change
+from voms.portions import portions
 from voms.rows import group_number, lock_member, role_number
 from voms.tables import vo_acl_entry, vo_group, vo_role
 
@@ -17,7 +18,6 @@ VO_ADMIN = "VO-Admin"
 """The role that may do everything in a new VO, when somebody has it in the root group: the original's."""
 
 _COLUMNS = ["vo_id", "group_id", "role_id", "for_new_groups", "who_kind", "who_key", "who", "permissions"]
-_AT_ONCE = 500
 
 
 def give_first_list(change: Change, root: int) -> None:
@@ -118,9 +118,8 @@ def said_of(
 
 def forget_who(change: Change, keys: Collection[str]) -> None:
     """What lists said of something that is no more: whoever gets the same name later is somebody else."""
-    ordered = sorted(keys)
-    for at in range(0, len(ordered), _AT_ONCE):
-        change.end(vo_acl_entry, vo_acl_entry.c.who_key.in_(ordered[at : at + _AT_ONCE]), vo_id=change.vo)
+    for some in portions(sorted(keys)):
+        change.end(vo_acl_entry, vo_acl_entry.c.who_key.in_(some), vo_id=change.vo)
 
 
 def forget_group(change: Change, path: str) -> None:

@@ -1,16 +1,15 @@
 """What somebody gets along with something: all groups above one that she joins, and the names by which lists mean a member. Only reads."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from ostiary.x509.fqan import Fqan
 from voms.administration.who import Who
+from voms.portions import portions
 from voms.rows import groups_from
 from voms.tables import vo, vo_group, vo_group_membership, vo_group_parent, vo_role, vo_role_assignment
-
-_AT_ONCE = 500
 
 
 def groups_over(connection: Connection, groups: Iterable[int]) -> set[int]:
@@ -20,7 +19,7 @@ def groups_over(connection: Connection, groups: Iterable[int]) -> set[int]:
     level = set(found)
     while level:
         over: set[int] = set()
-        for some in _some(level):
+        for some in portions(sorted(level)):
             over |= set(connection.execute(select(line.c.parent_id).where(line.c.group_id.in_(some))).scalars())
         level = over - found
         found |= level
@@ -30,7 +29,7 @@ def groups_over(connection: Connection, groups: Iterable[int]) -> set[int]:
 def paths_of(connection: Connection, groups: Iterable[int]) -> list[str]:
     """The paths of groups, in the order of their bytes."""
     found: list[str] = []
-    for some in _some(groups):
+    for some in portions(sorted(groups)):
         found += connection.execute(select(vo_group.c.path).where(vo_group.c.id.in_(some))).scalars()
     return sorted(found)
 
@@ -51,7 +50,7 @@ def roles_given_in(connection: Connection, groups: Iterable[int]) -> set[str]:
     """The names of the roles that anybody has in one of these groups, at whatever times."""
     held = vo_role_assignment
     found: set[str] = set()
-    for some in _some(groups):
+    for some in portions(sorted(groups)):
         wanted = select(vo_role.c.name).join(held, held.c.role_id == vo_role.c.id).where(held.c.group_id.in_(some))
         found |= set(connection.execute(wanted.distinct()).scalars())
     return found
@@ -92,9 +91,3 @@ def groups_throughout(connection: Connection, member: str, since: datetime, unti
         joined.c.member_id == member, joined.c.recurs.is_(None), joined.c.valid_from <= since, long_enough
     )
     return groups_over(connection, connection.execute(wanted).scalars())
-
-
-def _some(numbers: Iterable[int]) -> Iterator[list[int]]:
-    """In pieces that every database takes."""
-    ordered = sorted(numbers)
-    return (ordered[at : at + _AT_ONCE] for at in range(0, len(ordered), _AT_ONCE))

@@ -12,9 +12,9 @@ from ostiary.x509.fqan import MAX_LENGTH
 from voms.administration.acl import AclEntry, Allowed, effective, together, way_to
 from voms.administration.callers import Caller
 from voms.administration.permissions import OF_ROLES, Permission, permissions_text
+from voms.portions import portions
 from voms.tables import vo, vo_acl_entry, vo_group, vo_role
 
-_AT_ONCE: Final = 500
 # What a database is asked about at all.
 _GROUP: Final = re.compile(r"(?:/[A-Za-z0-9_.-]+)+")
 _ROLE: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -153,9 +153,7 @@ class Rights:
         self, keys: Collection[str], *, for_new_groups: bool | None = None, of_roles: bool = True
     ) -> Iterator[Any]:
         """Every entry that means one of these."""
-        ordered = sorted(keys)
-        for at in range(0, len(ordered), _AT_ONCE):
-            some = ordered[at : at + _AT_ONCE]
+        for some in portions(sorted(keys)):
             wanted = _entries().where(vo_acl_entry.c.vo_id == self.vo, vo_acl_entry.c.who_key.in_(some))
             if for_new_groups is not None:
                 wanted = wanted.where(vo_acl_entry.c.for_new_groups.is_(for_new_groups))

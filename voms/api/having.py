@@ -44,22 +44,8 @@ class RoleQuery(Shape):
     role: RoleName
 
 
-class Setting(Validity):
-    """A generic attribute of a ``member``, of a ``group``, or of who has the ``role`` in that group."""
-
-    name: AttributeName
-    value: Annotated[str, Field(min_length=1, max_length=MAXIMUM_VALUE)]
-    member: MemberId | None = None
-    group: Path | None = None
-    role: RoleName | None = None
-
-    @model_validator(mode="after")
-    def _belongs_to_one(self) -> Self:
-        return _belongs_to_one(self, self.member, self.group, self.role)
-
-
 class AttributeQuery(Shape):
-    """Which attribute of whom."""
+    """Which attribute: of a ``member``, of a ``group``, or of who has the ``role`` in that group."""
 
     name: AttributeName
     member: MemberId | None = None
@@ -68,7 +54,18 @@ class AttributeQuery(Shape):
 
     @model_validator(mode="after")
     def _belongs_to_one(self) -> Self:
-        return _belongs_to_one(self, self.member, self.group, self.role)
+        self.whose()
+        return self
+
+    def whose(self) -> Whose:
+        """Of whom or what it is. Raises ValueError for what is no one of them."""
+        return Whose(self.member, self.group, self.role)
+
+
+class Setting(AttributeQuery, Validity):
+    """A generic attribute with its value, and when."""
+
+    value: Annotated[str, Field(min_length=1, max_length=MAXIMUM_VALUE)]
 
 
 def join(call: Call[Nothing, Joining]) -> None:
@@ -99,16 +96,10 @@ def dismiss_role(call: Call[RoleQuery, Nothing]) -> None:
 def set_attribute(call: Call[Nothing, Setting]) -> None:
     """A generic attribute; replaces the value that it had there. Wants ATTRIBUTES_WRITE there, for a member's in the root."""
     wanted = call.body
-    call.desk.set_attribute(wanted.name, wanted.value, Whose(wanted.member, wanted.group, wanted.role), wanted.when())
+    call.desk.set_attribute(wanted.name, wanted.value, wanted.whose(), wanted.when())
 
 
 def remove_attribute(call: Call[AttributeQuery, Nothing]) -> None:
     """Takes a generic attribute away. Wants what setting it wants."""
     query = call.query
-    call.desk.remove_attribute(query.name, Whose(query.member, query.group, query.role))
-
-
-def _belongs_to_one(shape: ShapeT, member: str | None, group: str | None, role: str | None) -> ShapeT:
-    if (member is None) == (group is None) or (role is not None and group is None):
-        raise ValueError("an attribute belongs to a member, a group, or a role in a group")
-    return shape
+    call.desk.remove_attribute(query.name, query.whose())

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, Table, or_, select
 
@@ -13,6 +13,7 @@ from voms.hierarchy import above
 from voms.members.reading import LIFE_COLUMNS, life_of, with_policy
 from voms.members.states import situation
 from voms.periods import read_recurrence
+from voms.portions import portions
 from voms.rows import group_number, groups_from, role_number, vo_number
 from voms.tables import (
     vo,
@@ -23,8 +24,6 @@ from voms.tables import (
     vo_member_certificate,
     vo_role_assignment,
 )
-
-_AT_ONCE: Final = 500
 
 
 def holders(engine: Engine, name: str, fqan: Fqan, at: datetime) -> tuple[CertificateNames, ...]:
@@ -82,7 +81,7 @@ def _holding(
         wanted = wanted.where(table.c.role_id == role)
     return {
         row.member_id
-        for some in _portions(groups)
+        for some in portions(sorted(groups))
         for row in connection.execute(wanted.where(table.c.group_id.in_(some)))
         if row.recurs is None or read_recurrence(row.recurs).at(at) is not None
     }
@@ -92,7 +91,7 @@ def _who_act(connection: Connection, members: Collection[str], at: datetime) -> 
     """Those whom nothing keeps from acting: suspension, an end, the policy."""
     wanted: Select[Any] = select(vo_member.c.id, *LIFE_COLUMNS).join(vo, vo.c.id == vo_member.c.vo_id)
     acting: list[str] = []
-    for some in _portions(members):
+    for some in portions(sorted(members)):
         rows: dict[str, list[Row[Any]]] = {}
         chosen = wanted.where(vo_member.c.id.in_(some), vo_member.c.valid_from <= at)
         for row in connection.execute(with_policy(chosen)):
@@ -104,13 +103,6 @@ def _who_act(connection: Connection, members: Collection[str], at: datetime) -> 
 def _certificates(connection: Connection, members: Collection[str]) -> Iterator[CertificateNames]:
     held = vo_member_certificate
     wanted = select(held.c.subject, held.c.issuer).where(held.c.suspended_reason.is_(None))
-    for some in _portions(members):
+    for some in portions(sorted(members)):
         for row in connection.execute(wanted.where(held.c.member_id.in_(some))):
             yield CertificateNames(row.subject, row.issuer)
-
-
-def _portions(values: Collection[Any]) -> Iterator[list[Any]]:
-    """As many as a statement may name."""
-    ordered = sorted(values)
-    for start in range(0, len(ordered), _AT_ONCE):
-        yield ordered[start : start + _AT_ONCE]

@@ -26,6 +26,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from ostiary.storage.types import UtcDateTime, exact_text
 from voms.history.spans import Spans, Window, both, either
 from voms.periods import read_recurrence
+from voms.portions import any_of as one_of
 from voms.tables import ARCHIVES
 
 Columns = ReadOnlyColumnCollection[str, Any]
@@ -34,7 +35,6 @@ Condition = Callable[[Columns], ColumnElement[bool]]
 
 WRITTEN: Final = ("created_serial", "created_at", "created_by")
 ENDED: Final = ("deleted_serial", "deleted_at", "deleted_by")
-_MOST: Final = 500
 
 
 def versions(
@@ -66,9 +66,8 @@ def members_in(
 
 
 def any_of(name: str, values: Sequence[object]) -> Condition:
-    """The column has one of the values; `IN`, in pieces that every database takes."""
-    pieces = [values[at : at + _MOST] for at in range(0, len(values), _MOST)]
-    return lambda columns: or_(*(columns[name].in_(piece) for piece in pieces))
+    """The column has one of the values."""
+    return lambda columns: one_of(columns[name], values)
 
 
 def holding(window: Window) -> Condition:

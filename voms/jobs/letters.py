@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -16,9 +15,8 @@ from ostiary.web.log import Log
 from ostiary.web.texts import SOURCE_LANGUAGE, Catalogue
 from voms.jobs.reminders import Due
 from voms.members.aup import AupVersion
+from voms.portions import portions
 from voms.tables import vo_notice
-
-_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +65,10 @@ class Reminders:
     def already_sent(self, vo_id: int, members: Collection[str]) -> frozenset[tuple[str, str, str]]:
         """Member, kind and step of each letter that went to these members."""
         found: set[tuple[str, str, str]] = set()
-        ordered = sorted(members)
         with reading(self.engine) as connection:
-            for at in range(0, len(ordered), _AT_ONCE):
+            for some in portions(sorted(members)):
                 columns = (vo_notice.c.about, vo_notice.c.kind, vo_notice.c.step)
-                wanted = select(*columns).where(
-                    vo_notice.c.vo_id == vo_id, vo_notice.c.about.in_(ordered[at : at + _AT_ONCE])
-                )
+                wanted = select(*columns).where(vo_notice.c.vo_id == vo_id, vo_notice.c.about.in_(some))
                 found |= {(row.about, row.kind, row.step) for row in connection.execute(wanted)}
         return frozenset(found)
 
