@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -91,7 +91,7 @@ def write_keys(directory: Path) -> None:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark")])
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    certificate = builder.serial_number(1).not_valid_before(now).not_valid_after(now.replace(year=now.year + 1))
+    certificate = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=365))
     pem = serialization.Encoding.PEM
     (directory / "current.crt").write_bytes(certificate.sign(key, hashes.SHA256()).public_bytes(pem))
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -28,7 +28,7 @@ from idp.accounts.directory import Directory
 from idp.accounts.passwords import Argon2Parameters
 from ostiary.command.demo import federation
 from ostiary.command.demo.applications import DemoResource, make_demo_application
-from ostiary.command.demo.federation import prepare
+from ostiary.command.demo.federation import prepare, write_aggregate
 from ostiary.command.demo.layout import RESOURCES, Layout
 from ostiary.command.demo.people import HOMES, NORTHGATE, SOUTHBANK, DemoHome
 from ostiary.command.discovery import make_discovery
@@ -339,6 +339,13 @@ def prepared_state(template: Path, directory: Path) -> Path:
     for path in directory.glob("*/*.yaml"):
         path.write_text(path.read_text().replace(str(template), str(directory)))
     return directory
+
+
+def state_of_today(template: Path, directory: Path) -> Layout:
+    """The same, with metadata for processes of their own: they go by the clock of the machine."""
+    layout = Layout(prepared_state(template, directory), BASE_PORT)
+    write_aggregate(layout, (), datetime.now(UTC))
+    return layout
 
 
 def _files_of(state: Path) -> frozenset[tuple[str, tuple[int, int, int]]]:

@@ -17,7 +17,6 @@ from cryptography import x509
 
 from idp.settings import IdpSettings
 from ostiary.command.certificate_port import CertificateServing, make_certificate_port, required_port
-from ostiary.command.demo.layout import Layout
 from ostiary.command.demo.people import NORTHGATE
 from ostiary.command.home import make_home_idp
 from ostiary.config import DocumentError, load_settings
@@ -25,7 +24,7 @@ from ostiary.errors import ConfigurationError
 from ostiary.web.listener import TlsListener
 from ostiary.web.log import make_log
 from tests.browser import WsgiTransport
-from tests.simulator import BASE_PORT, configure, prepared_state
+from tests.simulator import configure, state_of_today
 from tests.x509.authorities import CertificateAuthority, Extra, Identity, pem, root
 
 NOW = datetime.now(UTC)
@@ -101,8 +100,8 @@ class Served:
 @pytest.fixture(scope="module")
 def home(state_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a home that takes certificates; the CA has revoked nobody."""
-    state = prepared_state(state_template, tmp_path_factory.mktemp("certificates") / "state")
-    directory = Layout(state, BASE_PORT).directory(NORTHGATE.key)
+    layout = state_of_today(state_template, tmp_path_factory.mktemp("certificates") / "state")
+    directory = layout.directory(NORTHGATE.key)
     (directory / "people-ca").mkdir()
     CA.install(directory / "people-ca", crl=crl())
     server = issued("/O=Northgate/CN=localhost", x509.DNSName("localhost"))

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "old.password").touch(mode=0o600)
     (tmp_path / "old.password").write_text("a password\n")
     engine = open_engine(f"sqlite:///{tmp_path}/old.db")
-    make(engine)
+    # The commands of the page go by the clock of the system.
+    now, month = datetime.now(UTC), timedelta(days=30)
+    make(engine, signed=f"{now - month:%Y-%m-%d} 12:00:00", ends=f"{now + month:%Y-%m-%d} 12:00:00")
     engine.dispose()
     return tmp_path
 

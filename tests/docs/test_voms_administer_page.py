@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_documents_work_as_written import blocks, commands, run
+from tests.docs.test_documents_work_as_written import as_of_today, blocks, commands, run
 from tests.docs.vo_of_the_page import make_vo
 from voms.administration.permissions import SINGLE
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def directory(tmp_path: Path) -> Path:
     """The VO of docs/voms.md with Ada in it, and the files that the page names."""
     [table] = blocks(PAGE, "csv")
-    (tmp_path / "people.csv").write_text(table)
+    (tmp_path / "people.csv").write_text(as_of_today(table))
     before = ("create", "add-group /example/data", "add-member ada.pem")
     make_vo(tmp_path, {"ada": "Ada", "ben": "Ben"}, before)
     return tmp_path

@@ -143,7 +143,8 @@ def damaged_pem(damage: str) -> bytes:
     assert isinstance(key, rsa.RSAPrivateKey)
     good = key.private_numbers()
     if damage == "no prime":
-        small = rsa.generate_private_key(public_exponent=65537, key_size=1024).private_numbers()  # noqa: S505
+        small = rsa.generate_private_key(public_exponent=65537, key_size=1032).private_numbers()  # noqa: S505
+        # A little longer, so that the whole has 2048 bits at least.
         return pem_of(numbers_of(small.p * small.q, good.q))
     parts = {name: getattr(good, name) for name in ("p", "q", "d", "dmp1", "dmq1", "iqmp")}
     parts[damage] += 2

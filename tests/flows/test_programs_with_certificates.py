@@ -217,7 +217,8 @@ def test_a_certificate_that_is_not_good_is_told_why_and_not_cut_off(instrument: 
 def test_somebody_elses_certificate_without_its_key_is_worth_nothing(instrument: Instrument) -> None:
     """The whole chain of a member's proxy is no secret; what follows the certificate of who connects is not proven to be hers."""
     proxy = instrument.proxy()
-    mallory = instrument.site.grid.authority.issue("/C=ZZ/O=HV Test/CN=Mallory")
+    grid = instrument.site.grid
+    mallory = grid.authority.issue("/C=ZZ/O=HV Test/CN=Mallory", not_after=grid.alice.certificate.not_valid_after_utc)
     hers = x509.load_pem_x509_certificates(proxy.read_bytes())
     posing = Identity(mallory.certificate, mallory.key, tuple(hers))
     status, told = instrument.ask("/data/today", instrument.site.write(posing, "posing"))

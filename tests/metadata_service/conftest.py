@@ -38,8 +38,8 @@ ODD = "https://idp.example/a//b/../c?x=1&y=%2F#ü"
 class Clock:
     """A clock that stands until it is moved."""
 
-    def __init__(self) -> None:
-        self.at = NOW
+    def __init__(self, at: datetime = NOW) -> None:
+        self.at = at
 
     def now(self) -> datetime:
         return self.at
@@ -74,12 +74,12 @@ UPSTREAM: Signer = make_signer("upstream")
 class Service:
     """The service of a ``metadata.yaml`` in a directory; documents are made in this process unless a test says otherwise."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, *, now: datetime = NOW, **settings: Any) -> None:
         self.directory = directory
-        self.clock = Clock()
+        self.clock = Clock(now)
         self.stream = io.StringIO()
-        create_key_ring(directory / "keys", "metadata", now=NOW)
-        self.write_source(home(1), home(2), resource(1), home(3, entity_id=ODD))
+        create_key_ring(directory / "keys", "metadata", now=now)
+        self.write_source(home(1), home(2), resource(1), home(3, entity_id=ODD), until=now + timedelta(days=30))
         self.file = directory / "metadata.yaml"
         told = {
             "public_url": URL,

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -27,9 +27,9 @@ IDP1, IDP2, SP1 = "https://idp1.example/saml", "https://idp2.example/saml", "htt
 def base(make_service: MakeService) -> Iterator[str]:
     """The service over HTTP; its base URL."""
     port = free_base_port(1)
-    service = make_service(public_url=f"http://127.0.0.1:{port}")
-    service.publisher.publish_due()
     # pysaml2 asks the clock of the machine whether metadata has ended.
+    service = make_service(public_url=f"http://127.0.0.1:{port}", now=datetime.now(UTC))
+    service.publisher.publish_due()
     server = make_server("127.0.0.1", port, service.app, handler_class=Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.running_demo import free_base_port
-from tests.simulator import Simulation
+from tests.simulator import state_of_today
 
 MEGABYTE = 1 << 20
 SIZE = 50 * MEGABYTE
@@ -55,13 +55,14 @@ def _answer(connection: socket.socket) -> None:
 
 
 @pytest.fixture(scope="module")
-def proxy(federation: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+def proxy(state_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     """Its port and its process id. The pages asked for are not protected: nobody has to log in."""
+    layout = state_of_today(state_template, tmp_path_factory.mktemp("federation") / "state")
     with socket.create_server(("127.0.0.1", 0), backlog=16) as listening:
         thread = threading.Thread(target=_serve, args=(listening,), daemon=True)
         thread.start()
         port = free_base_port(1)
-        config = federation.layout.directory("library") / "sp.yaml"
+        config = layout.directory("library") / "sp.yaml"
         to = f"http://127.0.0.1:{listening.getsockname()[1]}"
         command = [sys.executable, "-m", "ostiary.command", "serve", "proxy", "--config", str(config)]
         output = tmp_path_factory.mktemp("proxy") / "output"

@@ -18,7 +18,7 @@ from sp_shire.sessions.keeper import session_key
 from sp_shire.settings import ShireSettings
 from sp_shire.snapshot import Stores
 from tests.browser import Browser, WsgiTransport
-from tests.simulator import START, Simulation
+from tests.simulator import START, Simulation, state_of_today
 from tests.sp_shire.conftest import Core, cookie_of
 
 COOKIE = f"ost-session-b43dc9a7={'A' * 43}"
@@ -283,9 +283,9 @@ def loaded_by(code: str, *arguments: str) -> set[str]:
 
 
 def test_a_resource_with_sessions_in_memory_loads_nothing_that_an_application_does_not_need(
-    federation: Simulation,
+    state_template: Path, tmp_path: Path
 ) -> None:
-    config = federation.layout.directory("library") / "sp.yaml"
+    config = state_of_today(state_template, tmp_path / "state").directory("library") / "sp.yaml"
     code = "from sp_shire import ShireMiddleware\nShireMiddleware(lambda environ, start_response: [], sys.argv[1])"
     assert loaded_by(code, str(config)) == set()
 

@@ -4,7 +4,7 @@ own federation reader and by pysaml2 as it was meant, valid by the schemas of OA
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,9 @@ def keys(federation: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def published(library_settings: ShireSettings, keys: Path) -> Callable[..., bytes]:
     """The signed document of a resource with some settings changed."""
 
-    def document(**changes: Any) -> bytes:
+    def document(*, at: datetime = START, **changes: Any) -> bytes:
         settings = ShireSettings.model_validate({**library_settings.model_dump(), **changes})
-        return signed_metadata(settings, load_key_ring(keys), START)
+        return signed_metadata(settings, load_key_ring(keys), at)
 
     return document
 
@@ -182,7 +182,8 @@ def test_it_follows_the_schemas(published: Callable[..., bytes], changes: dict[s
 
 
 def test_pysaml2_reads_it_as_it_was_meant(published: Callable[..., bytes], library_settings: ShireSettings) -> None:
-    document = published(published=FULL)
+    # It asks the clock of the machine whether metadata has ended.
+    document = published(at=datetime.now(UTC), published=FULL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from saml2.attribute_converter import ac_factory

@@ -10,6 +10,7 @@ from ostiary.config import load_settings
 from ostiary.errors import ConfigurationError
 from sp_shire.assembly import make_shire
 from sp_shire.settings import ShireSettings
+from tests.simulator import MovableClock
 
 
 @pytest.fixture
@@ -45,8 +46,12 @@ def line_of(config: Path, key: str) -> int:
     return int(line) + 1
 
 
+def start(config: Path) -> None:
+    make_shire(config, clock=MovableClock())
+
+
 def test_the_configuration_as_it_is_starts(config: Path) -> None:
-    make_shire(config)
+    start(config)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +159,14 @@ def test_a_policy_that_can_not_be_used_stops_the_start_and_is_named(
         policy.write_text(content)
     changed(config, kind, ["policy.yaml"])
     with pytest.raises(ConfigurationError) as refused:
-        make_shire(config)
+        start(config)
     assert (refused.value.code, refused.value.file, refused.value.line) == (code, str(policy), line)
 
 
 def test_metadata_that_nobody_vouches_for_stops_the_start(config: Path) -> None:
     changed(config, "trust.metadata.0.trusted_certificates", [])
     with pytest.raises(ConfigurationError) as refused:
-        make_shire(config)
+        start(config)
     assert refused.value.code == "metadata.untrusted_file"
 
 
@@ -169,7 +174,7 @@ def test_a_private_key_that_others_may_read_stops_the_start(config: Path) -> Non
     key = config.parent / "keys" / "current.key"
     key.chmod(0o644)
     with pytest.raises(ConfigurationError) as refused:
-        make_shire(config)
+        start(config)
     assert refused.value.file == str(key)
 
 

@@ -118,7 +118,9 @@ def test_a_proxy_made_from_a_proxy_speaks_for_the_same_holder(site: Site) -> Non
 
 
 def test_a_refusal_of_the_vo_is_told_in_its_words_and_leaves_no_file(site: Site) -> None:
-    stranger = site.grid.authority.issue("/C=ZZ/O=HV Test/CN=Nora")
+    stranger = site.grid.authority.issue(
+        "/C=ZZ/O=HV Test/CN=Nora", not_after=site.grid.alice.certificate.not_valid_after_utc
+    )
     problem = refused(site.init("--voms", "testvo", who=stranger))
     assert (problem.code, problem.params["message"]) == ("voms.answered_unknown", "testvo: User unknown to this VO.")
     assert not (site.directory / "proxy").exists()

@@ -43,7 +43,9 @@ audit_event: event_id bigint not null primary key, principal varchar(255) not nu
              event_type varchar(255) not null
 """
 CREATED = "2024-03-21 17:49:50"
+# By the clock of most tests (22 November 2026) Ada's membership goes on, and her signature counts.
 SIGNED = "2026-03-21 17:49:50"
+ENDS = "2027-06-01 12:00:00"
 OWN = "/O=VOMS/O=System/CN="
 CA = "/C=ZZ/O=HV Test/CN=HV Test CA"
 AUTHORITIES = {1: CA, 5: f"{OWN}Dummy Certificate Authority", 6: f"{OWN}VOMS Group", 7: f"{OWN}VOMS Role"}
@@ -114,8 +116,10 @@ def create_tables(engine: Engine) -> None:
             connection.execute(text(statement.replace(":", "\\:") + end))
 
 
-def fill(server: OldServer) -> None:
-    """The VO ``example``: groups data (2) and data/raw (3), roles VO-Admin (1) and pilot (2); Ada (1) and Ben (2)."""
+def fill(server: OldServer, *, signed: str = SIGNED, ends: str = ENDS) -> None:
+    """The VO ``example``: groups data (2) and data/raw (3), roles VO-Admin (1) and pilot (2); Ada (1) and Ben (2).
+
+    Ada has ``signed`` the newer policy then, and her membership ``ends`` then."""
     server.row("version", {"version": 3, "admin_version": "3.8.1"})
     server.row("ca", *({"cid": n, "creation_time": CREATED, "subject_string": dn} for n, dn in AUTHORITIES.items()))
     server.group(1, "/example")
@@ -135,7 +139,7 @@ def fill(server: OldServer) -> None:
         address="1 Road\nTown",
         email_address="ada@example.org",
         phone_number="+31 20",
-        end_time="2027-06-01 12:00:00",
+        end_time=ends,
     )
     server.certificate(1, "/C=ZZ/O=HV Test/CN=Ada at home", suspended=1, suspended_reason="Key copied.")
     for group, role in ((2, None), (3, None), (2, 2), (1, 1)):
@@ -164,12 +168,12 @@ def fill(server: OldServer) -> None:
     new = {**old, "id": 2, "version": "2.0", "url": "file:/etc/voms-admin/aup.txt", "active": 1}
     server.row("aup_version", old, {**new, "creationTime": "2025-01-01 00:00:00"})
     for number, version in ((1, 1), (2, 2)):
-        signed = {"id": number, "aup_version_id": version, "usr_id": 1, "valid": 1}
-        server.row("aup_acc_record", {**signed, "last_acceptance_date": CREATED if version == 1 else SIGNED})
+        record = {"id": number, "aup_version_id": version, "usr_id": 1, "valid": 1}
+        server.row("aup_acc_record", {**record, "last_acceptance_date": CREATED if version == 1 else signed})
 
 
-def make(engine: Engine) -> None:
+def make(engine: Engine, *, signed: str = SIGNED, ends: str = ENDS) -> None:
     """Tables and VO."""
     create_tables(engine)
     with writing(engine) as connection:
-        fill(OldServer(connection))
+        fill(OldServer(connection), signed=signed, ends=ends)

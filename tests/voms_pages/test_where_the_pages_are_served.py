@@ -3,6 +3,7 @@
 import http.client
 import io
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -27,17 +28,17 @@ from voms.directory import create_vo
 
 WHERE = "https://localhost:15000"
 # One of the tests goes by the clock of the machine.
-LATE = NOW + 2900 * DAY
+LATE = max(NOW, datetime.now(UTC)) + 900 * DAY
+AUTHORITY = root(not_after=LATE)
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """``voms.yaml`` of two VOs with pages in common, and everything that it names; ``alice.*`` is a stranger with a certificate."""
-    authority = root()
     directory = tmp_path / "certificates"
     directory.mkdir()
-    authority.install(directory)
-    authority.issue("/C=ZZ/O=HV Test/CN=localhost", not_after=LATE).write(tmp_path, "host")
+    AUTHORITY.install(directory)
+    AUTHORITY.issue("/C=ZZ/O=HV Test/CN=localhost", not_after=LATE).write(tmp_path, "host")
     database = {"url": f"sqlite:///{tmp_path / 'vo.db'}"}
     engine = open_database(DatabaseSettings.model_validate(database))
     upgrade_vo(engine)
@@ -73,7 +74,7 @@ def test_the_listener_of_a_vo_has_its_pages_for_people_with_certificates(config:
     clock = MovableClock(NOW)
     log = make_log(clock, service="voms", stream=io.StringIO())
     testvo, othervo = make_vo_services(config, clock=clock, log=log)
-    alice = {PEER_CHAIN: tuple(root().issue("/C=ZZ/O=HV Test/CN=Alice").ders)}
+    alice = {PEER_CHAIN: tuple(AUTHORITY.issue("/C=ZZ/O=HV Test/CN=Alice").ders)}
 
     def status(application: object, path: str) -> int:
         return Client(application).get(path, base_url=WHERE, environ_overrides=alice).status_code
@@ -94,8 +95,8 @@ def test_somebody_with_a_certificate_sends_a_form_over_tls(config: Path, tmp_pat
     content = yaml.safe_load(config.read_text())
     content["vos"][0] |= {"port": port, "listen": {"port": port}}
     config.write_text(yaml.safe_dump(content))
-    certificate, key = root().issue("/C=ZZ/O=HV Test/CN=Alice", not_after=LATE).write(tmp_path, "alice")
-    (tmp_path / "ca.pem").write_bytes(pem(root().certificate))
+    certificate, key = AUTHORITY.issue("/C=ZZ/O=HV Test/CN=Alice", not_after=LATE).write(tmp_path, "alice")
+    (tmp_path / "ca.pem").write_bytes(pem(AUTHORITY.certificate))
     context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
     context.load_cert_chain(certificate, key)
     # The test's CA is made for grid clients, which look for other things.
