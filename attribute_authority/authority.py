@@ -5,7 +5,6 @@ Implements `ostiary.ports.AttributeSource`, for the IdP in the same process and 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from attribute_authority.resolver.resolver import Resolution, Resolver
@@ -127,9 +126,9 @@ class Authority:
         wish = self._wish(request, requester, decision)
         decision = self._as_she_chose(wish, request, requester, decision, resolution.attributes)
         tell(request, requester, resolution, decision)
-        notes = tuple(ReleaseNote(note.reason, note.source, note.detail) for note in resolution.notes)
+        notes = tuple([ReleaseNote(note.reason, note.source, note.detail) for note in resolution.notes])
         own_names = own_wire_names(resolution.attributes)
-        return Release(decision.attributes, decision, notes, has_her_say=wish is not None, wire_names=own_names)
+        return Release(decision.attributes, decision, notes, wish is not None, own_names, wish)
 
     def _resolve(self, request: ReleaseRequest) -> Resolution:
         # A name that nobody proved gets nothing that is made for it.
@@ -149,7 +148,7 @@ class Authority:
         Nothing leaves. Raises as `release` does.
         """
         self._check_active(request)
-        present = replace(request, at=now)
+        present = request._replace(at=now)
         resolution = self._resolve(present)
         requester = self._who_asks(present)
 
@@ -235,7 +234,7 @@ def _by_policies(
 
 def _circumstances(request: ReleaseRequest, resolution: Resolution) -> Circumstances:
     """What the conditions of policies look at."""
-    person = (*resolution.attributes, *resolution.internal)
+    person = resolution.attributes + resolution.internal
     return Circumstances(request.network, request.authn_context, person, resolution.uncertain)
 
 

@@ -17,10 +17,10 @@ from ostiary.policy.release import ReleaseDecision, Requester, Verdict, as_she_w
 from ostiary.ports import AttributeSource, PersonalChoices, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
-from ostiary.saml.bindings import decode_soap, encode_soap
 from ostiary.saml.keys import Signer, TrustedKey
 from ostiary.saml.protocol import AttributeQuery, new_id
-from ostiary.saml.signature import sign
+from ostiary.saml.signature import write_signed
+from ostiary.saml.soap import decode_soap, encode_soap_written
 from ostiary.saml.soap_transport import SoapTransport
 from ostiary.saml.validate import DEFAULT_TIMING, Timing, accept_query_response, verify_response
 
@@ -56,9 +56,8 @@ class RemoteAuthority:
             # On the wire a query without attributes asks for all of them; and for nobody in particular no handle can be made.
             return Release((), self._decision(()))
         query = self._query(request)
-        element = query.to_xml()
-        sign(element, self.signer())
-        answer = self.transport.post(self.location, encode_soap(element))
+        envelope = encode_soap_written(write_signed(query.written(), None, self.signer()))
+        answer = self.transport.post(self.location, envelope)
         try:
             proven = verify_response(decode_soap(answer), self.answer_keys)
             if not proven.signed_response:

@@ -44,6 +44,7 @@ from ostiary.web.csrf import cross_site
 from ostiary.web.log import Log
 from ostiary.web.pages import Pages
 from ostiary.web.service import add_short_way, make_service, raised_before
+from ostiary.web.short_way import Document
 from ostiary.web.texts import Catalogue
 
 if TYPE_CHECKING:
@@ -113,11 +114,14 @@ def make_attribute_authority(
     )
     front_end = _front_end(settings)
 
-    def answer(environ: "WSGIEnvironment", data: bytes) -> Response:
-        header = EnvironHeaders(environ).get
-        caller = caller_of(environ, environ.get("REMOTE_ADDR"), header, front_end)
-        reply = answering.answer(data, caller, clock.now())
-        return Response(reply.body, reply.status, headers=dict(_HEADERS), content_type="text/xml; charset=utf-8")
+    def answer(environ: "WSGIEnvironment", data: bytes) -> Document:
+        caller = caller_of(
+            environ, environ.get("REMOTE_ADDR"), lambda name: EnvironHeaders(environ).get(name), front_end
+        )
+        return answering.answer(data, caller, clock.now())
+
+    def respond(document: Document) -> Response:
+        return Response(document.body, document.status, headers=dict(_HEADERS), content_type="text/xml; charset=utf-8")
 
     @app.post(QUERY_PATH)
     @cross_site
@@ -125,9 +129,9 @@ def make_attribute_authority(
         raised_before()
         if request.mimetype != "text/xml":
             raise Refusal("aa.content_type", expected="text/xml (SOAP 1.1)", found=request.mimetype or "none")
-        return answer(request.environ, request.get_data())
+        return respond(answer(request.environ, request.get_data()))
 
-    add_short_way(app, QUERY_PATH, "text/xml", answer)
+    add_short_way(app, QUERY_PATH, "text/xml", answer, respond)
     return app
 
 

@@ -162,7 +162,7 @@ class Resource:
             new_id(),
             names.PASSWORD_PROTECTED_TRANSPORT,
             now + timedelta(hours=8),
-            tuple(replace(attribute, issuer=IDP) for attribute in MADE),
+            tuple(attribute._replace(issuer=IDP) for attribute in MADE),
         )
 
 
@@ -326,10 +326,9 @@ def open_sessions(count: int) -> float:
 def _session_of(first: Session, login: Login, number: int, at: datetime) -> Session:
     """With names of her own wherever people have some."""
     own = tuple(
-        replace(
-            attribute,
+        attribute._replace(
             values=tuple(
-                replace(value, text=value.text.replace("lice", f"lice{number}")) for value in attribute.values
+                value._replace(text=value.text.replace("lice", f"lice{number}")) for value in attribute.values
             ),
         )
         for attribute in first.knowledge.attributes

@@ -24,7 +24,7 @@ from ostiary.saml.attribute_names import wire_name
 from ostiary.saml.bindings import decode_post, encode_post, encode_written
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import Response, new_id
-from ostiary.saml.signature import sign, write_nested
+from ostiary.saml.signature import sign, write_signed
 from ostiary.saml.validate import AcceptedResponse, accept_response, response_issuer, verify_response
 from ostiary.saml.xml import Element, parse_xml, qname, write_instant
 
@@ -62,7 +62,7 @@ class Home:
 
     def build(self) -> bytes:
         """From values to the octets of a signed Response around a signed assertion."""
-        return write_nested(self.response().to_xml(), self.assertion().to_xml(), self.signer)
+        return write_signed(self.response().written(), self.assertion().written(), self.signer)
 
     def assertion(self) -> Assertion:
         now = self.now

@@ -1,8 +1,11 @@
-"""THE attribute model: what is said about a person, by whom and until when. Used by every room; knows no wire format."""
+"""THE attribute model: what is said about a person, by whom and until when. Used by every room; knows no wire format.
+
+Tuples with names, for each answer makes many of them: a frozen dataclass takes six times as long to make.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 # Attributes whose values are "left@scope" (eduPerson 202208, SAML Subject Identifier Attributes 1.0).
 SCOPED = frozenset(
@@ -23,8 +26,7 @@ CASE_INSENSITIVE = frozenset({"subject-id", "pairwise-id"})
 NAME_ID_VALUED = frozenset({"eduPersonTargetedID"})
 
 
-@dataclass(frozen=True, slots=True)
-class NameIdValue:
+class NameIdValue(NamedTuple):
     """A persistent name as a value (SAML core 8.3.7): who gave it and for whom it is, both entityIDs. Absent qualifiers are the issuer and
     the audience of the assertion that holds it."""
 
@@ -33,8 +35,7 @@ class NameIdValue:
     sp_name_qualifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One value. ``scope`` is the part after the last ``@`` of a scoped attribute, None for every other attribute.
 
     A persistent name has ``name_id``; its ``text`` is then ``IdP!SP!value``, which is what policies and applications compare
@@ -49,8 +50,7 @@ class Value:
         return self.text if self.scope is None else f"{self.text}@{self.scope}"
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """A named set of values asserted by one issuer.
 
     ``name`` is the friendly name of the standard's own schema (``eduPersonScopedAffiliation``, ``mail``); ``issuer`` the
@@ -75,7 +75,7 @@ class Attribute:
     def keeping(self, values: Iterable[Value]) -> "Attribute":
         """The same attribute with only these values."""
         kept = tuple(values)
-        return self if kept == self.values else replace(self, values=kept)
+        return self if kept == self.values else Attribute(self.name, kept, *self[2:])
 
 
 Attributes = tuple[Attribute, ...]

@@ -13,7 +13,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -36,17 +36,18 @@ _CONTENT: Final = struct.Struct(f">16sHQB{MAXIMUM_PRINCIPAL}s")  # requester, AA
 
 @dataclass(frozen=True, slots=True)
 class HandleKey:
-    """A 32-byte secret. Its id, four bytes of a hash, says which key opens a handle."""
+    """A 32-byte secret. Its ``id``, four bytes of a hash, says which key opens a handle; ``cipher`` is ready to use, by any thread."""
 
     secret: bytes
+    id: bytes = field(init=False, compare=False)
+    cipher: AESGCM = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.secret) != KEY_BYTES:
             raise Refusal("handle.key", expected=f"{KEY_BYTES} bytes", found=f"{len(self.secret)} bytes")
-
-    @property
-    def id(self) -> bytes:
-        return hashlib.sha256(b"ostiary handle key\x00" + self.secret).digest()[:4]
+        # Once for each key, not for each handle.
+        object.__setattr__(self, "id", hashlib.sha256(b"ostiary handle key\x00" + self.secret).digest()[:4])
+        object.__setattr__(self, "cipher", AESGCM(self.secret))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def mint(
     prefix = _PREFIX.pack(VERSION, key.id)
     nonce = random(_NONCE)
     content = _CONTENT.pack(_requester_hash(requester), authority, int(expires.timestamp()), len(encoded), encoded)
-    sealed = AESGCM(key.secret).encrypt(nonce, content, prefix)
+    sealed = key.cipher.encrypt(nonce, content, prefix)
     return base64.urlsafe_b64encode(prefix + nonce + sealed).rstrip(b"=").decode("ascii")
 
 
@@ -92,7 +93,7 @@ def open_handle(keys: Sequence[HandleKey], handle: str, *, requester: str, now: 
     if key is None or prefix[0] != VERSION:
         raise Refusal("handle.forged", expected="a handle of this organisation", found="an unknown version or key id")
     try:
-        content = AESGCM(key.secret).decrypt(nonce, sealed, prefix)
+        content = key.cipher.decrypt(nonce, sealed, prefix)
     except InvalidTag:
         raise Refusal(
             "handle.forged", expected="a handle of this organisation", found="a handle that does not open"

@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from ostiary.storage.shelf import Shelf
+
 
 @contextmanager
 def questions(engine: Engine) -> Iterator[list[str]]:
@@ -20,13 +22,21 @@ def questions(engine: Engine) -> Iterator[list[str]]:
         note(statement)
 
     if engine.dialect.name == "sqlite":
-        # The pool gives the connection that came back last.
+        # The pool gives the connection that came back last, and so does what lies ready of it.
+        drivers: list[Any] = []
+        if isinstance(engine.pool, Shelf):
+            ready = engine.pool.take(engine)
+            drivers.append(ready.driver)
         pooled = engine.raw_connection()
-        driver: Any = pooled.driver_connection
-        driver.set_trace_callback(note)
+        drivers.append(pooled.driver_connection)
         pooled.close()
+        if isinstance(engine.pool, Shelf):
+            engine.pool.put_back(ready)
+        for driver in drivers:
+            driver.set_trace_callback(note)
         yield found
-        driver.set_trace_callback(None)
+        for driver in drivers:
+            driver.set_trace_callback(None)
     else:
         event.listen(engine, "before_cursor_execute", seen)
         yield found

@@ -24,15 +24,19 @@ class ComputedConnector:
         self._scope = scope
         self._groups = groups
 
-    def attributes_for(self, principal: str, requester: str | None, at: datetime) -> Found:
-        """The identifiers of the person; those for a requester only where one (entityID) is given."""
-        found = {SUBJECT_ID: (subject_id(self._salt, principal, self._scope),)}
+    def attributes_for(self, principal: str, requester: str | None, at: datetime, names: frozenset[str]) -> Found:
+        """Those of the ``names`` that are identifiers of the person; those for a requester only where one (entityID) is given."""
+        found = {}
+        if SUBJECT_ID in names:
+            found[SUBJECT_ID] = (subject_id(self._salt, principal, self._scope),)
         if requester is not None:
             # No entityID is "group:" and a name: it would have to be registered in metadata as one.
             group = self._groups.get(requester)
             relying_party = requester if group is None else f"group:{group}"
-            found[PAIRWISE_ID] = (pairwise_id(self._salt, principal, relying_party, self._scope),)
-            found[TARGETED_ID] = (targeted_id(self._salt, principal, relying_party),)
+            if PAIRWISE_ID in names:
+                found[PAIRWISE_ID] = (pairwise_id(self._salt, principal, relying_party, self._scope),)
+            if TARGETED_ID in names:
+                found[TARGETED_ID] = (targeted_id(self._salt, principal, relying_party),)
         return found
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from attribute_authority.connectors.database import breakable
 from attribute_authority.connectors.protocol import MAX_VALUE_LENGTH, Found, given
 from attribute_authority.connectors.time_limit import Attempt, TimeLimit
 from ostiary.errors import Unavailable
-from ostiary.storage.engine import answering
+from ostiary.storage.answering import answering
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 

@@ -1,7 +1,7 @@
 """What the person's pages work with, and what they share: who she is, which resource is meant, what would leave to it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -164,7 +164,7 @@ def _look_everywhere(page: OwnPage, asked: ReleaseRequest, requester: Requester)
     """What every part of the resource would be told."""
     targets = targets_of(page.authority.policies(asked.at), requester, asked.target)
     return joined(
-        [explain_release(page.authority, page.find_requester, replace(asked, target=target)) for target in targets]
+        [explain_release(page.authority, page.find_requester, asked._replace(target=target)) for target in targets]
     )
 
 

@@ -1,7 +1,7 @@
 """One query from its octets to the octets of its answer: proves, resolves, records, signs. What can't be recorded does not leave."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ from attribute_authority.queries.records import REFUSED, RELEASED, Once, QueryAu
 from attribute_authority.queries.soap import QueryEndpoint, ReceivedQuery, Sender, prove_sender, read_query
 from attribute_authority.queries.statuses import UNAVAILABLE, UNKNOWN_PRINCIPAL, Unsatisfiable
 from attribute_authority.queries.subjects import NamedPeople, Subject, subject_of
+from ostiary.config.derived import Derived
 from ostiary.errors import OstiaryError, Refusal, Unavailable
 from ostiary.federation.keys import KeyRing
 from ostiary.federation.registry import Registry
@@ -25,18 +26,11 @@ from ostiary.saml.bindings import decode_soap, soap_fault
 from ostiary.saml.protocol import Status, claimed_issuer
 from ostiary.saml.xml import Element
 from ostiary.web.log import Log, reference
+from ostiary.web.short_way import Document
 
 # What fits into an audit row, however many policies an organisation has.
 _AUDITED: Final = 40
 _AUDITED_LENGTH: Final = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer as HTTP has it."""
-
-    body: bytes
-    status: int = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +48,13 @@ class Answering:
     audit: QueryAudit
     asked_requests: AskedRequests
     log: Log
+    _with_keys: Derived[QueryEndpoint] = field(init=False)
 
-    def answer(self, data: bytes, caller: Caller, now: datetime) -> Reply:
+    def __post_init__(self) -> None:
+        made = Derived(lambda keys: replace(self.endpoint, handle_keys=tuple(keys)))
+        object.__setattr__(self, "_with_keys", made)
+
+    def answer(self, data: bytes, caller: Caller, now: datetime) -> Document:
         """Raises `Refusal` for what is not proven, not fresh or not for this endpoint: nothing was released then, and the audit says so."""
         try:
             message = decode_soap(data)
@@ -81,8 +80,8 @@ class Answering:
         except Unavailable as problem:
             return self._refused(sender, UNAVAILABLE, problem, now)
 
-    def _answered(self, sender: Sender, registry: Registry, caller: Caller, now: datetime) -> Reply:
-        endpoint = replace(self.endpoint, handle_keys=tuple(self.handle_keys()))
+    def _answered(self, sender: Sender, registry: Registry, caller: Caller, now: datetime) -> Document:
+        endpoint = self._with_keys(self.handle_keys())
         received = read_query(sender, endpoint, registry, now)
         subject = subject_of(received, endpoint, self.people, now)
         # Before anything is found out about her: where the answer could not leave, nothing is to be in the log that it did.
@@ -91,9 +90,9 @@ class Answering:
         released = self.sources.release(asked)
         self._record(received, asked, self._facts(received, subject, released), now)
         signer = self.key_ring().signer
-        return Reply(success(received, released.attributes, endpoint, signer, now, recipient=recipient))
+        return Document(success(received, released.attributes, endpoint, signer, now, recipient=recipient))
 
-    def _refused(self, sender: Sender, status: Status, problem: OstiaryError, now: datetime) -> Reply:
+    def _refused(self, sender: Sender, status: Status, problem: OstiaryError, now: datetime) -> Document:
         """Every refusal is recorded; where the audit does not answer either, the log alone has it."""
         if sender.anonymous:
             # Anybody can send these.
@@ -108,7 +107,7 @@ class Answering:
             self.log.error("refusal_not_recorded", code=problem.code, problem=str(unavailable))
         return self._failed(sender, status, problem, now)
 
-    def _failed(self, sender: Sender, status: Status, problem: OstiaryError, now: datetime) -> Reply:
+    def _failed(self, sender: Sender, status: Status, problem: OstiaryError, now: datetime) -> Document:
         self.log.info(
             "attribute_query_failed",
             requester=sender.requester,
@@ -117,7 +116,7 @@ class Answering:
             expected=problem.expected,
             found=problem.found,
         )
-        return Reply(failure(sender, status, self.endpoint, self.key_ring().signer, now))
+        return Document(failure(sender, status, self.endpoint, self.key_ring().signer, now))
 
     def _record(self, received: ReceivedQuery, asked: ReleaseRequest, facts: dict[str, object], now: datetime) -> None:
         """The audit row comes before the answer, in one transaction with what uses the query up."""
@@ -160,10 +159,10 @@ class Answering:
             **({"more_rules": len(rules) - _AUDITED} if len(rules) > _AUDITED else {}),
         }
 
-    def _fault(self, problem: OstiaryError) -> Reply:
+    def _fault(self, problem: OstiaryError) -> Document:
         number = reference()
         self.log.info("soap_fault", reference=number, code=problem.code, expected=problem.expected, found=problem.found)
-        return Reply(soap_fault(problem, number), 500)
+        return Document(soap_fault(problem, number), 500)
 
 
 class _Replayed(Refusal):

@@ -1,16 +1,17 @@
 """The answer to an attribute query (ARM): SAML core 3.3.3, profiles 6.4. Decides nothing; signs what others decided."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 from attribute_authority.queries.soap import QueryEndpoint, ReceivedQuery, Sender
 from ostiary.attributes import Attributes
 from ostiary.saml.assertion import Assertion, Conditions
-from ostiary.saml.bindings import encode_soap
 from ostiary.saml.encryption import Recipient, encrypt_assertion
 from ostiary.saml.keys import Signer
+from ostiary.saml.message import SUCCEEDED
 from ostiary.saml.protocol import Response, Status, new_id
-from ostiary.saml.signature import sign
+from ostiary.saml.signature import sign, write_signed
+from ostiary.saml.soap import encode_soap, encode_soap_written
 from ostiary.saml.xml import Element
 
 
@@ -31,20 +32,21 @@ def success(
     (and which the query gives for its issuer): only a handle that we made for that one opens, and the restriction lets others use nothing
     (SAML core 2.5.1.4).
     """
-    assertions: Sequence[Element] = ()
-    if attributes:
-        assertion = Assertion(
-            id=make_id(),
-            issuer=endpoint.entity_id,
-            issue_instant=now,
-            name_id=received.query.name_id,
-            conditions=Conditions(
-                now - endpoint.timing.skew, now + endpoint.answer_lifetime, ((received.query.issuer,),)
-            ),
-            attributes=attributes,
-        ).to_xml()
-        assertions = (encrypt_assertion(assertion, recipient) if recipient is not None else assertion,)
-    return _signed(_response(received.sender, Status(), endpoint, now, make_id).to_xml(*assertions), signer)
+    response = _response(received.sender, SUCCEEDED, endpoint, now, make_id)
+    if not attributes:
+        return _signed(response.to_xml(), signer)
+    assertion = Assertion(
+        id=make_id(),
+        issuer=endpoint.entity_id,
+        issue_instant=now,
+        name_id=received.query.name_id,
+        conditions=Conditions(now - endpoint.timing.skew, now + endpoint.answer_lifetime, ((received.query.issuer,),)),
+        attributes=attributes,
+    )
+    if recipient is not None:
+        return _signed(response.to_xml(encrypt_assertion(assertion.to_xml(), recipient)), signer)
+    # What most answers are, in half of the time: written without a tree. One signature as below.
+    return encode_soap_written(write_signed(response.written(), assertion.written(), signer, sign_inner=False))
 
 
 def failure(

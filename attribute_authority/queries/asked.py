@@ -1,6 +1,6 @@
 """For which attributes a query asks, and for which application domain. Pure; the query is proven, or anybody's."""
 
-from dataclasses import replace
+import functools
 from typing import Final
 
 from ostiary.attributes import Attribute, Attributes, make_value
@@ -43,7 +43,7 @@ def _named(attribute: Attribute, name: str, name_format: str) -> Attribute:
     own = friendly_name(name, names.URI_NAME)
     if own == attribute.name:
         return attribute
-    return replace(attribute, name=own, values=tuple(make_value(own, text) for text in attribute.texts()))
+    return attribute._replace(name=own, values=tuple(make_value(own, text) for text in attribute.texts()))
 
 
 def asked_target(query: AttributeQuery, element: Element, role: SpRole | None) -> str | None:
@@ -61,4 +61,8 @@ def asked_target(query: AttributeQuery, element: Element, role: SpRole | None) -
         return resource
     if role is None:
         return None
-    return domain_of_consumers([one.location for one in role.assertion_consumers if one.binding in _SAML2_CONSUMERS])
+    return _domain_of(tuple([one.location for one in role.assertion_consumers if one.binding in _SAML2_CONSUMERS]))
+
+
+# Each query of a resource asks for the same, and reading an address takes longer than the rest of this.
+_domain_of = functools.lru_cache(maxsize=1024)(domain_of_consumers)

@@ -5,15 +5,14 @@ A certificate proves nothing here but that its key is the caller's; from anybody
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ostiary.config import Network, is_in
 from ostiary.web.connection import PEER_CHAIN
 from ostiary.x509.passed_on import certificates_in
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """``certificate`` is DER, None where none was shown; ``address`` is the client's."""
 
     certificate: bytes | None = None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from attribute_authority.queries.asked import asked_attributes, asked_target
 from attribute_authority.queries.encryption import NO_ENCRYPTION, AnswerEncryption
@@ -62,8 +62,7 @@ class QueryEndpoint:
     encryption: AnswerEncryption = NO_ENCRYPTION
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sender:
+class Sender(NamedTuple):
     """Who sent a request that is for this endpoint and fresh. ``requester`` is the entityID of the SHAR: the issuer, or whom the
     organisation's own service asks for (``passed_on``); with ``anonymous`` it is empty, and ``issuer`` a mere claim. ``replay_key`` may be
     used once until ``replay_until``."""
@@ -82,8 +81,7 @@ class Sender:
         return isinstance(self.proof, AnonymousMessage)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReceivedQuery:
+class ReceivedQuery(NamedTuple):
     """What is asked for: ``wanted`` by our own names, None for everything; ``target`` the URL whose application domain it is for."""
 
     sender: Sender

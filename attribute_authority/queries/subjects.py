@@ -5,7 +5,7 @@ look the same to whoever asks: see `UNKNOWN_PRINCIPAL`.
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
 
@@ -47,8 +47,7 @@ class NamedPeople:
     externals: ExternallyNamedPeople | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """``person`` is whom the query is about; ``made_for`` the entityID to which her name was given."""
 
     person: NamedPerson

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from attribute_authority.resolver.transformations import Condition, Template, ValueMap
 from attribute_authority.resolver.value_types import is_well_formed
@@ -94,14 +95,13 @@ class Note:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """What definitions made: the attributes that others may see, notes, and the values of all of them by name. ``uncertain`` are those
     that may lack something, because a connector did not answer; ``internal`` the attributes that nobody else may see."""
 
     attributes: Attributes = ()
     notes: tuple[Note, ...] = ()
-    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     uncertain: frozenset[str] = frozenset()
     internal: Attributes = ()
 
@@ -178,15 +178,14 @@ def make_attributes(
     before a scope is appended, and values of another form than the attribute's standard demands. Attributes without a value are left out.
     """
     making = _Making(found, issuer, at, requester, dict(earlier.texts), set(earlier.uncertain), unanswered)
-    attributes = [making.attribute(definition) for definition in ordered]
-    made = [pair for pair in zip(ordered, attributes, strict=True) if pair[1].values]
-    return Made(
-        tuple(attribute for definition, attribute in made if not definition.internal),
-        tuple(dict.fromkeys(making.notes)),
-        making.texts,
-        frozenset(making.uncertain),
-        tuple(attribute for definition, attribute in made if definition.internal),
-    )
+    visible: list[Attribute] = []
+    internal: list[Attribute] = []
+    for definition in ordered:
+        made = making.attribute(definition)
+        if made.values:
+            (internal if definition.internal else visible).append(made)
+    notes, uncertain = dict.fromkeys(making.notes), frozenset(making.uncertain)
+    return Made(tuple(visible), tuple(notes), making.texts, uncertain, tuple(internal))
 
 
 class _Making:
@@ -209,19 +208,20 @@ class _Making:
         self.texts = texts
         self.uncertain = uncertain
         self.unanswered = unanswered
+        self.is_certain = not uncertain and not unanswered
         self.notes: list[Note] = []
 
     def attribute(self, definition: Definition) -> Attribute:
         name = definition.name
-        if any(self._is_uncertain(definition, needed) for needed in definition.inputs()):
+        if not self.is_certain and any(self._is_uncertain(definition, needed) for needed in definition.inputs()):
             self.uncertain.add(name)
         values: dict[Value, None] = {}
-        if self._conditions_hold(definition):
+        if not (definition.when or definition.when_not) or self._conditions_hold(definition):
             for text in self._raw(definition):
                 value = self._value(definition, text) if text else None
                 if value is not None:
                     values[value] = None
-        made = Attribute(name, tuple(values), issuer=self.issuer, issued_at=self.at, wire_name=definition.wire_name)
+        made = Attribute(name, tuple(values), self.issuer, self.at, wire_name=definition.wire_name)
         self.texts[name] = made.texts()
         return made
 
@@ -233,6 +233,8 @@ class _Making:
         if name != definition.name and name in self.texts:
             return self.texts[name]
         answers = [answer[name] for answer in self.found if answer.get(name)]
+        if len(answers) == 1:
+            return answers[0]
         return [text for answer in answers[: 1 if first_only else None] for text in answer]
 
     def _is_uncertain(self, definition: Definition, name: str) -> bool:
@@ -241,8 +243,9 @@ class _Making:
         return name in self.unanswered
 
     def _conditions_hold(self, definition: Definition) -> bool:
-        if not all(condition.holds(self._of(definition, condition.attribute)) for condition in definition.when):
-            return False
+        for condition in definition.when:
+            if not condition.holds(self._of(definition, condition.attribute)):
+                return False
         for condition in definition.when_not:
             if condition.holds(self._of(definition, condition.attribute)):
                 return False
@@ -306,7 +309,8 @@ class _Making:
 
 
 def _problem(definition: Definition, text: str, written: str) -> NoteReason | None:
-    if _UNWRITABLE.search(text):
+    # What is printable is writable, and sooner known.
+    if not text.isprintable() and _UNWRITABLE.search(text):
         return "unwritable"
     if definition.scope is not None:
         if "@" in text:

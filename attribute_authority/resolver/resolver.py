@@ -7,9 +7,9 @@ Never decides what may leave.
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from attribute_authority.connectors.guarded import GuardedSource
 from attribute_authority.connectors.protocol import ConnectorFailed, Found
@@ -27,8 +27,7 @@ from ostiary.attributes import Attributes
 from ostiary.errors import Unavailable
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """What is known about a person at one moment, and what went wrong on the way. ``uncertain`` are the names of definitions that may lack
     a value, because a connector did not answer; ``internal`` are attributes that never leave, for the conditions of policies."""
 
@@ -61,6 +60,7 @@ class Resolver:
         per_requester = depending_on(ordered, frozenset().union(*(source.names for source in self._requester_sources)))
         self._definitions = tuple(definition for definition in ordered if definition.name not in per_requester)
         self._requester_definitions = tuple(definition for definition in ordered if definition.name in per_requester)
+        self._requester_names = frozenset(name for one in self._requester_definitions for name in one.inputs())
         self._issuer = issuer
         self._age = cache_age
         self._size = cache_size
@@ -75,22 +75,22 @@ class Resolver:
         """
         known = self._known(principal, at)
         if not self._requester_definitions:
-            return known.resolution(known.made.attributes)
+            return known.alone
         found = [self._told_for(source, principal, requester, at) for source in self._requester_sources]
         made = make_attributes(
             self._requester_definitions,
-            (*known.found, *found),
+            [*known.found, *found],
             issuer=self._issuer,
             at=at,
             requester=requester,
             earlier=known.made,
             unanswered=known.unanswered,
         )
-        return known.resolution((*known.made.attributes, *made.attributes), made)
+        return known.with_more(made)
 
     def _told_for(self, source: RequesterSource, principal: str, requester: str | None, at: datetime) -> Found:
         try:
-            return source.connector.attributes_for(principal, requester, at)
+            return source.connector.attributes_for(principal, requester, at, self._requester_names)
         except Unavailable as problem:
             raise ConnectorFailed(source.name, problem) from problem
 
@@ -169,6 +169,9 @@ class _Unanswered:
     def __contains__(self, name: object) -> bool:
         return self.names is None or name in self.names
 
+    def __bool__(self) -> bool:
+        return self.names is None or bool(self.names)
+
     def and_of(self, more: frozenset[str] | None) -> "_Unanswered":
         return _Unanswered(None if self.names is None or more is None else self.names | more)
 
@@ -184,8 +187,24 @@ class _Known:
     notes: tuple[Note, ...]
     made: Made
     unanswered: _Unanswered
+    alone: Resolution = field(init=False)
 
-    def resolution(self, attributes: Attributes, more: Made = NOTHING_MADE) -> Resolution:
-        notes = dict.fromkeys((*self.notes, *self.made.notes, *more.notes))
-        internal = (*self.made.internal, *more.internal)
-        return Resolution(attributes, tuple(notes), self.made.uncertain | more.uncertain, internal)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alone", self._with(NOTHING_MADE))
+
+    def with_more(self, more: Made) -> Resolution:
+        """The resolution, with what was made for a requester."""
+        if more.notes or more.uncertain or more.internal:
+            return self._with(more)
+        _, notes, uncertain, internal = self.alone
+        return Resolution(self.made.attributes + more.attributes, notes, uncertain, internal)
+
+    def _with(self, more: Made) -> Resolution:
+        made = self.made
+        notes = dict.fromkeys((*self.notes, *made.notes, *more.notes))
+        return Resolution(
+            made.attributes + more.attributes,
+            tuple(notes),
+            made.uncertain | more.uncertain,
+            made.internal + more.internal,
+        )

@@ -133,7 +133,7 @@ def _chosen(listed: ConsentList, session: SsoSession, form: Fields) -> Choice:
 
 def _row(listed: ConsentList, choice: Choice) -> Row:
     sp = listed.sign_on.registry().get(choice.entity_id, listed.sign_on.now())
-    required = required_by(sp, None) if sp is not None else frozenset[str]()
+    required = required_by(sp).at(None) if sp is not None else frozenset[str]()
     language = incoming.language(shell().pages.catalogue)
     return Row(
         key=choice_key(choice.principal, choice.entity_id),

@@ -6,9 +6,9 @@ Pure: asks nobody, decides nothing about a person's choice.
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from ostiary.attributes import Attribute, Value
@@ -37,25 +37,41 @@ class ShownLogo:
     origin: str = ""
 
 
-def offered_by(release: Release, sp: Entity, attribute_index: int | None) -> tuple[Offered, ...]:
-    """What the organisation's policies let go to ``sp``, whatever the person said before, in the order of the answer.
+class Required(NamedTuple):
+    """The names of what a resource says it can't do without, by the index of the consuming service (SAML metadata 2.4.4) that says so,
+    and where no service has the index, or none is given: its default one says so. The subject identifier that the resource's entity
+    attribute asks for is required in any case."""
 
-    Required is what the consuming service with that index requires (None, or an index that metadata does not have: the default one;
-    SAML metadata 2.4.4), the subject identifier that the resource's entity attribute asks for, and what a mandatory policy lets go.
-    """
+    by_index: Mapping[int, frozenset[str]]
+    otherwise: frozenset[str]
+
+    def at(self, index: int | None) -> frozenset[str]:
+        """The names for this index."""
+        return self.otherwise if index is None else self.by_index.get(index, self.otherwise)
+
+
+def offered_by(release: Release, required: frozenset[str]) -> tuple[Offered, ...]:
+    """What the organisation's policies let go, whatever the person said before, in the order of the answer. What a mandatory policy lets
+    go is required, beside what the resource requires."""
     found: dict[str, dict[Value, None]] = {}
     hers: set[str] = set()
-    for verdict in release.decision.verdicts:
-        if verdict.released or verdict.reason in _HERS:
-            found.setdefault(verdict.attribute, {})[verdict.value] = None
-            if not verdict.bound:
-                hers.add(verdict.attribute)
+    mandatory: set[str] = set()
+    for name, value, released, _, _, reason, bound in release.decision.verdicts:
+        if released or reason in _HERS:
+            if name in found:
+                found[name][value] = None
+            else:
+                found[name] = {value: None}
+            if not bound:
+                hers.add(name)
+            elif released:
+                mandatory.add(name)
     for attribute in release.attributes:
         found.setdefault(attribute.name, {}).update(dict.fromkeys(attribute.values))
-    mandatory = {verdict.attribute for verdict in release.decision.verdicts if verdict.released} - hers
     # A resource asks for what no standard names by its wire name.
-    required = {release.wire_names.get(name, name) for name in required_by(sp, attribute_index)} | mandatory
-    return tuple(Offered(Attribute(name, tuple(values)), name in required) for name, values in found.items())
+    wire_names = release.wire_names
+    required = frozenset([wire_names.get(name, name) for name in required]) | (mandatory - hers)
+    return tuple([Offered(Attribute(name, tuple(values)), name in required) for name, values in found.items()])
 
 
 def fingerprint(principal: str, offered: Iterable[Offered]) -> str:
@@ -73,23 +89,26 @@ def logo_of(sp: Entity, language: str, allowed: Literal["none", "embedded", "fet
     return ranked[0][1] if ranked else None
 
 
-def required_by(sp: Entity, index: int | None) -> frozenset[str]:
-    """The names of what the resource says it can't do without; ``index`` as in `offered_by`."""
-    service = _consuming_service(sp.sp.attribute_consuming if sp.sp is not None else (), index)
-    asked = service.requested if service is not None else ()
-    names = {friendly_name(one.name, one.name_format) for one in asked if one.required}
-    requirement = read_requirement(sp.entity_attributes)
+def required_by(sp: Entity) -> Required:
+    """What the resource's metadata says it can't do without."""
+    services = sp.sp.attribute_consuming if sp.sp is not None else ()
     # Of the two that answer "any" only one goes, so each of them is the one that is required.
-    return frozenset(names.union(identifiers_asked(requirement)))
+    identifiers = frozenset(identifiers_asked(read_requirement(sp.entity_attributes)))
+    by_index: dict[int, frozenset[str]] = {}
+    for service in services:
+        by_index.setdefault(service.index, identifiers | _required_by(service))
+    default = _default(services)
+    return Required(by_index, identifiers | _required_by(default) if default is not None else identifiers)
 
 
-def _consuming_service(
-    services: tuple[AttributeConsumingService, ...], index: int | None
-) -> AttributeConsumingService | None:
-    named = next((service for service in services if service.index == index), None)
+def _required_by(service: AttributeConsumingService) -> frozenset[str]:
+    return frozenset(friendly_name(one.name, one.name_format) for one in service.requested if one.required)
+
+
+def _default(services: tuple[AttributeConsumingService, ...]) -> AttributeConsumingService | None:
     marked = next((service for service in services if service.is_default), None)
     unmarked = next((service for service in services if service.is_default is None), None)
-    return named or marked or unmarked or (services[0] if services else None)
+    return marked or unmarked or (services[0] if services else None)
 
 
 def _display(sp: Entity) -> Display:

@@ -1,18 +1,19 @@
 """The consent page as a step of a sign-on: whether she has to be asked, what she is shown, and what she answers."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from flask import Flask, Response
 
-from idp.consent.offer import fingerprint, logo_of, offered_by
+from idp.consent.offer import Required, fingerprint, logo_of, offered_by, required_by
 from idp.consent.settings import ConsentPageSettings
 from idp.sessions.session import SsoSession
 from idp.sign_on.endpoints import refuse_head
 from idp.sign_on.sign_on import SignOn, see_other
 from idp.sign_on.steps import Visit
+from ostiary.config.derived import Derived
 from ostiary.consent.choices import (
     Answer,
     Choice,
@@ -45,8 +46,30 @@ MODES: Final = (Mode.ASK_WHEN_CHANGED, Mode.REMEMBER, Mode.ASK_ALWAYS)
 """In the order of the page; the first is suggested."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class _Here(NamedTuple):
+    """What holds for everybody at one resource: `ConsentPageSettings` and its metadata say so."""
+
+    spares: bool
+    asks: bool
+    binds: bool
+    always: bool
+    purpose: Purpose
+    required: Required
+
+
+def _at(settings: ConsentPageSettings, sp: Entity) -> _Here:
+    name, categories = sp.entity_id, sp.entity_categories
+    return _Here(
+        settings.spares(name, categories),
+        settings.concerns(name, categories),
+        settings.binds(name, categories),
+        settings.asks_always(name, categories),
+        purpose_of(sp),
+        required_by(sp),
+    )
+
+
+class Question(NamedTuple):
     """What one person is asked about one resource; ``reason`` None: nothing. ``informs``: she is told, and leaves nothing out."""
 
     session: SsoSession
@@ -71,6 +94,7 @@ class ConsentStep:
     choices: Choices
     settings: ConsentPageSettings
     precedence: PrecedenceAt = lambda at: DEFAULT_PRECEDENCE
+    _here: Derived[_Here] = field(default_factory=lambda: Derived(_at), init=False)
 
     def is_due(self, visit: Visit) -> bool:
         """Whether she has to be asked. Raises `Unavailable`, and `Missing` when nobody may speak of her."""
@@ -84,35 +108,38 @@ class ConsentStep:
     def question(self, visit: Visit) -> Question | None:
         """What she is asked at this visit; None where nobody is ever asked. Raises as `is_due`."""
         session, sp = visit.session, visit.sp
-        if session is None or sp is None or self.settings.spares(sp.entity_id, sp.entity_categories):
+        if session is None or sp is None:
             return None
-        asks = self.settings.concerns(sp.entity_id, sp.entity_categories)
-        wants = self._wants_to_be_asked(visit, session, sp)
-        if not asks and not wants:
+        here = self._here(self.settings, sp)
+        if here.spares:
+            return None
+        wants = not here.binds and self._wants_to_be_asked(visit, session, sp)
+        if not here.asks and not wants:
             return None
         informs = not self.precedence(visit.now).may_withhold() or (self.settings.mode == "inform" and not wants)
-        offered = offered_by(visit.release(), sp, visit.asked.attribute_index)
+        release = visit.release()
+        offered = offered_by(release, here.required.at(visit.asked.attribute_index))
         if informs:
             # She is told, and leaves nothing out: what is required makes no difference.
-            offered = tuple(replace(one, required=False) for one in offered)
-        purpose = purpose_of(sp)
-        stored = self.choices.latest(session.principal, sp.entity_id) if offered else None
-        offered = askable(stored, offered)
+            offered = tuple([Offered(one.attribute) for one in offered])
+        stored, digests = None, None
+        if offered:
+            stored, digests = self.choices.latest_after(release.wish, session.principal, sp.entity_id)
+        offered = askable(stored, offered, digests)
         reason = must_ask(
             stored,
             offered,
-            purpose,
+            here.purpose,
             visit.now,
             lifetime=self.settings.lifetime,
-            always=self.settings.asks_always(sp.entity_id, sp.entity_categories),
+            always=here.always,
             visit=_visit_id(visit),
+            digests=digests,
         )
-        return Question(session, sp, offered, purpose, stored, reason, informs)
+        return Question(session, sp, offered, here.purpose, stored, reason, informs)
 
     def _wants_to_be_asked(self, visit: Visit, session: SsoSession, sp: Entity) -> bool:
         """Whether she is asked because she wants to be. Costs nothing where what leaves is found out anyway and she never set anything."""
-        if self.settings.binds(sp.entity_id, sp.entity_categories):
-            return False
         if self.sign_on.settings().sends_attributes_to(sp) and not visit.release().has_her_say:
             return False
         return asks_herself(self.choices.personal(session.principal, sp.entity_id), self.precedence(visit.now))

@@ -8,7 +8,7 @@ A rule without conditions fits everybody. What nobody can tell (an address that 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ostiary.config import Network, is_in
 
@@ -46,8 +46,7 @@ IF_ENROLLED = Rule("if_enrolled")
 """What holds where no rule fits: who has a second factor is asked for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """One sign-on. ``sp`` None: to the pages of the IdP itself. ``entity_attributes`` are those of the SP; ``address`` is her browser's."""
 
     sp: str | None

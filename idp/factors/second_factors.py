@@ -24,8 +24,10 @@ from idp.sessions.session import LoginProof, SsoSession
 from idp.sign_on.sign_on import SignOn
 from ostiary.storage.stores import Counters, SessionStore
 from ostiary.web.assets import Asset, load_asset
+from ostiary.web.at_hand import current_request
 from ostiary.web.cookies import cookie_name, read_cookie, set_cookie
 
+_MARK: Final = "factor"
 SCRIPT: Final = Path(__file__).parent / "factors.js"
 
 
@@ -105,11 +107,13 @@ class SecondFactors:
         return Attempt(principal, request.remote_addr or "", mark)
 
     def _sent_mark(self, principal: str) -> str | None:
-        return read_cookie(request.headers.get("Cookie"), self._mark_name(principal))
+        header = current_request().environ.get("HTTP_COOKIE")
+        # Most browsers hold nobody's, and then nobody's name need be worked out.
+        return read_cookie(header, self._mark_name(principal)) if header is not None and _MARK in header else None
 
     def _mark_name(self, principal: str) -> str:
         """A name for each person: several may share a browser."""
-        return cookie_name("factor", f"{self.party.entity_id} {principal}", https=self.https)
+        return cookie_name(_MARK, f"{self.party.entity_id} {principal}", https=self.https)
 
 
 def open_second_factors(

@@ -1,14 +1,15 @@
 """The second factor as a step of a sign-on: whether one is due, the page that asks for it, and what is typed in there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from flask import Flask, Response, jsonify, request
 
 from idp.factors.passkeys import MAXIMUM_CREDENTIAL, read_presented
-from idp.factors.rules import Due, Facts, Rule, decide, due
+from idp.factors.rules import IF_ENROLLED, Due, Facts, Rule, decide, due
 from idp.factors.second_factors import SecondFactors
 from idp.login.contexts import PRIMARY, SECOND, achieved, choose, counted
 from idp.sessions.session import LoginProof, SsoSession
@@ -29,8 +30,7 @@ FRESH: Final = timedelta(minutes=10)
 """How long ago she may have signed in, to change her factors or set up her first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is due by which rule. ``requested``: because the SP asked for it, not because a rule wants it."""
 
     due: Due
@@ -74,8 +74,7 @@ class SecondFactorStep:
         if session is None:
             return _NOTHING
         ids = Once(partial(self.second.factors.ids, session.principal))
-        proofs = counted(session, asked)
-        proven = max((proof.at for proof in proofs if proof.method in SECOND), default=None)
+        proven = max([proof.at for proof in counted(session, asked) if proof.method in SECOND], default=None)
         rule = self._rule(visit, session)
         requested = self._is_requested(visit, session)
         if requested:
@@ -99,7 +98,7 @@ class SecondFactorStep:
     def _log_in_first(self, visit: Visit) -> Response:
         """To the login page: from now on this sign-on wants a fresh login."""
         sign_on = self.second.sign_on
-        asked = replace(visit.asked, fresh_since=visit.now - FRESH)
+        asked = visit.asked._replace(fresh_since=visit.now - FRESH)
         ticket = sign_on.tickets.issue_to_browser(asked, sign_on.cookies.keep_browser_token(), visit.now)
         return see_other("sso_login", ticket=ticket)
 
@@ -108,8 +107,17 @@ class SecondFactorStep:
         return rule.remember and not _must_be_new(visit) and self.second.spared_for is not None
 
     def _rule(self, visit: Visit, session: SsoSession) -> Rule:
+        rules = self.second.rules
+        # Nothing has to be known where there is nothing to choose from.
+        rule = self._decided(rules, visit, session) if rules else IF_ENROLLED
+        if rule.ask == "never" and visit.sp is None and visit.asked.fresh_since is not None:
+            # A page on which an account can be taken over: whoever has a second factor is protected by it.
+            return replace(rule, ask="if_enrolled")
+        return rule
+
+    def _decided(self, rules: Sequence[Rule], visit: Visit, session: SsoSession) -> Rule:
         person = Once(partial(self.second.own_attributes, session.principal))
-        rules, entity = self.second.rules, visit.sp
+        entity = visit.sp
         known_browser = any(rule.new_browser is not None for rule in rules) and (
             self.second.mark(session.principal, partial(self.second.factors.ids, session.principal), visit.now)
             is not None
@@ -121,17 +129,14 @@ class SecondFactorStep:
             known_browser=known_browser,
             address=request.remote_addr or "",
         )
-        rule = decide(rules, facts, person)
-        if rule.ask == "never" and entity is None and visit.asked.fresh_since is not None:
-            # A page on which an account can be taken over: whoever has a second factor is protected by it.
-            return replace(rule, ask="if_enrolled")
-        return rule
+        return decide(rules, facts, person)
 
     def _is_requested(self, visit: Visit, session: SsoSession) -> bool:
         """Whether the SP asked for what a second factor would add to this session."""
-        requested, assurance = visit.asked.requested_context, self.second.sign_on.rules.assurance
+        requested = visit.asked.requested_context
         if requested is None:
             return False
+        assurance = self.second.sign_on.rules.assurance
         proofs = counted(session, visit.asked)
         with_factor = (*proofs, LoginProof("totp", visit.now))
         return (

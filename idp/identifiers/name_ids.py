@@ -6,9 +6,8 @@ Which of these it is, `idp.identifiers.rules` decides; whether the mail address 
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from idp.identifiers.rules import NameIdPolicy, choose_name_id, may_create
 from idp.identifiers.settings import IdentifierSettings
@@ -30,8 +29,7 @@ _ADDRESS: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Whom to name: her ``principal``, the index of the ``authority`` that knows her, and until when a handle of hers opens."""
 
     principal: str

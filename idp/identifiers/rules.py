@@ -1,21 +1,20 @@
 """Which form of name (NameID format) an SP gets, as a pure function of its request, its metadata and what there is (SAML core 3.4.1.1)."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
-from ostiary.saml.xml import Element, child, read_boolean
+from ostiary.saml.xml import Children, qname, read_boolean
 
 FORMATS: Final = (names.TRANSIENT, names.PERSISTENT, names.EMAIL_ADDRESS)
 """What this software can give; the first needs nothing."""
 
+_NAME_ID_POLICY: Final = qname(names.SAMLP, "NameIDPolicy")
 INVALID_POLICY: Final = Status(names.REQUESTER, names.INVALID_NAMEID_POLICY)
 
 
-@dataclass(frozen=True, slots=True)
-class NameIdPolicy:
+class NameIdPolicy(NamedTuple):
     """samlp:NameIDPolicy. A request without one is ``None`` wherever a policy is expected: then everything is left to the IdP."""
 
     format: str | None = None
@@ -28,9 +27,9 @@ class NameIdPolicy:
         return self.format not in (None, "", names.UNSPECIFIED_NAMEID)
 
 
-def read_name_id_policy(request: Element) -> NameIdPolicy | None:
-    """The policy of a samlp:AuthnRequest that was proven; None if it has none."""
-    policy = child(request, names.SAMLP, "NameIDPolicy")
+def read_name_id_policy(request: Children) -> NameIdPolicy | None:
+    """The policy of a samlp:AuthnRequest that was proven, of which these are the parts; None if it has none."""
+    policy = request.one(_NAME_ID_POLICY)
     if policy is None:
         return None
     return NameIdPolicy(
@@ -67,4 +66,7 @@ def choose_name_id(
         wanted = policy.format or ""
         return wanted if wanted in FORMATS and wanted in available else INVALID_POLICY
     preferred = [override] if override is not None else metadata_formats
-    return next((wanted for wanted in preferred if wanted in FORMATS and wanted in available), names.TRANSIENT)
+    for wanted in preferred:
+        if wanted in FORMATS and wanted in available:
+            return wanted
+    return names.TRANSIENT

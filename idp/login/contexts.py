@@ -6,7 +6,7 @@ A login proves something by one method at one instant; a second factor adds a pr
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from idp.sessions.session import LoginProof, SsoSession
 from ostiary.saml import names
@@ -42,8 +42,7 @@ class Asked(Protocol):
     def fresh_since(self) -> datetime | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Achieved:
+class Achieved(NamedTuple):
     """A class that may be stated, and since when what it rests on is proven."""
 
     context_class: str
@@ -52,8 +51,10 @@ class Achieved:
 
 def achieved(proofs: Iterable[LoginProof], assurance: Assurance) -> tuple[Achieved, ...]:
     """All classes that these proofs amount to, strongest first. The instant of a class with two factors is that of the older one."""
-    latest = {proof.method: proof.at for proof in sorted(proofs, key=lambda proof: proof.at)}
-    primary = {method: at for method, at in latest.items() if method in PRIMARY}
+    latest: dict[str, datetime] = {}
+    for proof in proofs:
+        known = latest.get(proof.method)
+        latest[proof.method] = proof.at if known is None else max(known, proof.at)
     found = [
         Achieved(context, latest[method])
         for method, context in (
@@ -64,12 +65,13 @@ def achieved(proofs: Iterable[LoginProof], assurance: Assurance) -> tuple[Achiev
         )
         if method in latest
     ]
-    if primary and assurance.sfa:
-        found.append(Achieved(names.REFEDS_SFA, max(primary.values())))
+    if assurance.sfa and (primary := [at for method, at in latest.items() if method in PRIMARY]):
+        found.append(Achieved(names.REFEDS_SFA, max(primary)))
     two_factors = _two_factors(latest)
     if two_factors is not None:
         found.append(Achieved(names.REFEDS_MFA, two_factors))
-    return tuple(sorted(found, key=lambda one: -STRENGTH.get(one.context_class, 0)))
+    found.sort(key=lambda one: -STRENGTH.get(one.context_class, 0))
+    return tuple(found)
 
 
 def _two_factors(latest: Mapping[str, datetime]) -> datetime | None:
@@ -110,6 +112,8 @@ def achievable(methods: Iterable[str], assurance: Assurance, at: datetime) -> tu
 def counted(session: SsoSession, asked: Asked) -> tuple[LoginProof, ...]:
     """The proofs of a session that count for a request: where it forces a login, those made during its turn; where it needs a fresh one,
     those that are not too old; else all."""
+    if not asked.force_authn and asked.fresh_since is None:
+        return session.proofs
     return tuple(
         proof
         for proof in session.proofs

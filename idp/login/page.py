@@ -98,8 +98,11 @@ class LoginPage:
         if visit.session is None:
             return True
         proofs = counted(visit.session, visit.asked)
-        if not any(proof.method in PRIMARY for proof in proofs):
+        if PRIMARY.isdisjoint([proof.method for proof in proofs]):
             return True
+        if visit.asked.requested_context is None:
+            # Any class will do, and a first factor amounts to one, at the latest with a second.
+            return False
         with_factor = (*proofs, LoginProof("totp", visit.now, visit.asked.turn))
         assurance = self.sign_on.rules.assurance
         return choose(visit.asked.requested_context, achieved(with_factor, assurance)) is None

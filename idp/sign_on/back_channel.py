@@ -7,7 +7,7 @@ import base64
 import binascii
 import secrets
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -94,7 +94,7 @@ def _program(channel: BackChannel, method: PasswordMethod) -> Response:
         return message
     accepted = accept_request(ReceivedMessage(message, None, names.SOAP), sign_on.registry(), sign_on.rules, now)
     # What she proves here is new: a turn of its own makes it count where a new login is asked for.
-    asked = replace(waiting(accepted), turn=secrets.token_hex(8))
+    asked = waiting(accepted)._replace(turn=secrets.token_hex(8))
     status = obstacle(accepted, sign_on.rules, now)
     if status is not None:
         return sign_on.send_status(asked, accepted.sp, status, now)

@@ -5,8 +5,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response, after_this_request, request
+from flask import Response, after_this_request
 
+from ostiary.web.at_hand import current_request
 from ostiary.web.cookies import clear_cookie, cookie_name, read_cookie, set_cookie
 from ostiary.web.service import shell
 
@@ -51,7 +52,7 @@ class BrowserCookies:
 
 
 def _sent(name: str) -> str | None:
-    value = read_cookie(request.headers.get("Cookie"), name)
+    value = read_cookie(current_request().environ.get("HTTP_COOKIE"), name)
     return value if value is not None and _TOKEN.fullmatch(value) else None
 
 

@@ -7,7 +7,7 @@ is a same-site GET.
 from functools import partial
 from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from idp.settings import POST_PATH, REDIRECT_PATH, SIMPLE_SIGN_PATH, UNSOLICITED_PATH
 from idp.sign_on.requests import AcceptedRequest, accept_request, obstacle, start_at_home, waiting
@@ -21,8 +21,10 @@ from ostiary.saml.bindings import (
     decode_simple_sign,
 )
 from ostiary.web import incoming
+from ostiary.web.at_hand import current_request
 from ostiary.web.csrf import cross_site
 from ostiary.web.forms import Fields, one, optional
+from ostiary.web.service import go_straight
 
 MAXIMUM_MESSAGE: Final = 400_000
 MAXIMUM_ENTITY_ID: Final = 1_024
@@ -33,6 +35,8 @@ def add_sso(app: Flask, sign_on: SignOn) -> None:
     """The routes: one for each binding, the one that a posted request goes on to, and the start at home."""
     add = app.add_url_rule
     add(REDIRECT_PATH, "sso_redirect", partial(_redirect, sign_on), methods=["GET"])
+    # The request of every sign-on.
+    go_straight(app, "sso_redirect")
     add(POST_PATH, "sso_post", cross_site(partial(_post, sign_on)), methods=["POST"])
     add(SIMPLE_SIGN_PATH, "sso_simple_sign", cross_site(partial(_simple_sign, sign_on)), methods=["POST"])
     add("/saml/sso/continue", "sso_continue", partial(_continue, sign_on), methods=["GET"])
@@ -44,7 +48,7 @@ def _redirect(sign_on: SignOn) -> Response:
     refuse_head()
     if "SAMLRequest" not in incoming.query():
         raise Refusal("sso.no_request", expected="SAMLRequest", found="a request without it")
-    accepted, refused = _accept(sign_on, decode_redirect(request.query_string, "SAMLRequest"))
+    accepted, refused = _accept(sign_on, decode_redirect(current_request().query_string, "SAMLRequest"))
     return refused or sign_on.begin(waiting(accepted), accepted.sp, sign_on.now())
 
 
@@ -114,9 +118,9 @@ def _continue(sign_on: SignOn) -> Response:
 
 def _accept(sign_on: SignOn, received: ReceivedMessage) -> tuple[AcceptedRequest, Response | None]:
     """The request, and the answer to one that can't be satisfied whoever logs in."""
-    now = sign_on.now()
-    accepted = accept_request(received, sign_on.registry(), sign_on.rules, now)
-    status = obstacle(accepted, sign_on.rules, now)
+    now, rules = sign_on.now(), sign_on.rules
+    accepted = accept_request(received, sign_on.registry(), rules, now)
+    status = obstacle(accepted, rules, now)
     if status is None:
         return accepted, None
     return accepted, sign_on.send_status(waiting(accepted), accepted.sp, status, now)
@@ -124,5 +128,5 @@ def _accept(sign_on: SignOn, received: ReceivedMessage) -> tuple[AcceptedRequest
 
 def refuse_head() -> None:
     """A HEAD (a link checker, a preview) must not use anything up."""
-    if request.method == "HEAD":
+    if current_request().method == "HEAD":
         raise WrongMethod("http.method", expected="GET", found="HEAD")

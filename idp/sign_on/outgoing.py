@@ -15,8 +15,7 @@ from ostiary.saml.ecp import encode_ecp_response
 from ostiary.saml.keys import Signer
 from ostiary.saml.xml import Element
 from ostiary.storage.artifacts import WaitingMessages
-from ostiary.web import incoming
-from ostiary.web.service import auto_post, shell
+from ostiary.web.service import auto_post
 
 # SAML bindings 3.2.3.2, 3.6.5.2: no cache on the way may keep an answer.
 SOAP_HEADERS: Final = {"Cache-Control": "no-cache, no-store, must-revalidate, private", "Pragma": "no-cache"}
@@ -60,4 +59,4 @@ class Outgoing:
         return self._page(asked, sp, [("SAMLResponse", encoded), *state])
 
     def _page(self, asked: WaitingRequest, sp: Entity, fields: list[tuple[str, str]]) -> Response:
-        return auto_post(asked.acs_url, fields, destination=sp.name(incoming.language(shell().pages.catalogue)))
+        return auto_post(asked.acs_url, fields, destination=sp.name)

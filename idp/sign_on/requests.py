@@ -9,7 +9,7 @@ Both are settled before a person is asked for anything.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from idp.identifiers.rules import NameIdPolicy, choose_name_id, read_name_id_policy
 from idp.login.contexts import DEFAULT_ASSURANCE, Assurance, achievable, choose
@@ -22,11 +22,13 @@ from ostiary.saml.keys import allow_sha1_from_legacy_partner as allow_sha1
 from ostiary.saml.protocol import AuthnRequest, RequestedAuthnContext, Status, claimed_issuer
 from ostiary.saml.signature import Proof, UnsignedAllowedByMetadata, has_signature, verify_element
 from ostiary.saml.validate import DEFAULT_TIMING, Timing, check_authn_request
-from ostiary.saml.xml import child, qname
+from ostiary.saml.xml import Children, qname
 
 # The bindings by which a Response can go out.
 RESPONSE_BINDINGS: Final = (names.HTTP_POST, names.HTTP_POST_SIMPLE_SIGN, names.HTTP_ARTIFACT)
 
+_SUBJECT: Final = qname(names.SAML, "Subject")
+_AUTHN_REQUEST: Final = qname(names.SAMLP, "AuthnRequest")
 MAXIMUM_ID: Final = 256
 MAXIMUM_TARGET: Final = 2_048
 MAXIMUM_CLASSES: Final = 20
@@ -67,19 +69,21 @@ class Rules:
         }[binding]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AcceptedRequest:
-    """A request that may be answered: ``sp`` asked for it (``proof`` says how that is known), the answer goes to ``acs``."""
+# One of each of the next two is made for every sign-on, and a frozen dataclass takes three times as long to be made.
+class AcceptedRequest(NamedTuple):
+    """A request that may be answered: ``sp`` asked for it (``proof`` says how that is known), the answer goes to ``acs``. ``has_subject``:
+    it says itself about whom the answer is to be."""
 
     request: AuthnRequest
     sp: Entity
     acs: Endpoint
     relay_state: str | None
     proof: Proof
+    name_id_policy: NameIdPolicy | None
+    has_subject: bool
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingRequest:
+class WaitingRequest(NamedTuple):
     """What is kept of an accepted request while a person logs in.
 
     ``request_id`` is None where nobody asked (a start at home); ``acs_url`` is where metadata registered it then, ``binding`` how the
@@ -132,24 +136,29 @@ def accept_request(received: ReceivedMessage, registry: Registry, rules: Rules, 
     # A program brings what the SP wrote before anybody knew which home organisation it would go to.
     must_say_where_to = _is_signed(proof) and received.binding != names.SOAP
     check_authn_request(request, location=location, signed=must_say_where_to, now=now, timing=rules.timing)
+    parts = Children(proof.element)
     return AcceptedRequest(
         request,
         sp,
         registered_consumer(request, role, for_program=received.binding == names.SOAP),
         received.relay_state,
         proof,
+        read_name_id_policy(parts),
+        parts.one(_SUBJECT) is not None,
     )
 
 
 def obstacle(accepted: AcceptedRequest, rules: Rules, now: datetime) -> Status | None:
     """Why this request can't be satisfied whoever logs in, as the Status to answer with (SAML core 3.2.2.2); None if it can."""
-    request, element = accepted.request, accepted.proof.element
-    if child(element, names.SAML, "Subject") is not None:
+    request = accepted.request
+    if accepted.has_subject:
         # Core 3.4.1.4: the assertion would have to be about that subject; we name nobody by an identifier that is known beforehand.
         return Status(names.RESPONDER, names.UNKNOWN_PRINCIPAL)
-    formats = {*rules.name_id_formats, *((names.EMAIL_ADDRESS,) if request.issuer in rules.mail_names_for else ())}
+    formats = rules.name_id_formats
+    if request.issuer in rules.mail_names_for:
+        formats = (*formats, names.EMAIL_ADDRESS)
     named = choose_name_id(
-        read_name_id_policy(element), requester=request.issuer, metadata_formats=(), override=None, available=formats
+        accepted.name_id_policy, requester=request.issuer, metadata_formats=(), override=None, available=formats
     )
     if isinstance(named, Status):
         return named
@@ -161,7 +170,7 @@ def obstacle(accepted: AcceptedRequest, rules: Rules, now: datetime) -> Status |
 
 def waiting(accepted: AcceptedRequest) -> WaitingRequest:
     """What to keep of an accepted request."""
-    request = accepted.request
+    request, is_signed = accepted.request, _is_signed(accepted.proof)
     return WaitingRequest(
         request_id=request.id,
         sp=request.issuer,
@@ -171,10 +180,10 @@ def waiting(accepted: AcceptedRequest) -> WaitingRequest:
         is_passive=request.is_passive,
         requested_context=request.requested_context,
         # Anybody can write an unsigned request in the SP's name, and the target decides what is released.
-        target=request.target if _is_signed(accepted.proof) else None,
+        target=request.target if is_signed else None,
         binding=accepted.acs.binding,
-        name_id_policy=read_name_id_policy(accepted.proof.element),
-        is_proven=_is_signed(accepted.proof),
+        name_id_policy=accepted.name_id_policy,
+        is_proven=is_signed,
         attribute_index=request.attribute_index,
     )
 
@@ -240,7 +249,7 @@ def resume(request: WaitingRequest, registry: Registry, now: datetime) -> Entity
 
 def _claimed_requester(received: ReceivedMessage) -> str:
     """Whose keys to try; not proven."""
-    if received.element.tag != qname(names.SAMLP, "AuthnRequest"):
+    if received.element.tag != _AUTHN_REQUEST:
         raise Refusal("saml.other_message", expected="samlp:AuthnRequest", found=str(received.element.tag)[:200])
     issuer = claimed_issuer(received.element)
     if not issuer:
@@ -294,13 +303,16 @@ def _check_bounds(request: AuthnRequest) -> None:
     classes = request.requested_context.classes if request.requested_context is not None else ()
     if len(classes) > MAXIMUM_CLASSES:
         raise Refusal("sso.too_many_classes", expected=f"at most {MAXIMUM_CLASSES}", found=len(classes))
-    for name, value, longest in (
-        ("ID", request.id, MAXIMUM_ID),
-        ("Target", request.target or "", MAXIMUM_TARGET),
-        *(("AuthnContextClassRef", value, MAXIMUM_CLASS) for value in classes),
-    ):
-        if len(value) > longest:
-            raise Refusal("sso.too_long", expected=f"at most {longest} characters", found=len(value), name=name)
+    _check_length("ID", request.id, MAXIMUM_ID)
+    if request.target is not None:
+        _check_length("Target", request.target, MAXIMUM_TARGET)
+    for value in classes:
+        _check_length("AuthnContextClassRef", value, MAXIMUM_CLASS)
+
+
+def _check_length(name: str, value: str, longest: int) -> None:
+    if len(value) > longest:
+        raise Refusal("sso.too_long", expected=f"at most {longest} characters", found=len(value), name=name)
 
 
 def registered_consumer(request: AuthnRequest, role: SpRole, *, for_program: bool = False) -> Endpoint:
@@ -314,7 +326,7 @@ def registered_consumer(request: AuthnRequest, role: SpRole, *, for_program: boo
         raise Refusal("sso.binding", expected=", ".join(spoken), found=wanted[:200])
     if request.acs_url is not None and request.acs_index is not None:
         raise Refusal("sso.acs_ambiguous", expected="a URL or an index", found=f"both, index {request.acs_index}")
-    endpoints = tuple(endpoint for endpoint in _consumers(role, spoken) if wanted in (None, endpoint.binding))
+    endpoints = _consumers(role, spoken if wanted is None else (wanted,))
     if request.acs_url is not None:
         chosen = next((endpoint for endpoint in endpoints if endpoint.location == request.acs_url), None)
     elif request.acs_index is not None:
@@ -327,7 +339,7 @@ def registered_consumer(request: AuthnRequest, role: SpRole, *, for_program: boo
 
 
 def _consumers(role: SpRole, bindings: tuple[str, ...] = (*RESPONSE_BINDINGS, names.PAOS)) -> tuple[Endpoint, ...]:
-    return tuple(endpoint for endpoint in role.assertion_consumers if endpoint.binding in bindings)
+    return tuple([endpoint for endpoint in role.assertion_consumers if endpoint.binding in bindings])
 
 
 def _unregistered(role: SpRole, found: str) -> Refusal:

@@ -5,7 +5,7 @@ are answered, for the browser shows the second answer and the SP takes only one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,6 +33,7 @@ from ostiary.ports import AttributeSource, Release, ReleaseRequest
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
 from ostiary.storage.engine import writing
+from ostiary.web.at_hand import current_request
 from ostiary.web.forms import Fields, one
 from ostiary.web.service import public_url_for
 
@@ -141,17 +142,10 @@ class SignOn:
         """A Response without an assertion; needs no session."""
         return self.answering.refuse(asked, sp, status, now)
 
-    def achieved(self, visit: Visit) -> Achieved | None:
-        """The authentication context by which the session answers this request; None when it can't."""
-        if visit.session is None:
-            return None
-        proofs = counted(visit.session, visit.asked)
-        return choose(visit.asked.requested_context, achieved(proofs, self.rules.assurance))
-
     def answer_program(self, asked: WaitingRequest, sp: Entity, session: SsoSession, now: datetime) -> Response:
         """The Response for a program, whose ``session`` is for this answer alone; what a step would ask of a person makes it a refusal."""
         visit = self._visit(None, asked, sp, session, now)
-        context = self.achieved(visit)
+        context = visit.context
         if context is None:
             return self.send_status(asked, sp, Status(names.RESPONDER, names.NO_AUTHN_CONTEXT), now)
         if any(step.is_due(visit) for step in self.steps):
@@ -213,30 +207,18 @@ class SignOn:
     def _visit(
         self, ticket: str | None, asked: WaitingRequest, sp: Entity | None, session: SsoSession | None, now: datetime
     ) -> Visit:
-        question = None
-        if session is not None and sp is not None:
-            question = self._question(asked, session, now)
+        question = context = None
+        if session is not None:
+            context = choose(asked.requested_context, achieved(counted(session, asked), self.rules.assurance))
+            if sp is not None:
+                question = _question(asked, session, context, now)
 
         def release() -> Release:
             if question is None:
                 raise Refusal("sso.ended", expected="somebody who logged in to a resource", found="nobody")
             return self.attribute_source.release(question)
 
-        return Visit(ticket, asked, sp, session, now, Once(release), question)
-
-    def _question(self, asked: WaitingRequest, session: SsoSession, now: datetime) -> ReleaseRequest:
-        """What the Attribute Authority is asked. Where the SP names no target, the assertion consumer service to which the answer goes
-        stands for the application domain."""
-        context = choose(asked.requested_context, achieved(counted(session, asked), self.rules.assurance))
-        return ReleaseRequest(
-            principal=session.principal,
-            requester=asked.sp,
-            at=now,
-            target=asked.target if asked.target is not None else domain_of_consumer(asked.acs_url),
-            authority=session.authority,
-            network=request.remote_addr,
-            authn_context=context.context_class if context is not None else None,
-        )
+        return Visit(ticket, asked, sp, session, now, Once(release), question, context)
 
     def _stop(self, step: Step, visit: Visit) -> Response:
         """Shows what is due, under a ticket of this browser."""
@@ -247,12 +229,12 @@ class SignOn:
             if ticket is not None:
                 self.tickets.use_up(ticket, asked, now)
             ticket = self.tickets.issue_to_browser(asked, self.cookies.keep_browser_token(), now)
-        return step.show(replace(visit, ticket=ticket))
+        return step.show(visit._replace(ticket=ticket))
 
     def _answer(self, visit: Visit) -> Response:
         """Resolves, mints and sends. Nothing leaves, and the ticket stays, when the attributes can't be found out."""
         asked, session, sp, now = visit.asked, visit.session, visit.sp, visit.now
-        context = self.achieved(visit)
+        context = visit.context
         if session is None or context is None:
             # No step was due, so none of the methods leads to what was asked for.
             return self.refuse(visit, Status(names.RESPONDER, names.NO_AUTHN_CONTEXT))
@@ -266,6 +248,20 @@ class SignOn:
                 self.tickets.use_up(visit.ticket, asked, now)
 
         return self.answering.answer(visit, sp, session, context, before=use_up)
+
+
+def _question(asked: WaitingRequest, session: SsoSession, context: Achieved | None, now: datetime) -> ReleaseRequest:
+    """What the Attribute Authority is asked. Where the SP names no target, the assertion consumer service to which the answer goes stands
+    for the application domain."""
+    return ReleaseRequest(
+        principal=session.principal,
+        requester=asked.sp,
+        at=now,
+        target=asked.target if asked.target is not None else domain_of_consumer(asked.acs_url),
+        authority=session.authority,
+        network=current_request().remote_addr,
+        authn_context=context.context_class if context is not None else None,
+    )
 
 
 def see_other(endpoint: str, *, ticket: str) -> Response:

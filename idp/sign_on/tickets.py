@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,7 +41,7 @@ class Tickets:
         The same request of the same browser takes the place of the one before, whether or not that was answered.
         """
         ticket = _ticket_of(request, browser)
-        mine = replace(request, browser=_digest(browser), turn=secrets.token_hex(8), answered=False)
+        mine = request._replace(browser=_digest(browser), turn=secrets.token_hex(8), answered=False)
         self._put(ticket, mine, now, LOGIN_TIME)
         return ticket
 
@@ -75,7 +74,7 @@ class Tickets:
                 raise _used_up()
         elif not request.answered:
             # Replaced at one stroke: the other half of a double click finds it waiting or answered, never gone.
-            self._put(ticket, replace(request, answered=True), now, DOUBLE_CLICK)
+            self._put(ticket, request._replace(answered=True), now, DOUBLE_CLICK)
 
     def _put(self, ticket: str, request: WaitingRequest, now: datetime, lifetime: timedelta) -> None:
         self._store.put(_key(ticket), _to_bytes(request), expires=now + lifetime, now=now)
@@ -101,9 +100,9 @@ def _used_up() -> Refusal:
 
 def _to_bytes(request: WaitingRequest) -> bytes:
     context = request.requested_context
-    kept = {field.name: getattr(request, field.name) for field in fields(request)}
+    kept = request._asdict()
     policy = request.name_id_policy
-    kept["name_id_policy"] = [getattr(policy, field.name) for field in fields(policy)] if policy is not None else None
+    kept["name_id_policy"] = list(policy) if policy is not None else None
     kept["requested_context"] = [context.comparison, *context.classes] if context is not None else None
     kept["fresh_since"] = request.fresh_since.isoformat() if request.fresh_since is not None else None
     return json.dumps(kept).encode()

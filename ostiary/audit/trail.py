@@ -1,5 +1,6 @@
 """Writes and reads the rows of the audit trail, in the caller's transaction; erases people. Never changes a row."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -22,10 +23,21 @@ MAX_FACTS = 16_000
 
 # Made once: making a statement costs more than carrying it out.
 _INSERT_EVENT = PreparedInsert(insert(audit_event))
+# About somebody whom the trail knows: her commitment is looked up on the way. No row where it does not know her.
+_GIVEN = ("at", "writer", "actor", "action", "facts", "reference")
+_INSERT_ABOUT = PreparedInsert(
+    insert(audit_event).from_select(
+        [*_GIVEN, "subject"],
+        select(
+            *(bindparam(f"new_{name}", type_=audit_event.c[name].type) for name in _GIVEN), audit_person.c.commitment
+        ).where(audit_person.c.lookup == bindparam("whose")),
+    )
+)
 _INSERT_WAITING = PreparedInsert(insert(audit_waiting))
 _INSERT_PERSON = insert(audit_person)
-_COMMITMENT = PreparedSelect(select(audit_person.c.commitment).where(audit_person.c.lookup == bindparam("whose")))
 _SALT = PreparedSelect(select(audit_person.c.salt).where(audit_person.c.lookup == bindparam("whose")))
+
+_as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\Z")
 _NO_FACTS: Mapping[str, object] = MappingProxyType({})
@@ -71,22 +83,31 @@ def record(
     """
     if _ACTION.match(action) is None or len(action) > 100:
         raise ValueError("an action is dotted words in lower case, at most 100 characters")
-    for name, value, longest in (("writer", writer, 64), ("actor", actor, 255), ("reference", reference or "-", 32)):
-        if not 0 < len(value) <= longest:
-            raise ValueError(f"{name} takes 1 to {longest} characters")
-    text = json.dumps(dict(facts), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    if not (0 < len(writer) <= 64 and 0 < len(actor) <= 255 and len(reference or "-") <= 32):
+        raise ValueError("writer takes 1 to 64 characters, actor 1 to 255, reference 1 to 32")
+    text = _as_json(facts if type(facts) is dict else dict(facts))
     if len(text) > MAX_FACTS:
         raise ValueError(f"facts take at most {MAX_FACTS} characters of JSON")
-    row = {
-        "at": at,
-        "writer": writer,
-        "actor": actor,
-        "action": action,
-        "subject": _commitment(connection, subject) if subject is not None else None,
-        "facts": text,
-        "reference": reference,
-    }
-    serial = _INSERT_EVENT.serial(connection, row)
+    if subject is None:
+        row = {"at": at, "writer": writer, "actor": actor, "action": action, "facts": text, "reference": reference}
+        serial = _INSERT_EVENT.serial(connection, row)
+    else:
+        about = {
+            "new_at": at,
+            "new_writer": writer,
+            "new_actor": actor,
+            "new_action": action,
+            "new_facts": text,
+            "new_reference": reference,
+            "whose": person_key(subject),
+        }
+        known = _INSERT_ABOUT.serial_if_any(connection, about)
+        if known is None:
+            _get_to_know(connection, subject)
+            known = _INSERT_ABOUT.serial_if_any(connection, about)
+        if known is None:
+            raise RuntimeError("somebody whom the trail has just got to know is not there")
+        serial = known
     _INSERT_WAITING.run(connection, {"writer": writer, "serial": serial})
     return serial
 
@@ -180,10 +201,12 @@ def commitment_to(connection: Connection, subject: str, content: object) -> str:
     """A digest for the facts of a row about ``subject``: it proves later what ``content`` (JSON) was, to whoever has it, as long as the
     person is not erased. HMAC-SHA256 with her own salt, 64 hexadecimal digits; without the salt nobody can try out what it may have been.
     """
-    _commitment(connection, subject)
-    salt = _SALT.one_in(connection, {"whose": person_key(subject)}).salt
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hmac.new(salt, b"content\0" + text.encode(), hashlib.sha256).hexdigest()
+    whose = {"whose": person_key(subject)}
+    found = _SALT.one_in(connection, whose)
+    if found is None:
+        _get_to_know(connection, subject)
+        found = _SALT.one_in(connection, whose)
+    return hmac.new(found.salt, b"content\0" + _as_json(content).encode(), hashlib.sha256).hexdigest()
 
 
 def _event(row: Row[Any]) -> Event:
@@ -200,22 +223,14 @@ def _event(row: Row[Any]) -> Event:
     )
 
 
-def _commitment(connection: Connection, subject: str) -> str:
-    """SHA-256(salt || person), with the person's own salt, made when the person first appears."""
-    lookup = person_key(subject)
-    known = _COMMITMENT.one_in(connection, {"whose": lookup})
-    if known is not None:
-        return str(known.commitment)
+def _get_to_know(connection: Connection, subject: str) -> None:
+    """The person appears for the first time: SHA-256(salt || person), with a salt of her own."""
     salt = secrets.token_bytes(32)
     commitment = hashlib.sha256(salt + subject.encode()).hexdigest()
-    row = {"lookup": lookup, "name": subject, "salt": salt, "commitment": commitment}
-    try:
-        # A savepoint: the caller's transaction survives when another one was first.
-        with connection.begin_nested():
-            connection.execute(_INSERT_PERSON, row)
-    except IntegrityError:
-        commitment = str(_COMMITMENT.one_in(connection, {"whose": lookup}).commitment)
-    return commitment
+    row = {"lookup": person_key(subject), "name": subject, "salt": salt, "commitment": commitment}
+    # A savepoint: the caller's transaction survives when another one was first.
+    with contextlib.suppress(IntegrityError), connection.begin_nested():
+        connection.execute(_INSERT_PERSON, row)
 
 
 def person_key(subject: str) -> str:

@@ -116,9 +116,7 @@ def watched_handle_keys(paths: Sequence[Path], clock: Clock, log: Log) -> Callab
 def watched(holder: Holder[T], clock: Clock, log: Log) -> Callable[[], T]:
     """Gives what the holder holds, after a look at its files where that is due."""
 
-    def current() -> T:
-        if (problem := holder.poll(clock.now())) is not None:
-            log.error("reload_refused", code=problem.code, problem=str(problem))
-        return holder.value
+    def report(problem: OstiaryError) -> None:
+        log.error("reload_refused", code=problem.code, problem=str(problem))
 
-    return current
+    return holder.watched(clock.now, report)

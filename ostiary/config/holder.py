@@ -72,6 +72,23 @@ class Holder(Generic[T]):
         finally:
             self._lock.release()
 
+    def watched(self, now: Callable[[], datetime], report: Callable[[OstiaryError], None]) -> Callable[[], T]:
+        """Gives ``value``, after a `poll`; ``report`` is told of what that returns.
+
+        A request asks a dozen times, so between two looks this is all that happens.
+        """
+
+        def current() -> T:
+            next_look = self._next_look
+            at = now()
+            if next_look is None or at >= next_look:
+                problem = self.poll(at)
+                if problem is not None:
+                    report(problem)
+            return self._snapshot[1]
+
+        return current
+
     def look_now(self) -> None:
         """The next `poll` looks, however short the last one ago. May be called by a signal handler: it waits for nothing."""
         self._next_look = None

@@ -10,19 +10,21 @@ What counts as a change, by what she chose (docs/idp-consent.md has the same tab
     fewer attributes or values, or nothing at all      -              -               ask
 
 A value of an attribute that she withholds is no change. Values and purposes are known here only as keyed digests.
+
+What each sign-on reads and makes is a tuple with names: a frozen dataclass takes six times as long to make.
 """
 
-import base64
-import hashlib
 import hmac
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from binascii import b2a_base64
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from json.encoder import encode_basestring_ascii as as_json
+from typing import Final, NamedTuple
 
 from ostiary.attributes import Attribute, Attributes, Value
+from ostiary.identifiers.keyed_hash import KeyedHash
 from ostiary.policy.release import PersonalWish, Wish
 
 SALT_LENGTH: Final = 32
@@ -32,6 +34,7 @@ MAXIMUM_DIGESTS: Final = 2_000
 """Values of one attribute that are remembered as shown."""
 
 _DIGEST_LENGTH: Final = 12
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class Mode(StrEnum):
@@ -63,8 +66,7 @@ class Reason:
     attributes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(NamedTuple):
     """An attribute that is about to go, with the values; ``required``: the resource says that it can't do without."""
 
     attribute: Attribute
@@ -98,8 +100,7 @@ class ReadPurpose:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ShownPurpose:
+class ShownPurpose(NamedTuple):
     """What is remembered of a purpose: the languages in which it was read, and a digest."""
 
     text_language: str
@@ -107,8 +108,7 @@ class ShownPurpose:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeChoice:
+class AttributeChoice(NamedTuple):
     """What she decided about one attribute; ``values`` are the digests of those that she was shown.
 
     ``more``: what she was shown goes although nothing recommends it. ``withheld_values``: of an attribute that she allows, the digests of
@@ -122,8 +122,7 @@ class AttributeChoice:
     withheld_values: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What one person has said about one resource (``entity_id``).
 
     ``given_at`` is when she said it, ``revoked_at`` when she took it back. ``visit`` names the sign-on in which she said it.
@@ -155,6 +154,76 @@ class Choice:
         return self.revoked_at is None and (lifetime is None or now < self.given_at + lifetime)
 
 
+class Digests:
+    """What is remembered of values under the key of one choice; each value's digest is worked out once."""
+
+    __slots__ = ("_hash", "_known")
+
+    def __init__(self, salt: bytes) -> None:
+        self._hash = KeyedHash(salt)
+        self._known: dict[tuple[str, Value], str] = {}
+
+    def of_value(self, name: str, value: Value) -> str:
+        """Of one value of the attribute of that name."""
+        key = name, value
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._of(f'["value", {as_json(name)}, {as_json(str(value))}]')
+        return found
+
+    def of_purpose(self, text: str, url: str) -> str:
+        """Of a purpose as it was read."""
+        return self._of(f'["purpose", {as_json(text)}, {as_json(url)}]')
+
+    def _of(self, content: str) -> str:
+        octets = self._hash.of(content.encode("ascii"))[:_DIGEST_LENGTH]
+        return b2a_base64(octets, newline=False).translate(_URL_SAFE).decode("ascii")
+
+
+class ByChoice:
+    """What a choice in force says to each value: a `Wish`.
+
+    ``stored`` is the choice as it is kept in ``place``, and ``digests`` are those under its key: for whoever looks at the same choice
+    after it, in the same request. ``attributes`` is what of it counts; ``rest`` speaks about the attributes that she decided nothing about,
+    ``unseen`` about a value of an allowed one that she was never shown, unless she chose to have the answer remembered. Neither ever says
+    ``chosen``; ``never_adds`` as `ostiary.policy.release.as_she_wishes` looks for it.
+    """
+
+    __slots__ = ("_any_value", "_choices", "_rest", "_unseen", "digests", "never_adds", "place", "stored")
+
+    def __init__(
+        self,
+        stored: Choice,
+        attributes: Iterable[AttributeChoice],
+        rest: Callable[[str], PersonalWish | None],
+        unseen: PersonalWish | None,
+        place: object = None,
+    ) -> None:
+        self.stored = stored
+        self.place = place
+        self.digests = Digests(stored.salt)
+        self._choices = {found.name: found for found in attributes}
+        self._rest = rest
+        self._unseen = unseen
+        self._any_value = stored.mode is Mode.REMEMBER
+        self.never_adds = not [found for found in self._choices.values() if found.more]
+
+    def __call__(self, name: str, value: Value) -> PersonalWish | None:
+        choice = self._choices.get(name)
+        if choice is None:
+            return self._rest(name)
+        if not choice.allowed:
+            return "withheld"
+        if self._any_value and not choice.more and not choice.withheld_values:
+            return None
+        digest = self.digests.of_value(name, value)
+        if digest in choice.withheld_values:
+            return "withheld"
+        if self._any_value or digest in choice.values:
+            return "chosen" if choice.more else None
+        return self._unseen
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a person answers when she is asked: ``allowed`` are the names among ``shown`` that may go."""
@@ -177,11 +246,13 @@ def must_ask(
     lifetime: timedelta | None = None,
     always: bool = False,
     visit: str = "",
+    digests: Digests | None = None,
 ) -> Reason | None:
     """Why she has to be asked before ``about_to_go`` leaves; None when she has not.
 
     ``lifetime``: how long an answer holds, None for ever. ``always``: this resource asks at each visit whatever she chose; ``visit``
-    names the sign-on under way, in which she is not asked twice. Where nothing is about to go there is nothing to ask.
+    names the sign-on under way, in which she is not asked twice. ``digests`` are those under the key of ``stored``, where some have been
+    worked out. Where nothing is about to go there is nothing to ask.
     """
     if not about_to_go:
         return None
@@ -194,24 +265,33 @@ def must_ask(
         return None
     if not stored.holds_at(now, lifetime):
         return Reason(Why.EXPIRED)
-    unknown = tuple(offered.name for offered in about_to_go if stored.about(offered.name) is None)
+    said = {found.name: found for found in stored.attributes}
+    unknown = [attribute.name for attribute, _ in about_to_go if attribute.name not in said]
     if unknown:
-        return Reason(Why.NEW_ATTRIBUTES, unknown)
-    withheld = stored.names(allowed=False)
-    required = tuple(offered.name for offered in about_to_go if offered.required and offered.name in withheld)
-    if required:
-        return Reason(Why.NOW_REQUIRED, required)
-    if not _same_purpose(stored, purpose):
+        return Reason(Why.NEW_ATTRIBUTES, tuple(unknown))
+    now_required = [one.name for one, is_required in about_to_go if is_required and not said[one.name].allowed]
+    if now_required:
+        return Reason(Why.NOW_REQUIRED, tuple(now_required))
+    digests = digests or Digests(stored.salt)
+    if not _same_purpose(stored.purpose, purpose, digests):
         return Reason(Why.NEW_PURPOSE)
     if stored.mode is not Mode.REMEMBER:
-        new = tuple(offered.name for offered in about_to_go if _has_new_values(stored, offered.attribute))
+        new = [one.name for one, _ in about_to_go if _has_new_values(said[one.name], one, digests)]
         if new:
-            return Reason(Why.NEW_VALUES, new)
+            return Reason(Why.NEW_VALUES, tuple(new))
     return Reason(Why.ASKS_ALWAYS) if always or stored.mode is Mode.ASK_ALWAYS else None
 
 
-def wish_of(stored: Choice | None, now: datetime, *, lifetime: timedelta | None = None) -> Wish:
-    """What to say to each value that policies would let go: None lets it go.
+def wish_of(
+    stored: Choice | None,
+    now: datetime,
+    *,
+    lifetime: timedelta | None = None,
+    counted: Iterable[AttributeChoice] | None = None,
+    place: object = None,
+) -> Wish:
+    """What to say to each value that policies would let go: None lets it go. ``counted`` and ``place`` as the attributes and place of
+    `ByChoice`; left out, everything that she said counts.
 
     Without an answer in force nothing goes (``not_asked``). What she withheld stays (``withheld``). An attribute that she was never
     asked about stays, and unless she chose to have the answer remembered, so does a value that she was never shown (``not_asked``). What
@@ -219,31 +299,8 @@ def wish_of(stored: Choice | None, now: datetime, *, lifetime: timedelta | None 
     """
     if stored is None or not stored.holds_at(now, lifetime):
         return nothing_was_asked
-    return wish_by(stored, rest=lambda _name: "not_asked", unseen="not_asked")
-
-
-def wish_by(stored: Choice, *, rest: Callable[[str], PersonalWish | None], unseen: PersonalWish | None) -> Wish:
-    """What a choice in force says: ``rest`` about the attributes that she decided nothing about, ``unseen`` about a value of an allowed one
-    that she was never shown, unless she chose to have the answer remembered."""
-    choices = {found.name: found for found in stored.attributes}
-    salt, any_value = stored.salt, stored.mode is Mode.REMEMBER
-
-    def wanted(name: str, value: Value) -> PersonalWish | None:
-        choice = choices.get(name)
-        if choice is None:
-            return rest(name)
-        if not choice.allowed:
-            return "withheld"
-        if any_value and not choice.more and not choice.withheld_values:
-            return None
-        digest = value_digest(salt, name, value)
-        if digest in choice.withheld_values:
-            return "withheld"
-        if any_value or digest in choice.values:
-            return "chosen" if choice.more else None
-        return unseen
-
-    return wanted
+    attributes = stored.attributes if counted is None else counted
+    return ByChoice(stored, attributes, rest=not_asked, unseen="not_asked", place=place)
 
 
 def apply(
@@ -258,12 +315,16 @@ def apply(
     return tuple(attribute for attribute in kept if attribute.values)
 
 
-def askable(stored: Choice | None, offered: Sequence[Offered]) -> tuple[Offered, ...]:
-    """What of ``offered`` there is to ask her about: without the values that she keeps back one by one."""
+def askable(stored: Choice | None, offered: Sequence[Offered], digests: Digests | None = None) -> tuple[Offered, ...]:
+    """What of ``offered`` there is to ask her about: without the values that she keeps back one by one. ``digests`` as in `must_ask`."""
     if stored is None or stored.revoked_at is not None:
         return tuple(offered)
-    found = tuple(replace(one, attribute=_without_withheld(stored, one.attribute)) for one in offered)
-    return tuple(one for one in found if one.attribute.values)
+    withheld = {found.name: found.withheld_values for found in stored.attributes if found.withheld_values}
+    if not withheld:
+        return tuple([one for one in offered if one.attribute.values])
+    digests = digests or Digests(stored.salt)
+    found = [Offered(_without(withheld.get(one.name, ()), one.attribute, digests), one.required) for one in offered]
+    return tuple([one for one in found if one.attribute.values])
 
 
 def refused_though_required(answer: Answer) -> tuple[str, ...]:
@@ -298,8 +359,8 @@ def answered(previous: Choice | None, answer: Answer, *, salt: bytes, now: datet
 
 def changed(previous: Choice, *, mode: Mode, allowed: frozenset[str], now: datetime) -> Choice:
     """The choice after she changed her mind about the same attributes; what she was shown stays as it was."""
-    attributes = tuple(replace(found, allowed=found.name in allowed) for found in previous.attributes)
-    return replace(previous, mode=mode, attributes=attributes, given_at=now, visit="")
+    attributes = tuple(found._replace(allowed=found.name in allowed) for found in previous.attributes)
+    return previous._replace(mode=mode, attributes=attributes, given_at=now, visit="")
 
 
 def nothing_was_asked(_name: str, _value: Value) -> PersonalWish | None:
@@ -307,22 +368,25 @@ def nothing_was_asked(_name: str, _value: Value) -> PersonalWish | None:
     return "not_asked"
 
 
-def _without_withheld(stored: Choice, attribute: Attribute) -> Attribute:
-    choice = stored.about(attribute.name)
-    if choice is None or not choice.withheld_values:
+def not_asked(_name: str) -> PersonalWish | None:
+    """What is true of an attribute about which somebody said nothing."""
+    return "not_asked"
+
+
+def _without(withheld: Collection[str], attribute: Attribute, digests: Digests) -> Attribute:
+    if not withheld:
         return attribute
-    withheld = choice.withheld_values
     return attribute.keeping(
-        value for value in attribute.values if value_digest(stored.salt, attribute.name, value) not in withheld
+        value for value in attribute.values if digests.of_value(attribute.name, value) not in withheld
     )
 
 
-def _has_new_values(stored: Choice, attribute: Attribute) -> bool:
+def _has_new_values(said: AttributeChoice, attribute: Attribute, digests: Digests) -> bool:
     """Whether a value is about to go that she was never shown, of an attribute that she allowed."""
-    choice = stored.about(attribute.name)
-    if choice is None or not choice.allowed:
+    if not said.allowed:
         return False
-    return any(value_digest(stored.salt, attribute.name, value) not in choice.values for value in attribute.values)
+    shown, name = said.values, attribute.name
+    return bool([value for value in attribute.values if digests.of_value(name, value) not in shown])
 
 
 def _shown_now(previous: Choice | None, offered: Offered, allowed: bool, salt: bytes) -> AttributeChoice:
@@ -336,32 +400,33 @@ def _shown_now(previous: Choice | None, offered: Offered, allowed: bool, salt: b
 
 def known_values(previous: Choice | None, attribute: Attribute, salt: bytes) -> frozenset[str]:
     """The digests of the values of an attribute that she is shown now, and of those that she was shown before."""
-    now = dict.fromkeys(value_digest(salt, attribute.name, value) for value in attribute.values)
+    digests = Digests(salt)
+    now = dict.fromkeys(digests.of_value(attribute.name, value) for value in attribute.values)
     before = previous.about(attribute.name) if previous is not None else None
     everything = [*now, *sorted((before.values if before is not None else frozenset()) - set(now))]
     # Beyond the bound the oldest are forgotten; what is about to go has to fit, or she would be asked for ever.
     return frozenset(everything[: max(MAXIMUM_DIGESTS, len(now))])
 
 
-def _same_purpose(stored: Choice, purpose: Purpose) -> bool:
+def _same_purpose(shown: ShownPurpose, purpose: Purpose, digests: Digests) -> bool:
     """Compared in the languages that she read: a translation that is added, or another language of her browser, changes nothing."""
-    text = _exactly(purpose.descriptions, stored.purpose.text_language)
-    url = _exactly(purpose.privacy_urls, stored.purpose.url_language)
+    text = _exactly(purpose.descriptions, shown.text_language)
+    url = _exactly(purpose.privacy_urls, shown.url_language)
     if text is None or url is None:
         return False
-    return hmac.compare_digest(_digest(stored.salt, "purpose", text, url), stored.purpose.digest)
+    return hmac.compare_digest(digests.of_purpose(text, url), shown.digest)
 
 
 def shown_purpose(read: ReadPurpose, salt: bytes) -> ShownPurpose:
     """What is remembered of a purpose under the key of a choice."""
-    return ShownPurpose(read.text_language, read.url_language, _digest(salt, "purpose", read.text, read.url))
+    return ShownPurpose(read.text_language, read.url_language, Digests(salt).of_purpose(read.text, read.url))
 
 
-def _exactly(texts: Iterable[tuple[str, str]], language: str) -> str | None:
-    found = next((text for tag, text in texts if tag == language), None)
-    if found is None and not language and not tuple(texts):
-        return ""
-    return found
+def _exactly(texts: Sequence[tuple[str, str]], language: str) -> str | None:
+    for tag, text in texts:
+        if tag == language:
+            return text
+    return "" if not language and not texts else None
 
 
 def _read(texts: Sequence[tuple[str, str]], language: str) -> tuple[str, str]:
@@ -374,13 +439,3 @@ def _read(texts: Sequence[tuple[str, str]], language: str) -> tuple[str, str]:
 
 def _primary(tag: str) -> str:
     return tag.lower().partition("-")[0]
-
-
-def value_digest(salt: bytes, name: str, value: Value) -> str:
-    """By what one value is remembered under the key of a choice."""
-    return _digest(salt, "value", name, str(value))
-
-
-def _digest(salt: bytes, *parts: str) -> str:
-    octets = hmac.digest(salt, json.dumps(parts).encode(), hashlib.sha256)[:_DIGEST_LENGTH]
-    return base64.urlsafe_b64encode(octets).decode("ascii")

@@ -4,22 +4,23 @@ Pure: knows no store, no page, no clock. Within the bounds that the organisation
 comes before a wish (`ostiary.policy.release.as_she_wishes`), and `Precedence` says what people may do at all.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from ostiary.attributes import Attribute, Value
 from ostiary.consent.choices import (
     AttributeChoice,
+    ByChoice,
     Choice,
+    Digests,
     Mode,
     ReadPurpose,
     known_values,
+    not_asked,
     nothing_was_asked,
     shown_purpose,
-    value_digest,
-    wish_by,
     wish_of,
 )
 from ostiary.policy.release import PersonalWish, ReleaseDecision, Requester, Verdict, Wish
@@ -31,8 +32,7 @@ PrecedenceAt = Callable[[datetime], Precedence]
 _DECIDED_BY_POLICIES: Final = ("permit", "deny", "no_rule", "withheld", "not_asked", "chosen")
 
 
-@dataclass(frozen=True, slots=True)
-class Personal:
+class Personal(NamedTuple):
     """What one person has said that bears on one resource: about it (``choice``), and in general (``rule``: what holds at a resource for
     which she has set nothing; what policies recommend, only what is needed, or nothing before she was asked). None where she said nothing.
     """
@@ -105,17 +105,19 @@ def personal_wish(
     precedence: Precedence,
     required: bool = False,
     lifetime: timedelta | None = None,
+    place: object = None,
 ) -> Wish | None:
     """What to say to each value that policies have decided about; None where policies alone decide.
 
     ``required``: the organisation lets nothing go there without consent, which counts for ``lifetime``; there `wish_of` says what a missing
     answer means. Elsewhere her general rule fills what she has said nothing about, and taking everything back keeps everything back.
+    ``place`` is where what she said is kept.
     """
+    choice = personal.choice
     if required:
-        stored = _within(personal.choice, precedence, requester, may_withhold=True)
-        return wish_of(stored, now, lifetime=lifetime)
+        counted = _within(choice, precedence, requester, may_withhold=True)
+        return wish_of(choice, now, lifetime=lifetime, counted=counted, place=place)
     may_withhold = precedence.may_withhold()
-    choice = _within(personal.choice, precedence, requester, may_withhold=may_withhold)
     if choice is not None and choice.revoked_at is not None:
         if may_withhold:
             return nothing_was_asked
@@ -127,7 +129,8 @@ def personal_wish(
     asks = rule == "ask"
     if asks and not choice.holds_at(now, lifetime):
         return nothing_was_asked
-    return wish_by(choice, rest=rest or (lambda _name: None), unseen="not_asked" if asks else None)
+    counted = _within(choice, precedence, requester, may_withhold=may_withhold)
+    return ByChoice(choice, counted, rest or _up_to_policies, "not_asked" if asks else None, place)
 
 
 def asks_herself(personal: Personal, precedence: Precedence) -> bool:
@@ -193,7 +196,11 @@ def _rest(rule: NewResources, requester: Requester) -> Callable[[str], PersonalW
         case "minimal":
             needed = required_names(requester)
             return lambda name: None if name in needed else "withheld"
-    return lambda _name: "not_asked"
+    return not_asked
+
+
+def _up_to_policies(_name: str) -> PersonalWish | None:
+    return None
 
 
 def _for_all_values(rest: Callable[[str], PersonalWish | None]) -> Wish:
@@ -202,25 +209,18 @@ def _for_all_values(rest: Callable[[str], PersonalWish | None]) -> Wish:
 
 def _within(
     choice: Choice | None, precedence: Precedence, requester: Requester, *, may_withhold: bool
-) -> Choice | None:
+) -> Sequence[AttributeChoice]:
     """What of a choice counts: people may have been able to do more when it was made."""
     if choice is None:
-        return None
-    return replace(
-        choice,
-        attributes=tuple(
-            _allowed_by(found, withhold=may_withhold, release=precedence.may_release(requester, found.name))
-            for found in choice.attributes
-        ),
-    )
-
-
-def _allowed_by(said: AttributeChoice, *, withhold: bool, release: bool) -> AttributeChoice:
-    if said.more and not release:
-        said = replace(said, more=False)
-    if not withhold and (not said.allowed or said.withheld_values):
-        said = replace(said, allowed=True, withheld_values=frozenset())
-    return said
+        return ()
+    counted = []
+    for said in choice.attributes:
+        if said.more and not precedence.may_release(requester, said.name):
+            said = said._replace(more=False)  # noqa: PLW2901 - what counts of it
+        if not may_withhold and (not said.allowed or said.withheld_values):
+            said = said._replace(allowed=True, withheld_values=frozenset())  # noqa: PLW2901
+        counted.append(said)
+    return counted
 
 
 def _switch(name: str, verdicts: list[Verdict]) -> Switch:
@@ -236,7 +236,8 @@ def _decided(previous: Choice | None, switch: Switch, salt: bytes) -> AttributeC
     """None where she leaves it at what the organisation does: then a later policy counts."""
     name = switch.name
     before = previous.about(name) if previous is not None else None
-    shown = {value: value_digest(salt, name, value) for value in switch.attribute.values}
+    digests = Digests(salt)
+    shown = {value: digests.of_value(name, value) for value in switch.attribute.values}
     known = known_values(previous, switch.attribute, salt)
     unseen_withheld = (before.withheld_values if before is not None else frozenset()) - set(shown.values())
     if not switch.on:

@@ -6,17 +6,21 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as as_json
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import audit
+from ostiary.config.derived import Derived
 from ostiary.consent.choices import (
     SALT_LENGTH,
     Answer,
     AttributeChoice,
+    ByChoice,
     Choice,
+    Digests,
     Mode,
     ShownPurpose,
     answered,
@@ -66,7 +70,7 @@ class _Overtaken(Exception):
 
 def choice_key(principal: str, entity_id: str) -> str:
     """What names the choice of one person about one resource: 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps([principal, entity_id]).encode()).hexdigest()
+    return hashlib.sha256(f"[{as_json(principal)}, {as_json(entity_id)}]".encode("ascii")).hexdigest()
 
 
 class Choices:
@@ -85,6 +89,20 @@ class Choices:
         """The last word of this person about this resource, which may be that she took it back; None when she was never asked."""
         row = _LATEST.one(self._engine, {"key": choice_key(principal, entity_id)})
         return _choice(row) if row is not None else None
+
+    @property
+    def place(self) -> object:
+        """Names where the choices are kept: the same object for all that read the same ones."""
+        return self._engine
+
+    def latest_after(self, wish: Wish | None, principal: str, entity_id: str) -> tuple[Choice | None, Digests | None]:
+        """As `latest`, and the digests under the key of that choice that were worked out before. Not looked up again where ``wish``, by
+        which it was just decided what leaves for this resource, follows from the same choice."""
+        if isinstance(wish, ByChoice) and wish.place is self.place:
+            stored = wish.stored
+            if (stored.principal, stored.entity_id) == (principal, entity_id):
+                return stored, wish.digests
+        return self.latest(principal, entity_id), None
 
     def personal(self, principal: str, entity_id: str) -> Personal:
         """All that this person has said which bears on this resource, by one look-up."""
@@ -259,23 +277,31 @@ class EnforcedChoices:
         self._choices = choices
         self._settings = settings
         self._precedence = precedence
+        self._at = Derived(self._what_counts)
 
     def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
         """None where policies alone decide. Raises `Unavailable` when the database does not answer."""
-        settings, entity_id, categories = self._settings, requester.entity_id, requester.entity_categories
-        if requester.anonymous or settings.spares(entity_id, categories):
+        counts, required = self._at(requester) if requester.known else self._what_counts(requester)
+        if not counts:
             return None
-        precedence, required = self._precedence(at), settings.binds(entity_id, categories)
+        precedence = self._precedence(at)
         if not (required or precedence.people_may):
             return None
         return personal_wish(
-            self._choices.personal(principal, entity_id),
+            self._choices.personal(principal, requester.entity_id),
             requester,
             at,
             precedence=precedence,
             required=required,
-            lifetime=settings.lifetime,
+            lifetime=self._settings.lifetime,
+            place=self._choices.place,
         )
+
+    def _what_counts(self, requester: Requester) -> tuple[bool, bool]:
+        """Whether anybody's own word counts there, and whether nothing may go without it."""
+        entity_id, categories = requester.entity_id, requester.entity_categories
+        counts = not requester.anonymous and not self._settings.spares(entity_id, categories)
+        return counts, self._settings.binds(entity_id, categories)
 
 
 def erase_choices(connection: Connection, principal: str, *, at: datetime, writer: str, by: str) -> None:
@@ -314,17 +340,18 @@ def _latest(connection: Connection, principal: str, entity_id: str) -> Choice | 
     return _choice(row) if row is not None else None
 
 
-# A sign-on reads the same row twice, for the page and for what may leave.
+# The steps of a sign-on, and the queries after it, read the same row.
 @lru_cache(maxsize=256)
 def _choice(row: Any) -> Choice:
+    attributes = [
+        AttributeChoice(name, allowed, frozenset(values), *_of_her_own(*rest))
+        for name, allowed, values, *rest in json.loads(row.attributes)
+    ]
     return Choice(
         principal=row.principal,
         entity_id=row.entity_id,
         mode=Mode(row.mode),
-        attributes=tuple(
-            AttributeChoice(name, allowed, frozenset(values), *_of_her_own(*rest))
-            for name, allowed, values, *rest in json.loads(row.attributes)
-        ),
+        attributes=tuple(attributes),
         purpose=ShownPurpose(row.text_language, row.url_language, row.purpose),
         salt=row.salt,
         given_at=row.valid_from,

@@ -4,7 +4,6 @@ whose it is.
 HMAC-SHA-256 (RFC 2104) over length-prefixed inputs under a purpose, in base32 (RFC 4648 6), lower case, without padding: 52 characters.
 """
 
-import hmac
 import struct
 from typing import Final
 
@@ -44,8 +43,11 @@ def _scoped(unique: str, scope: str) -> str:
 
 def _computed(salt: Salt, purpose: str, *inputs: str) -> str:
     # With their lengths, no two lists of inputs are the same message.
-    message = b"".join(_LENGTH.pack(len(part)) + part for part in (text.encode() for text in (purpose, *inputs)))
-    return _base32(hmac.digest(salt.secret, message, "sha256"))
+    message = b""
+    for text in (purpose, *inputs):
+        octets = text.encode()
+        message += _LENGTH.pack(len(octets)) + octets
+    return _base32(salt.hash.of(message))
 
 
 def _base32(digest: bytes) -> str:

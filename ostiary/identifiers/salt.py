@@ -6,6 +6,7 @@ from typing import Final
 
 from ostiary.config import Sources, read_private_file
 from ostiary.errors import ConfigurationError, Refusal
+from ostiary.identifiers.keyed_hash import KeyedHash
 
 MINIMUM_SALT: Final = 32
 MAXIMUM_SALT: Final = 1024
@@ -13,14 +14,16 @@ MAXIMUM_SALT: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Salt:
-    """At least `MINIMUM_SALT` secret bytes. Raises `Refusal` (``identifiers.salt``) for fewer."""
+    """At least `MINIMUM_SALT` secret bytes, and the hash that they are the key of. Raises `Refusal` (``identifiers.salt``) for fewer."""
 
     secret: bytes = field(repr=False)
+    hash: KeyedHash = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.secret) < MINIMUM_SALT:
             expected = f"at least {MINIMUM_SALT} bytes"
             raise Refusal("identifiers.salt", expected=expected, found=f"{len(self.secret)} bytes")
+        object.__setattr__(self, "hash", KeyedHash(self.secret))
 
 
 def load_salt(path: Path, sources: Sources | None = None) -> Salt:

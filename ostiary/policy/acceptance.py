@@ -6,7 +6,7 @@ in as proven, with the scopes that its metadata registers.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -223,7 +223,7 @@ def accept(
 def _accepted(attribute: Attribute, name: str, values: list[Value], issuer: Issuer) -> Attribute:
     wire_name = attribute.wire_name if name == attribute.name else None
     once = tuple(dict.fromkeys(values))
-    return replace(attribute, name=name, values=once, issuer=issuer.entity_id, wire_name=wire_name)
+    return attribute._replace(name=name, values=once, issuer=issuer.entity_id, wire_name=wire_name)
 
 
 def _qualified(name: NameIdValue, issuer: Issuer, audience: str | None) -> Value:

@@ -1,7 +1,7 @@
 """What becomes of a value that was accepted: another one by a table or by a pattern, and one attribute of several. Accepts nothing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from ostiary.attributes import Attribute, Attributes
@@ -62,7 +62,7 @@ def combined(combinations: Iterable[Combination], attributes: Attributes, at: da
         ]
         found = [source for source in sources if source]
         taken = found[:1] if combination.first else found
-        made = (replace(one, name=combination.name, wire_name=None) for source in taken for one in source)
+        made = (one._replace(name=combination.name, wire_name=None) for source in taken for one in source)
         others = (attribute for attribute in attributes if attribute.name != combination.name)
         attributes = united((*others, *made))
     return attributes
@@ -80,9 +80,9 @@ def united(attributes: Iterable[Attribute]) -> Attributes:
         return attributes
     kinds: dict[Attribute, list[Attribute]] = {}
     for attribute in attributes:
-        kinds.setdefault(replace(attribute, values=()), []).append(attribute)
+        kinds.setdefault(attribute._replace(values=()), []).append(attribute)
     return tuple(
-        replace(kind, values=tuple(dict.fromkeys(value for one in several for value in one.values)))
+        kind._replace(values=tuple(dict.fromkeys(value for one in several for value in one.values)))
         if len(several) > 1
         else several[0]
         for kind, several in kinds.items()

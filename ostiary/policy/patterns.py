@@ -9,7 +9,8 @@ positions.
 import functools
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from os.path import commonprefix
 
 from ostiary.policy.character_ranges import Ranges
 from ostiary.policy.pattern_literals import Literals, literals_of
@@ -43,23 +44,41 @@ class Pattern:
     # Code points from _bounds[i] up to the next bound are accepted by the positions in _accepting[i].
     _bounds: tuple[int, ...]
     _accepting: tuple[int, ...]
+    # Everything that matches begins with this text; and what the automaton knows after it: the positions reached, and those that follow.
+    _prefix: str = field(init=False)
+    _after_prefix: tuple[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        prefix = commonprefix([branch.prefix for branch in self.literals])  # noqa: RUF071 - of texts, not of paths
+        object.__setattr__(self, "_prefix", prefix)
+        object.__setattr__(self, "_after_prefix", self._read(prefix, 0, self._first))
 
     def matches(self, value: str) -> bool:
         """Whether the whole of ``value`` belongs to the language; case counts."""
         if not value:
             return self._nullable
+        # Most values of other kinds end here, and the rest is short.
+        if not value.startswith(self._prefix):
+            return False
+        current, _ = self._read(value[len(self._prefix) :], *self._after_prefix)
+        return bool(current & self._last)
+
+    def _read(self, text: str, current: int, reachable: int) -> tuple[int, int]:
+        """The positions reached by the text, and those that may follow them; ``current`` and ``reachable`` are the same before it."""
         bounds, accepting, follow = self._bounds, self._accepting, self._follow
-        reachable, current = self._first, 0
-        for character in value:
-            current = reachable & accepting[bisect_right(bounds, ord(character)) - 1]
+        for character in text:
+            before, current = current, reachable & accepting[bisect_right(bounds, ord(character)) - 1]
             if not current:
-                return False
+                return 0, 0
+            if current == before:
+                # What may follow is the same, too: most characters of a repetition.
+                continue
             reachable, rest = 0, current
             while rest:
                 lowest = rest & -rest
                 reachable |= follow[lowest.bit_length() - 1]
                 rest ^= lowest
-        return bool(current & self._last)
+        return current, reachable
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pattern) and self.text == other.text

@@ -8,13 +8,12 @@ from ostiary.attributes import Attributes
 from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.attribute_names import read_attributes, write_attributes
-from ostiary.saml.outline import Outline, row
+from ostiary.saml.outline import Outline, Written, row
 from ostiary.saml.signature import SignedElement
 from ostiary.saml.xml import (
     Children,
     Element,
     child,
-    children,
     qname,
     read_instant,
     required_child,
@@ -40,6 +39,8 @@ _AUTHN_STATEMENT: Final = row(1, names.SAML, "AuthnStatement", "AuthnInstant", "
 _AUTHN_CONTEXT: Final = row(2, names.SAML, "AuthnContext")
 _CLASS_REF: Final = row(3, names.SAML, "AuthnContextClassRef", text=True)
 _ATTRIBUTE_STATEMENT: Final = row(1, names.SAML, "AttributeStatement")
+# Those of types stand in values.
+_PREFIXES: Final = ("saml", "xs", "xsi")
 _ENCRYPTED_ID: Final = qname(names.SAML, "EncryptedID")
 
 _KNOWN_CONDITIONS: Final = frozenset(
@@ -102,9 +103,15 @@ class Assertion:
 
     def to_xml(self) -> Element:
         """The element, self-contained, unsigned."""
+        return self._outline().to_xml(*_PREFIXES)
+
+    def written(self) -> Written:
+        """The same in canonical form."""
+        return self._outline().written(*_PREFIXES)
+
+    def _outline(self) -> Outline:
         outline = Outline()
-        outline.add(_ASSERTION, self.id, write_instant(self.issue_instant))
-        outline.add(_ISSUER, self.issuer)
+        outline.add_all((_ASSERTION, _ISSUER), self.id, write_instant(self.issue_instant), self.issuer)
         if self.name_id is not None or self.confirmations:
             outline.add(_SUBJECT)
             if self.name_id is not None:
@@ -118,7 +125,7 @@ class Assertion:
         if self.attributes:
             outline.add(_ATTRIBUTE_STATEMENT)
             write_attributes(outline, 2, self.attributes)
-        return outline.to_xml("saml", "xs", "xsi")
+        return outline
 
     @classmethod
     def from_proof(cls, proof: SignedElement) -> "Assertion":
@@ -206,9 +213,9 @@ def name_id_of(element: Element) -> NameId:
 
 
 def _write_confirmation(outline: Outline, confirmation: Confirmation) -> None:
-    outline.add(_CONFIRMATION, confirmation.method)
-    outline.add(
-        _CONFIRMATION_DATA,
+    outline.add_all(
+        (_CONFIRMATION, _CONFIRMATION_DATA),
+        confirmation.method,
         _written(confirmation.not_before),
         _written(confirmation.not_on_or_after),
         confirmation.recipient,
@@ -245,24 +252,24 @@ def _write_conditions(outline: Outline, conditions: Conditions) -> None:
 
 def _read_conditions(element: Element) -> Conditions:
     """SAML core 2.5.1.1: a condition that is not understood makes the assertion unusable."""
-    unknown = [found.tag for found in element if found.tag not in _KNOWN_CONDITIONS]
-    if unknown:
-        raise Refusal("saml.unknown_condition", expected="conditions that SAML 2.0 core defines", found=unknown[0])
+    audiences = []
+    for found in element:
+        tag = found.tag
+        if tag not in _KNOWN_CONDITIONS:
+            raise Refusal("saml.unknown_condition", expected="conditions that SAML 2.0 core defines", found=tag)
+        if tag == _AUDIENCE_RESTRICTION.tag:
+            audiences.append(tuple([text_of(audience) for audience in found if audience.tag == _AUDIENCE.tag]))
     return Conditions(
         not_before=_get_instant(element, "NotBefore"),
         not_on_or_after=_get_instant(element, "NotOnOrAfter"),
-        audiences=tuple(
-            tuple(text_of(audience) for audience in children(restriction, names.SAML, "Audience"))
-            for restriction in children(element, names.SAML, "AudienceRestriction")
-        ),
+        audiences=tuple(audiences),
     )
 
 
 def _write_authn_statement(outline: Outline, statement: AuthnStatement) -> None:
     instant, end = write_instant(statement.authn_instant), _written(statement.session_not_on_or_after)
-    outline.add(_AUTHN_STATEMENT, instant, statement.session_index, end)
-    outline.add(_AUTHN_CONTEXT)
-    outline.add(_CLASS_REF, statement.context_class or names.PASSWORD)
+    rows = (_AUTHN_STATEMENT, _AUTHN_CONTEXT, _CLASS_REF)
+    outline.add_all(rows, instant, statement.session_index, end, statement.context_class or names.PASSWORD)
 
 
 def _read_authn_statement(element: Element) -> AuthnStatement:

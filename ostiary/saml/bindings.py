@@ -9,8 +9,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from urllib.parse import quote_plus, unquote_to_bytes
 
 from ostiary.errors import Refusal, TooLarge
@@ -47,12 +46,11 @@ MAXIMUM_RELAY_STATE: Final = 1_024
 MAXIMUM_PARAMETERS: Final = 100
 MAXIMUM_SIGNATURE: Final = 4_096
 MAXIMUM_ALGORITHM: Final = 200
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReceivedMessage:
+class ReceivedMessage(NamedTuple):
     """A message as it arrived, schema-checked, proven by nobody. ``signed_octets`` are those that the detached signature of a query or form
     covers."""
 
@@ -209,8 +207,7 @@ def decode_simple_sign(
         raise Refusal("http.parameter_missing", expected="SigAlg beside Signature", found="no SigAlg", name="SigAlg")
     if len(signature) > MAXIMUM_SIGNATURE or len(algorithm) > MAXIMUM_ALGORITHM:
         raise TooLarge("binding.too_large", expected=f"a signature of {MAXIMUM_SIGNATURE} bytes", found="more")
-    return replace(
-        message,
+    return message._replace(
         signed_octets=_form_octets(parameter, octets, message.relay_state, algorithm),
         signature=_from_base64(signature.encode("ascii", "replace")),
         signature_algorithm=algorithm,
@@ -249,7 +246,9 @@ def _raw_parameters(query: bytes) -> dict[str, str]:
         raise Refusal("http.too_many_parameters", expected=f"at most {MAXIMUM_PARAMETERS} parameters", found="more")
     for pair in pairs:
         raw_name, _, value = pair.partition("=")
-        name = unquote_to_bytes(raw_name.replace("+", " ")).decode("utf-8", "replace")
+        name = raw_name
+        if "%" in name or "+" in name:
+            name = _unquote(name).decode("utf-8", "replace")
         if name in found:
             raise Refusal("http.parameter_repeated", expected="each parameter once", found=name[:100], name=name[:100])
         found[name] = value
@@ -257,17 +256,22 @@ def _raw_parameters(query: bytes) -> dict[str, str]:
 
 
 def _unquote(raw: str) -> bytes:
-    return unquote_to_bytes(raw.replace("+", " "))
+    spaced = raw.replace("+", " ")
+    # All that a browser encodes of base64. One pass for each takes less than half the time; what each gives is part of no other.
+    octets = spaced.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
+    return unquote_to_bytes(spaced) if "%" in octets else octets.encode()
 
 
 def _from_base64(value: bytes) -> bytes:
     compact = b"".join(value.split())
-    if len(compact) % 4 or _BASE64.fullmatch(compact) is None:
-        raise Refusal("binding.base64", expected="base64", found="other characters or a wrong length")
     try:
-        return base64.b64decode(compact, validate=True)
-    except binascii.Error as error:
-        raise Refusal("binding.base64", expected="base64", found=error) from None
+        decoded = binascii.a2b_base64(compact, strict_mode=True)
+    except binascii.Error:
+        decoded = None
+    # Strict means no other characters, and padding at the end only; of that it lets more pass than there may be.
+    if decoded is None or len(compact) % 4:
+        raise Refusal("binding.base64", expected="base64", found="other characters or a wrong length")
+    return decoded
 
 
 def _inflate(data: bytes) -> bytes:
@@ -299,6 +303,6 @@ def read_relay_state(value: bytes) -> str:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
         raise Refusal("binding.encoding", expected="UTF-8", found="other octets in RelayState") from None
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
+    if _CONTROL.search(text) is not None:
         raise Refusal("binding.encoding", expected="no control characters", found="control characters in RelayState")
     return text

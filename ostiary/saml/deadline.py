@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 class UntilDeadline(io.RawIOBase):
     """A socket's octets until a deadline: the socket's timeout from now. A timeout of the socket alone would begin anew with each octet of
-    a peer that drips. ``began``: whether there has been one."""
+    a peer that drips. ``begun``: octets that were read from it before; ``began``: whether there has been one."""
 
-    def __init__(self, connection: socket.socket, source: socket.SocketIO) -> None:
+    def __init__(self, connection: socket.socket, source: socket.SocketIO, begun: bytes = b"") -> None:
         super().__init__()
-        self.began = False
+        self.began = bool(begun)
+        self._begun = begun
         self._connection = connection
         self._source = source
         self._deadline = time.monotonic() + (connection.gettimeout() or 0)
@@ -29,13 +30,18 @@ class UntilDeadline(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
         """Raises `TimeoutError` after the deadline, and what the socket raises."""
+        if self._begun:
+            view = memoryview(buffer).cast("B")
+            count = min(len(view), len(self._begun))
+            view[:count], self._begun = self._begun[:count], self._begun[count:]
+            return count
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time for the whole answer is over")
         self._connection.settimeout(left)
-        count = self._source.readinto(buffer)
-        self.began = self.began or bool(count)
-        return count
+        read = self._source.readinto(buffer)
+        self.began = self.began or bool(read)
+        return read
 
     def close(self) -> None:
         """Closes the reader, not the socket."""
@@ -44,12 +50,12 @@ class UntilDeadline(io.RawIOBase):
 
 
 class ResponseUntilDeadline(http.client.HTTPResponse):
-    """Status line, headers and body, all before one deadline: the timeout that the socket has now."""
+    """Status line, headers and body, all before one deadline: the timeout that the socket has now. ``begun``: what was read of them."""
 
-    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+    def __init__(self, sock: socket.socket, *arguments: Any, begun: bytes = b"", **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
         self.fp.close()
-        self.source = UntilDeadline(sock, sock.makefile("rb", buffering=0))
+        self.source = UntilDeadline(sock, sock.makefile("rb", buffering=0), begun)
         self.fp = io.BufferedReader(self.source)
 
 

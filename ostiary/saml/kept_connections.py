@@ -1,6 +1,7 @@
 """Connections that are kept for later messages: opened before a deadline, certificates checked, handed out while they live."""
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -53,7 +54,7 @@ class KeptConnections:
         """A socket that is connected: one that was kept and that the other side has not closed since, or a new one, before ``deadline``
         (of `time.monotonic`; looking up the name is the system's, with limits of its own). Raises `OSError`, `ValueError`."""
         while (kept := self._pop(address)) is not None:
-            if not wait_for_read(kept, timeout=0.0):
+            if not _has_something_to_read(kept):
                 return kept
             # Nothing was asked on it: what there is to read is its end.
             kept.close()
@@ -119,6 +120,12 @@ class KeptConnections:
             _shake_hands(secured, deadline)
             undo.pop_all()
         return secured
+
+
+def _has_something_to_read(connection: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _shake_hands(connection: ssl.SSLSocket, deadline: float) -> None:

@@ -9,12 +9,13 @@ from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.assertion import read_issuer, require_version
 from ostiary.saml.outline import Outline, Row, row
-from ostiary.saml.xml import Element, child, qname, required_child, text_of, write_instant
+from ostiary.saml.xml import Children, Element, child, qname, required_child, text_of, write_instant
 
 # The first attributes of each message, in the order of `begin`.
 MESSAGE_ATTRIBUTES: Final = ("ID", "IssueInstant", "Destination")
 VERSION: Final = (("Version", "2.0"),)
 MAXIMUM_STATUS_MESSAGE: Final = 500
+ISSUER: Final = qname(names.SAML, "Issuer")
 EXTENSIONS: Final = row(1, names.SAMLP, "Extensions")
 
 _ISSUER: Final = row(1, names.SAML, "Issuer", text=True)
@@ -56,9 +57,11 @@ def new_id() -> str:
 
 def begin(outline: Outline, first: Row, message: Message, *values: str | None) -> None:
     """The outermost element with `MESSAGE_ATTRIBUTES`, the ``values`` of further attributes, and the Issuer (SAML core 3.2.1, 3.2.2)."""
-    outline.add(first, message.id, write_instant(message.issue_instant), message.destination, *values)
-    if message.issuer is not None:
-        outline.add(_ISSUER, message.issuer)
+    own = message.id, write_instant(message.issue_instant), message.destination
+    if message.issuer is None:
+        outline.add(first, *own, *values)
+    else:
+        outline.add_all((first, _ISSUER), *own, *values, message.issuer)
 
 
 def expect(element: Element, kind: str) -> Element:
@@ -77,8 +80,7 @@ def claimed_issuer(element: Element) -> str | None:
 
 def write_status(outline: Outline, status: Status) -> None:
     """Adds a samlp:Status below the outermost element."""
-    outline.add(_STATUS)
-    outline.add(_STATUS_CODE, status.code)
+    outline.add_all((_STATUS, _STATUS_CODE), status.code)
     if status.detail is not None:
         outline.add(_SECOND_STATUS_CODE, status.detail)
     if status.message is not None:
@@ -87,10 +89,16 @@ def write_status(outline: Outline, status: Status) -> None:
 
 def read_status(element: Element) -> Status:
     """The samlp:Status of an answer; its message is cut at `MAXIMUM_STATUS_MESSAGE` characters."""
-    status = required_child(element, names.SAMLP, "Status")
-    code = required_child(status, names.SAMLP, "StatusCode")
+    return status_of(required_child(element, names.SAMLP, "Status"))
+
+
+def status_of(status: Element) -> Status:
+    """What a samlp:Status says."""
+    parts = Children(status)
+    code, message = parts.one(_STATUS_CODE.tag), parts.one(_STATUS_MESSAGE.tag)
+    if code is None:
+        raise Refusal("xml.missing_element", expected="StatusCode", found="no StatusCode in Status")
     detail = child(code, names.SAMLP, "StatusCode")
-    message = child(status, names.SAMLP, "StatusMessage")
     return Status(
         code.get("Value", ""),
         detail.get("Value") if detail is not None else None,

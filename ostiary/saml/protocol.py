@@ -18,6 +18,7 @@ from ostiary.saml.assertion import (
 from ostiary.saml.attribute_names import read_attributes, write_attributes
 from ostiary.saml.message import (
     EXTENSIONS,
+    ISSUER,
     MESSAGE_ATTRIBUTES,
     SUCCEEDED,
     VERSION,
@@ -26,19 +27,19 @@ from ostiary.saml.message import (
     claimed_issuer,
     expect,
     new_id,
-    read_status,
+    status_of,
     write_status,
 )
-from ostiary.saml.outline import Outline, row
+from ostiary.saml.outline import Outline, Written, row
 from ostiary.saml.signature import AnonymousMessage, Proof, SignedElement
 from ostiary.saml.xml import (
+    Children,
     Element,
     child,
     children,
     qname,
     read_boolean,
     read_instant,
-    required_child,
     text_of,
 )
 
@@ -71,6 +72,7 @@ _AUTHN_REQUEST: Final = row(
 )
 _ATTRIBUTE_QUERY: Final = row(0, names.SAMLP, "AttributeQuery", *MESSAGE_ATTRIBUTES, fixed=VERSION)
 _RESPONSE: Final = row(0, names.SAMLP, "Response", *MESSAGE_ATTRIBUTES, "InResponseTo", fixed=VERSION)
+_STATUS: Final = qname(names.SAMLP, "Status")
 _SUBJECT: Final = row(1, names.SAML, "Subject")
 _NAME_ID_POLICY: Final = row(1, names.SAMLP, "NameIDPolicy", "Format", fixed=[("AllowCreate", "true")])
 _REQUESTED_AUTHN_CONTEXT: Final = row(1, names.SAMLP, "RequestedAuthnContext", "Comparison")
@@ -131,24 +133,25 @@ class AuthnRequest:
     def from_proof(cls, proof: Proof) -> "AuthnRequest":
         """The request that was proven."""
         element = expect(proof.element, "AuthnRequest")
-        index, attributes = (
-            element.get(name) for name in ("AssertionConsumerServiceIndex", "AttributeConsumingServiceIndex")
-        )
-        policy = child(element, names.SAMLP, "NameIDPolicy")
-        context = child(element, names.SAMLP, "RequestedAuthnContext")
+        get, parts = element.get, Children(element)
+        index, attributes = get("AssertionConsumerServiceIndex"), get("AttributeConsumingServiceIndex")
+        policy, context = parts.one(_NAME_ID_POLICY.tag), parts.one(_REQUESTED_AUTHN_CONTEXT.tag)
+        issuer = parts.one(ISSUER)
+        if issuer is None:
+            raise Refusal("xml.missing_element", expected="Issuer", found="no Issuer in AuthnRequest")
         return cls(
-            id=element.get("ID", ""),
-            issuer=read_issuer(required_child(element, names.SAML, "Issuer")),
-            issue_instant=read_instant(element.get("IssueInstant", "")),
-            destination=element.get("Destination"),
-            acs_url=element.get("AssertionConsumerServiceURL"),
+            id=get("ID", ""),
+            issuer=read_issuer(issuer),
+            issue_instant=read_instant(get("IssueInstant", "")),
+            destination=get("Destination"),
+            acs_url=get("AssertionConsumerServiceURL"),
             acs_index=_read_index(index) if index is not None else None,
-            protocol_binding=element.get("ProtocolBinding"),
+            protocol_binding=get("ProtocolBinding"),
             nameid_format=policy.get("Format") if policy is not None else None,
-            force_authn=bool(read_boolean(element.get("ForceAuthn"))),
-            is_passive=bool(read_boolean(element.get("IsPassive"))),
+            force_authn=bool(read_boolean(get("ForceAuthn"))),
+            is_passive=bool(read_boolean(get("IsPassive"))),
             requested_context=_read_requested_context(context) if context is not None else None,
-            target=_read_target(element),
+            target=_read_target(parts.one(EXTENSIONS.tag)),
             attribute_index=_read_index(attributes) if attributes is not None else None,
         )
 
@@ -167,35 +170,46 @@ class AttributeQuery:
 
     def to_xml(self) -> Element:
         """The element, unsigned."""
+        return self._outline().to_xml(*self._prefixes())
+
+    def written(self) -> Written:
+        """The same in canonical form."""
+        return self._outline().written(*self._prefixes())
+
+    def _outline(self) -> Outline:
         outline = Outline()
         begin(outline, _ATTRIBUTE_QUERY, self)
         _write_target(outline, self.target)
         outline.add(_SUBJECT)
         write_name_id(outline, self.name_id)
         write_attributes(outline, 1, self.attributes or ())
+        return outline
+
+    def _prefixes(self) -> tuple[str, ...]:
+        target = ("ostiary",) if self.target is not None else ()
         # Values that are asked for carry xsi:type="xs:string".
-        return outline.to_xml(
-            "samlp",
-            "saml",
-            *(("ostiary",) if self.target is not None else ()),
-            *(("xs", "xsi") if self.attributes else ()),
-        )
+        return ("samlp", "saml", *target, *(("xs", "xsi") if self.attributes else ()))
 
     @classmethod
     def from_proof(cls, proof: Proof | AnonymousMessage) -> "AttributeQuery":
         """The query that was proven, or that anybody may have sent. Raises `Refusal` when its subject has no NameID."""
         element = expect(proof.element, "AttributeQuery")
-        name_id = read_name_id(required_child(element, names.SAML, "Subject"))
+        parts = Children(element)
+        subject, issuer = parts.one(_SUBJECT.tag), parts.one(ISSUER)
+        if subject is None or issuer is None:
+            missing = "Subject" if subject is None else "Issuer"
+            raise Refusal("xml.missing_element", expected=missing, found=f"no {missing} in AttributeQuery")
+        name_id = read_name_id(subject)
         if name_id is None:
             raise Refusal("xml.missing_element", expected="NameID", found="a Subject without NameID")
         return cls(
             id=element.get("ID", ""),
-            issuer=read_issuer(required_child(element, names.SAML, "Issuer")),
+            issuer=read_issuer(issuer),
             issue_instant=read_instant(element.get("IssueInstant", "")),
             name_id=name_id,
             destination=element.get("Destination"),
             attributes=read_attributes(element, None) or None,
-            target=_read_target(element),
+            target=_read_target(parts.one(EXTENSIONS.tag)),
         )
 
 
@@ -213,28 +227,35 @@ class Response:
 
     def to_xml(self, *assertions: Element) -> Element:
         """The element, unsigned; ``assertions`` are given as elements because they may be signed already."""
-        outline = Outline()
-        begin(outline, _RESPONSE, self, self.in_response_to)
-        write_status(outline, self.status)
-        element = outline.to_xml("samlp", "saml")
+        element = self._outline().to_xml("samlp", "saml")
         for assertion in assertions:
             element.append(assertion)
         return element
+
+    def written(self) -> Written:
+        """The same in canonical form, without any assertion."""
+        return self._outline().written("samlp", "saml")
+
+    def _outline(self) -> Outline:
+        outline = Outline()
+        begin(outline, _RESPONSE, self, self.in_response_to)
+        write_status(outline, self.status)
+        return outline
 
     @classmethod
     def from_proof(cls, proof: SignedElement) -> "Response":
         """A response that was signed as a whole: its assertions are covered by that signature."""
         element = expect(proof.element, "Response")
-        _refuse_encrypted(element)
-        return _read_response(
-            element, tuple(read_assertion(found) for found in children(element, names.SAML, "Assertion"))
-        )
+        parts = Children(element)
+        if parts.all(ASSERTIONS[1]):
+            _refuse_encrypted(element)
+        return _read_response(element, parts, tuple([read_assertion(found) for found in parts.all(ASSERTIONS[0])]))
 
 
 def unproven_envelope(element: Element) -> Response:
     """What an unsigned samlp:Response claims about itself, without its assertions: good for refusing and for finding the key,
     for nothing else."""
-    return _read_response(expect(element, "Response"), ())
+    return _read_response(expect(element, "Response"), Children(element), ())
 
 
 def sole_assertion(response: Element) -> Element | None:
@@ -257,12 +278,15 @@ def _refuse_encrypted(response: Element) -> None:
         raise Refusal("saml.encrypted", expected="an assertion in the clear", found="EncryptedAssertion")
 
 
-def _read_response(element: Element, assertions: tuple[Assertion, ...]) -> Response:
+def _read_response(element: Element, parts: Children, assertions: tuple[Assertion, ...]) -> Response:
+    issuer, status = parts.one(ISSUER), parts.one(_STATUS)
+    if status is None:
+        raise Refusal("xml.missing_element", expected="Status", found="no Status in Response")
     return Response(
         id=element.get("ID", ""),
-        issuer=claimed_issuer(element),
+        issuer=read_issuer(issuer) if issuer is not None else None,
         issue_instant=read_instant(element.get("IssueInstant", "")),
-        status=read_status(element),
+        status=status_of(status),
         destination=element.get("Destination"),
         in_response_to=element.get("InResponseTo"),
         assertions=assertions,
@@ -286,7 +310,6 @@ def _write_target(outline: Outline, target: str | None) -> None:
         outline.add(_TARGET, target)
 
 
-def _read_target(element: Element) -> str | None:
-    extensions = child(element, names.SAMLP, "Extensions")
+def _read_target(extensions: Element | None) -> str | None:
     target = child(extensions, names.OSTIARY_TARGET, "Target") if extensions is not None else None
     return text_of(target) if target is not None else None

@@ -78,6 +78,7 @@ class _ByFileName(etree.Resolver):
         return self.resolve_filename(str(path), context)
 
 
+@functools.cache
 def _compiled(kind: Kind) -> etree.XMLSchema:
     with _COMPILING:
         for _ in range(_ATTEMPTS - 1):

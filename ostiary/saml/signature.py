@@ -7,6 +7,7 @@ A key never comes from the message: KeyInfo is ignored.
 """
 
 import base64
+import binascii
 import functools
 import hashlib
 import re
@@ -22,7 +23,9 @@ from lxml import etree
 from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.keys import ECDSA_ALGORITHMS, RSA_ALGORITHMS, Signer, TrustedKey
-from ostiary.saml.xml import Element, add, may_have_references, qname, to_bytes
+from ostiary.saml.outline import Written
+from ostiary.saml.plain_signature import plain_signature
+from ostiary.saml.xml import Element, add, may_have_references, qname
 
 _DIGESTS: Final[dict[str, str]] = {names.SHA256: "sha256", names.SHA384: "sha384", names.SHA512: "sha512"}
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
@@ -112,39 +115,44 @@ Proof = Authenticated | UnsignedAllowedByMetadata
 def sign(element: Element, signer: Signer) -> None:
     """Adds an enveloped signature over ``element`` by its ID, after its Issuer where it begins with one, else as first child (XMLDSig 4,
     SAML core 5.4). Sign when the element is complete: whatever is changed afterwards breaks the signature."""
-    _sign(element, canonical(element), signer)
-
-
-def write_nested(outer: Element, inner: Element, signer: Signer) -> bytes:
-    """Signs ``inner``, makes it the last child of ``outer`` and signs that. The octets of this document are those that were digested, with
-    the signatures in them, so that nothing is written twice.
-
-    Both elements stand alone, at the top of their own documents, and are written with the prefixes of `names.PREFIXES`. Exclusive c14n then
-    says the same of ``inner`` inside and outside, unless it uses a namespace that ``outer`` itself uses. They are of no use afterwards.
-    """
-    octets, own = canonical(inner), canonical(outer)
-    if not (_stands_after_issuer(inner) and _stands_after_issuer(outer)) or _shares_namespace(outer, inner, octets):
-        sign(inner, signer)
-        outer.append(inner)
-        sign(outer, signer)
-        return to_bytes(outer)
     form = _signature_form(signer.algorithm, signer.certificate)
-    head, end_of_issuer, tail = octets.partition(f"</{inner[0].prefix}:Issuer>".encode())
-    signature = _filled(form.octets, _signed_values(inner, octets, signer))
-    around, end_tag, name = own.rpartition(b"</")
-    complete = b"".join((around, head, end_of_issuer, signature, tail, end_tag, name))
-    signature_of_all = _filled(form.octets, _signed_values(outer, complete, signer))
-    start, end_of_own_issuer, rest = around.partition(f"</{outer[0].prefix}:Issuer>".encode())
-    # Prefixes inside of values (xsi:type) are no names that canonical XML looks at; who reads the document needs them.
-    at = len(inner.prefix or "") + len(etree.QName(inner).localname) + 2
-    declared = [f' xmlns:{prefix}="{uri}"' for prefix, uri in inner.nsmap.items() if prefix != inner.prefix]
-    return b"".join(
-        (
-            *(start, end_of_own_issuer, signature_of_all, rest),
-            *(head[:at], "".join(declared).encode(), head[at:], end_of_issuer, signature, tail),
-            *(end_tag, name),
-        )
+    digest = hashlib.sha256(canonical(element)).digest()
+    identifier, digested, value = (
+        part.decode("ascii") for part in _signed_values(element.get("ID") or "", digest, signer, form)
     )
+    signature = deepcopy(form.signature)
+    reference = signature[0][2]
+    reference.set("URI", f"#{identifier}")
+    reference[2].text, signature[1].text = digested, value
+    element.insert(1 if len(element) and element[0].tag == _ISSUER else 0, signature)
+
+
+def write_signed(
+    outer: Written, inner: Written | None, signer: Signer, *, sign_outer: bool = True, sign_inner: bool = True
+) -> bytes:
+    """A document: ``outer`` with ``inner`` (if any) as its last child, each signed behind its Issuer if asked, the inner one first. The
+    octets are those that were digested, but for where prefixes are declared, with the signatures in them: no tree is made of them.
+
+    Exclusive c14n says the same of ``inner`` inside and outside, as long as it uses no namespace that ``outer`` itself uses.
+    """
+    around, end = outer.tail, outer.form.end
+    start, rest = outer.in_document()
+    if inner is None:
+        own = _signature_over(outer.id, outer.head + around, signer) if sign_outer else b""
+        return b"".join((start, own, rest))
+    if not inner.form.used.isdisjoint(outer.form.outermost):
+        raise RuntimeError("what is inside uses a namespace of what is outside")
+    head, tail = inner.in_document()
+    of_inner = _signature_over(inner.id, inner.head + inner.tail, signer) if sign_inner else b""
+    own = b""
+    if sign_outer:
+        complete = b"".join((outer.head, around[: -len(end)], inner.head, of_inner, inner.tail, end))
+        own = _signature_over(outer.id, complete, signer)
+    return b"".join((start, own, rest[: -len(end)], head, of_inner, tail, end))
+
+
+def _signature_over(identifier: str, octets: bytes, signer: Signer) -> bytes:
+    return signature_over(identifier, hashlib.sha256(octets).digest(), signer)
 
 
 def signature_over(identifier: str, digest: bytes, signer: Signer) -> bytes:
@@ -153,47 +161,18 @@ def signature_over(identifier: str, digest: bytes, signer: Signer) -> bytes:
 
     Raises `ValueError` for an ID that is no NCName.
     """
-    if _NCNAME.fullmatch(identifier) is None:
-        raise ValueError("an ID that is no NCName can't be referred to")
-    return _filled(
-        _signature_form(signer.algorithm, signer.certificate).octets, _values_for(identifier, digest, signer)
-    )
-
-
-def _stands_after_issuer(signed: Element) -> bool:
-    """Whether the first end tag of an Issuer is where the signature of ``signed`` comes in."""
-    return len(signed) > 0 and signed[0].tag == _ISSUER and not len(signed[0])
-
-
-def _shares_namespace(outer: Element, inner: Element, inner_octets: bytes) -> bool:
-    """Whether what ``outer`` itself uses might be used, and so not be declared again, inside."""
-    if any(name.startswith("{") for element in (outer, inner) for name in element.attrib):
-        return True
-    return f" xmlns:{outer.prefix}=".encode() in inner_octets
-
-
-def _sign(element: Element, octets: bytes, signer: Signer) -> None:
-    """Adds the signature of ``element``, whose canonical form is ``octets``."""
-    identifier, digest, value = (part.decode("ascii") for part in _signed_values(element, octets, signer))
-    signature = deepcopy(_signature_form(signer.algorithm, signer.certificate).signature)
-    reference = signature[0][2]
-    reference.set("URI", f"#{identifier}")
-    reference[2].text, signature[1].text = digest, value
-    element.insert(1 if len(element) and element[0].tag == _ISSUER else 0, signature)
-
-
-def _signed_values(element: Element, octets: bytes, signer: Signer) -> tuple[bytes, bytes, bytes]:
-    """Identifier, digest and value of the signature of ``element``, whose canonical form is ``octets``."""
-    identifier = element.get("ID")
-    if not identifier or _NCNAME.fullmatch(identifier) is None:
-        raise ValueError("an element without ID, or with one that is no NCName, can't be signed")
-    return _values_for(identifier, hashlib.sha256(octets).digest(), signer)
-
-
-def _values_for(identifier: str, digest: bytes, signer: Signer) -> tuple[bytes, bytes, bytes]:
     form = _signature_form(signer.algorithm, signer.certificate)
-    signed = identifier.encode("ascii"), base64.b64encode(digest)
-    return *signed, base64.b64encode(signer.sign(_filled(form.signed_info, signed)))
+    return _filled(form.octets, _signed_values(identifier, digest, signer, form))
+
+
+def _signed_values(
+    identifier: str, digest: bytes, signer: Signer, form: "_SignatureForm"
+) -> tuple[bytes, bytes, bytes]:
+    """Identifier, digest and value, as they are written, of the signature of an element."""
+    if _NCNAME.fullmatch(identifier) is None:
+        raise ValueError("an element without ID, or with one that is no NCName, can't be signed")
+    signed = identifier.encode("ascii"), binascii.b2a_base64(digest, newline=False)
+    return *signed, binascii.b2a_base64(signer.sign(_filled(form.signed_info, signed)), newline=False)
 
 
 _BLANKS: Final = ("IDENTIFIER", "DIGEST", "VALUE")
@@ -275,7 +254,8 @@ def verify_element(
     ``signature.algorithm``, ``signature.duplicate_id``, ``signature.no_key``, ``signature.wrong``.
     """
     _check_ids(element.getroottree().getroot(), only=element.get("ID") if other_ids_may_repeat else None)
-    return _verify_one(element, keys)
+    # Metadata can be large, and its octets are not kept in memory three times to save some microseconds.
+    return _verify_one(element, keys, message=not other_ids_may_repeat)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -299,22 +279,27 @@ def sole_root(root: Element, octets: bytes) -> SoleRoot:
 
 def verify_root(root: SoleRoot, keys: Sequence[TrustedKey]) -> SignedElement:
     """`verify_element` for the root of a large document, whose octets nobody needs any more. Raises as `verify_element`."""
-    return _verify_one(root.element, keys)
+    return _verify_one(root.element, keys, message=False)
 
 
 def verify_elements(elements: Sequence[Element], keys: Sequence[TrustedKey]) -> tuple[SignedElement, ...]:
     """`verify_element` for several elements, each with a signature of its own; all of them verify, or the first that doesn't is refused."""
     for root in {element.getroottree().getroot() for element in elements}:
         _check_ids(root)
-    return tuple(_verify_one(element, keys) for element in elements)
+    return tuple([_verify_one(element, keys, message=True) for element in elements])
 
 
-def _verify_one(element: Element, keys: Sequence[TrustedKey]) -> SignedElement:
+def _verify_one(element: Element, keys: Sequence[TrustedKey], *, message: bool) -> SignedElement:
     if not keys:
         raise Refusal("signature.no_key", expected="a signing key in the sender's metadata", found="none")
     signature = _only_signature(element)
+    plain = plain_signature(element) if message else None
+    if plain is not None:
+        for key in _candidates(keys, plain.algorithm):
+            if plain.is_by(key):
+                return SignedElement(element, key, plain.algorithm)
     algorithm = _check_form(signature, element, any(key.sha1_from_legacy_partner for key in keys))
-    candidates = [key for key in keys if key.allows(algorithm)][:_MAXIMUM_KEYS]
+    candidates = _candidates(keys, algorithm)
     for key in candidates:
         if _verifies(signature, element, key):
             return SignedElement(element, key, algorithm)
@@ -323,6 +308,10 @@ def _verify_one(element: Element, keys: Sequence[TrustedKey]) -> SignedElement:
         expected=f"a signature by a key that counts here (for {algorithm}: {len(candidates)})",
         found="a signature that none of them verifies",
     )
+
+
+def _candidates(keys: Sequence[TrustedKey], algorithm: str) -> list[TrustedKey]:
+    return [key for key in keys if key.allows(algorithm)][:_MAXIMUM_KEYS]
 
 
 def check_signature_form(element: Element) -> str:
@@ -345,8 +334,8 @@ def _only_signature(element: Element) -> Element:
 def _verifies(signature: Element, element: Element, key: TrustedKey) -> bool:
     context = xmlsec.SignatureContext()
     context.key = key.for_xmlsec()
-    context.register_id(element, "ID")
     try:
+        context.register_id(element, "ID")
         context.verify(signature)
     except xmlsec.Error:
         return False

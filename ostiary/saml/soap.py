@@ -12,7 +12,9 @@ from ostiary.saml.xml import Element, add, make, parse_xml, qname, read_boolean,
 NEXT_ACTOR: Final = "http://schemas.xmlsoap.org/soap/actor/next"
 MUST_UNDERSTAND: Final = qname(names.SOAP11, "mustUnderstand")
 ACTOR: Final = qname(names.SOAP11, "actor")
-_HEADER: Final = qname(names.SOAP11, "Header")
+_ENVELOPE, _HEADER, _BODY, _FAULT = (qname(names.SOAP11, name) for name in ("Envelope", "Header", "Body", "Fault"))
+_BEGIN: Final = b'<soap11:Envelope xmlns:soap11="%s"><soap11:Body>' % names.SOAP11.encode()
+_END: Final = b"</soap11:Body></soap11:Envelope>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +34,11 @@ def encode_soap(message: Element, blocks: Sequence[Element] = ()) -> bytes:
     return to_bytes(envelope)
 
 
+def encode_soap_written(document: bytes) -> bytes:
+    """The same around a message that is written already, without declaration, as a document of its own."""
+    return b"".join((_BEGIN, document, _END))
+
+
 def decode_soap(data: bytes) -> Element:
     """The one message in the body of a SOAP 1.1 envelope, in place. Raises `Refusal` (``soap.envelope``, ``soap.fault``, ``xml.*``).
 
@@ -44,20 +51,21 @@ def decode_envelope(data: bytes, understood: Collection[str] = ()) -> Envelope:
     """An envelope with its header; ``understood``: the names (in lxml's notation) of the blocks that may have to be understood.
     Otherwise as `decode_soap`."""
     envelope = parse_xml(data)
-    if envelope.tag != qname(names.SOAP11, "Envelope"):
+    if envelope.tag != _ENVELOPE:
         raise Refusal("soap.envelope", expected="a SOAP 1.1 Envelope", found=str(envelope.tag)[:200])
-    headers = envelope.findall(_HEADER)
+    parts = [(part.tag, part) for part in envelope]
+    headers = [part for tag, part in parts if tag == _HEADER]
     if len(headers) > 1:
         raise Refusal("soap.envelope", expected="at most one Header", found=f"{len(headers)} headers")
     blocks = tuple(headers[0]) if headers else ()
     for block in blocks:
         if read_boolean(block.get(MUST_UNDERSTAND)) and block.tag not in understood:
             raise Refusal("soap.envelope", expected="no header that must be understood", found=str(block.tag)[:200])
-    bodies = envelope.findall(qname(names.SOAP11, "Body"))
+    bodies = [part for tag, part in parts if tag == _BODY]
     if len(bodies) != 1 or len(bodies[0]) != 1:
         raise Refusal("soap.envelope", expected="one Body with one message", found=f"{len(bodies)} bodies")
     message = bodies[0][0]
-    if message.tag == qname(names.SOAP11, "Fault"):
+    if message.tag == _FAULT:
         reason = message.findtext("faultstring") or ""
         raise Refusal("soap.fault", expected="an answer", found=f"SOAP fault: {reason[:200]}")
     check_schema(message, "protocol")

@@ -1,6 +1,8 @@
 """The back channel: one SOAP message by POST over HTTP(S), with limits on time and size, no redirects, certificates checked."""
 
 import http.client
+import re
+import socket
 import ssl
 import time
 from datetime import timedelta
@@ -24,6 +26,10 @@ _HEADERS: Final = (
     "Accept-Encoding: identity\r\n"
     "User-Agent: ostiary\r\n"
 )
+_FIRST_PIECE: Final = 65_536
+# Lines that no reader takes for others: each a name and a value, none of them folded.
+_USUAL_HEAD: Final = re.compile(rb"HTTP/1\.1 (200|500) [^\r\n]*\r\n(?:[A-Za-z0-9-]+:[\t -~]*\r\n)+\r\n")
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,6})[ \t]*(?=\r\n)")
 
 
 class SoapTransport(Protocol):
@@ -81,26 +87,48 @@ class HttpSoapTransport:
             connection.settimeout(_left(deadline))
             try:
                 connection.sendall(b"%s%d\r\n\r\n%s" % (address.head, len(envelope), envelope))
+                connection.settimeout(_left(deadline))
+                begun = connection.recv(_FIRST_PIECE)
             except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
                 raise _Died(str(error)) from None
-            connection.settimeout(_left(deadline))
-            response = ResponseUntilDeadline(connection, method="POST")
-            try:
-                _begin(response)
-                body = _body(response, MESSAGE.max_bytes)
-                stays = body is not None and not response.will_close
-            finally:
-                response.close()
+            status, body, stays = _usual_answer(begun) or _read_answer(connection, begun, deadline)
         finally:
             if not stays:
                 connection.close()
         if stays:
             self._kept.give_back(address, connection)
-        return response.status, body
+        return status, body
 
 
 class _Died(ConnectionError):
     """Before the first octet of an answer."""
+
+
+def _usual_answer(octets: bytes) -> tuple[int, bytes | None, bool] | None:
+    """What `_read_answer` would say of an answer that came in one piece and tells its length in the usual way, without the parser of
+    mail headers; None for any other."""
+    head = _USUAL_HEAD.match(octets)
+    if head is None:
+        return None
+    fields = head.group().lower()
+    lengths = _LENGTH.findall(fields)
+    if len(lengths) != 1 or b"\r\ntransfer-encoding" in fields or b"\r\nconnection" in fields:
+        return None
+    if len(octets) - head.end() != int(lengths[0]) or int(lengths[0]) > MESSAGE.max_bytes:
+        return None
+    return int(head[1]), octets[head.end() :], True
+
+
+def _read_answer(connection: socket.socket, begun: bytes, deadline: float) -> tuple[int, bytes | None, bool]:
+    """Status, body (None for one that is too large), and whether the connection can be used again; ``begun`` was read of it already."""
+    connection.settimeout(_left(deadline))
+    response = ResponseUntilDeadline(connection, method="POST", begun=begun)
+    try:
+        _begin(response)
+        body = _body(response, MESSAGE.max_bytes)
+        return response.status, body, body is not None and not response.will_close
+    finally:
+        response.close()
 
 
 def _begin(response: ResponseUntilDeadline) -> None:

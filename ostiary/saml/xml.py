@@ -20,6 +20,8 @@ Element = etree._Element
 
 _DECLARED_ENCODING: Final = re.compile(rb"\sencoding\s*=\s*[\"']([^\"']*)[\"']")
 _MAXIMUM_DECLARATION: Final = 200
+# With its space: <?xml-stylesheet is an instruction like any other.
+_DECLARATION: Final = b"<?xml "
 _MOST_LOOKED_AT: Final = 10_000
 _INSTANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z")
 _DURATION: Final = re.compile(
@@ -64,7 +66,8 @@ def parse_xml(data: bytes, limits: Limits = MESSAGE) -> Element:
     if len(data) > limits.max_bytes:
         raise TooLarge("xml.too_large", expected=f"at most {limits.max_bytes} bytes", found=f"{len(data)} bytes")
     _refuse_other_encodings(data)
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+    # Looking for one octet that messages do without takes a twentieth of the time that looking for a word takes.
+    if b"!" in data and (b"<!DOCTYPE" in data or b"<!ENTITY" in data):
         raise Refusal("xml.doctype", expected="no document type declaration", found="<!DOCTYPE")
     # Exclusive c14n costs elements times declarations in scope (times prefixes): bounded before anything is computed.
     namespaces = data.count(b"xmlns")
@@ -72,7 +75,7 @@ def parse_xml(data: bytes, limits: Limits = MESSAGE) -> Element:
         raise TooLarge("xml.too_many_namespaces", expected=f"at most {limits.max_namespaces}", found=namespaces)
     root = _parsed(data, huge=limits.huge)
     try:
-        _measure(root, limits)
+        _measure(root, data, limits)
     except etree.XPathError as error:
         # libxml2 counts no further than ten million nodes.
         raise TooLarge("xml.too_many_elements", expected=f"at most {limits.max_elements}", found=error) from None
@@ -96,7 +99,7 @@ def parse_large(data: bytes) -> Element:
 
 def may_have_instructions(data: bytes) -> bool:
     """Whether a processing instruction may stand in these octets, behind the XML declaration."""
-    declared = data.startswith((b"<?xml", b"\xef\xbb\xbf<?xml"))
+    declared = data.startswith((_DECLARATION, b"\xef\xbb\xbf" + _DECLARATION))
     return _holds(data, b"?>", b"?", data.find(b"?>") + 2 if declared else 0)
 
 
@@ -146,12 +149,19 @@ def _parser(*, huge: bool, collect_ids: bool = True, encoding: str | None = "utf
     )
 
 
+@functools.cache
+def _parser_of_messages() -> etree.XMLParser:
+    # Threads take turns, as there.
+    return _parser(huge=False)
+
+
 def _parsed(data: bytes, *, huge: bool) -> Element:
     try:
-        root = etree.fromstring(data, _parser(huge=huge))
+        shared = len(data) <= MESSAGE.max_bytes and not huge
+        root = etree.fromstring(data, _parser_of_messages() if shared else _parser(huge=huge))
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Refusal("xml.not_well_formed", expected="well-formed XML", found=error) from None
-    if root.getroottree().docinfo.doctype:
+    if b"!" in data and root.getroottree().docinfo.doctype:
         raise Refusal("xml.doctype", expected="no document type declaration", found="a document type")
     return root
 
@@ -170,21 +180,28 @@ def _refuse_other_encodings(data: bytes) -> None:
         raise Refusal("xml.encoding", expected="UTF-8", found=encoding)
 
 
-def _measure(root: Element, limits: Limits) -> None:
-    """Depth, number of elements and attributes, and processing instructions of the whole document."""
-    if not limits.processing_instructions and _HAS_INSTRUCTION(root):
+def _measure(root: Element, data: bytes, limits: Limits) -> None:
+    """Depth, number of elements and attributes, and processing instructions of the whole document.
+
+    Its octets tell of most documents that they keep a limit: UTF-8 writes markup in ASCII, and each element has a ``<``, each attribute a
+    ``=``, each instruction a ``?``. Only where they leave it open is the tree asked.
+    """
+    if not limits.processing_instructions and b"?" in data and _HAS_INSTRUCTION(root):
         raise Refusal("xml.processing_instruction", expected="no processing instruction", found="one or more")
-    if next(root.iter(etree.Entity), None) is not None:
+    if b"&" in data and next(root.iter(etree.Entity), None) is not None:
         raise Refusal("xml.doctype", expected="no entity reference", found="an entity reference")
-    if _deeper_than(limits.max_depth)(root):
+    tags = data.count(b"<")
+    # Each level but the innermost has two tags.
+    if tags > 2 * limits.max_depth and _deeper_than(limits.max_depth)(root):
         raise Refusal(
             "xml.too_deep", expected=f"at most {limits.max_depth} levels", found=f"more than {limits.max_depth}"
         )
     # Schema validation is slow on a flood of wrong elements, canonicalization on a flood of attributes.
-    elements = int(_COUNT_ELEMENTS(root))
-    if elements > limits.max_elements:
-        raise TooLarge("xml.too_many_elements", expected=f"at most {limits.max_elements}", found=elements)
-    if _more_attributes_than(limits.max_attributes)(root):
+    if tags > limits.max_elements:
+        elements = int(_COUNT_ELEMENTS(root))
+        if elements > limits.max_elements:
+            raise TooLarge("xml.too_many_elements", expected=f"at most {limits.max_elements}", found=elements)
+    if data.count(b"=") > limits.max_attributes and _more_attributes_than(limits.max_attributes)(root):
         raise TooLarge(
             "xml.too_many_attributes",
             expected=f"at most {limits.max_attributes} attributes on one element",

@@ -3,23 +3,33 @@
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from ostiary.config.private_files import read_password
 from ostiary.config.settings import DatabaseSettings
-from ostiary.errors import ConfigurationError, Unavailable
+from ostiary.errors import ConfigurationError
+from ostiary.storage.answering import NO_ANSWER, answering, as_sqlalchemy_has_it, unavailable
+from ostiary.storage.shelf import MOST_READY, ReadyConnection, Shelf, restrict, tell
 
 BUSY_TIMEOUT = 10_000
 """Milliseconds that a SQLite writer waits for another one."""
 
-_READING = "ostiary_reading"
+_PAGES_OF_LOG: Final = 4_000
+"""How far SQLite's write-ahead log grows before its pages go into the database: 16 MB, four times SQLite's own choice. To write out what
+changes again and again, and to wait for the disk, is a sixth of what a small transaction costs."""
+
+_READING: Final = "ostiary_reading"
+# Of SQLAlchemy's pool, besides those that lie ready.
+_POOL_SIZE: Final = 5
+_OVERFLOW: Final = 10
 
 
 def open_database(settings: DatabaseSettings, *, ping: bool = True) -> Engine:
@@ -56,14 +66,65 @@ def open_engine(url: str | URL, *, ping: bool = True) -> Engine:
         raise ConfigurationError("storage.driver", file=parsed.drivername, expected="an installed driver") from error
 
 
-@contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine) -> AbstractContextManager[Connection]:
     """One transaction that may write; committed at the end of the block, rolled back by an exception.
 
     Raises `Unavailable` when the database does not answer, or stays locked. Other errors of the database pass through.
     """
+    shelf = engine.pool
+    return _WritingToFile(engine, shelf) if isinstance(shelf, Shelf) else _writing(engine)
+
+
+@contextmanager
+def _writing(engine: Engine) -> Iterator[Connection]:
     with answering(), engine.begin() as connection:
         yield connection
+
+
+class _WritingToFile:
+    """`writing` to a SQLite file, by a connection that lies ready. The driver begins and commits; SQLAlchemy takes part where one of its
+    statements is carried out. Each sign-on writes once."""
+
+    __slots__ = ("_connection", "_engine", "_shelf")
+    _connection: ReadyConnection
+
+    def __init__(self, engine: Engine, shelf: Shelf) -> None:
+        self._engine = engine
+        self._shelf = shelf
+
+    def __enter__(self) -> Connection:
+        connection = self._connection = self._shelf.take(self._engine)
+        self._tell("BEGIN IMMEDIATE")
+        return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        if problem is not None:
+            # Which rolls back.
+            connection.close()
+            if isinstance(problem, NO_ANSWER):
+                raise unavailable(problem) from problem
+        elif connection.get_transaction() is None:
+            self._tell("COMMIT")
+            self._shelf.put_back(connection)
+        else:
+            try:
+                with answering():
+                    connection.commit()
+            except BaseException:
+                connection.close()
+                raise
+            self._shelf.put_back(connection)
+
+    def _tell(self, statement: str) -> None:
+        try:
+            self._connection.driver.execute(statement)
+        except sqlite3.Error as error:
+            self._connection.close()
+            with answering():
+                raise as_sqlalchemy_has_it(statement, error) from error
 
 
 @contextmanager
@@ -78,16 +139,6 @@ def reading(engine: Engine, *, consistent: bool = False) -> Iterator[Connection]
         if consistent and engine.dialect.name != "sqlite":
             options["isolation_level"] = "REPEATABLE READ"
         yield connection.execution_options(**options)
-
-
-@contextmanager
-def answering() -> Iterator[None]:
-    """Turns a database that does not answer, or stays locked, into `Unavailable`."""
-    try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise Unavailable("storage.unavailable", expected="a database that answers", found=cause) from error
 
 
 def _parse(url: str | URL) -> URL:
@@ -111,8 +162,15 @@ def _open_sqlite(url: URL) -> Engine:
         )
     else:
         _create_private(Path(url.database or ""))
-        # The latest one first: its pages are in its cache.
-        engine = create_engine(url, hide_parameters=True, pool_use_lifo=True)
+        engine = create_engine(
+            url,
+            hide_parameters=True,
+            poolclass=Shelf,
+            pool_size=_POOL_SIZE,
+            max_overflow=_OVERFLOW + MOST_READY,
+            pool_use_lifo=True,
+        )
+        _forget_in_forked_processes(engine)
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine
@@ -141,6 +199,7 @@ def _set_up(connection: sqlite3.Connection, record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_OF_LOG}")
     _switch_to_wal(connection)
 
 
@@ -158,19 +217,20 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    if isinstance(connection, ReadyConnection) and connection.driver.in_transaction:
+        return
     only_reads = bool(connection.get_execution_options().get(_READING))
-    # The setting stays with the connection, which serves one transaction after another.
-    if connection.info.get(_READING) is not only_reads:
-        connection.info.pop(_READING, None)
-        _tell(connection, f"PRAGMA query_only={int(only_reads)}")
-        connection.info[_READING] = only_reads
-    _tell(connection, "BEGIN" if only_reads else "BEGIN IMMEDIATE")
+    restrict(connection, only_reads=only_reads)
+    tell(connection, "BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
-def _tell(connection: Connection, statement: str) -> None:
-    """Straight to the driver: every transaction begins here. Its errors are those of SQLAlchemy all the same."""
-    driver: Any = connection.connection.driver_connection
-    try:
-        driver.execute(statement)
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from error
+def _forget_in_forked_processes(engine: Engine) -> None:
+    """A connection of the process that forked this one must not be used here."""
+    kept = weakref.ref(engine)
+
+    def forget() -> None:
+        found = kept()
+        if found is not None:
+            found.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)

@@ -17,7 +17,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 from ostiary.errors import ConfigurationError, Unavailable
-from ostiary.storage.engine import BUSY_TIMEOUT, answering, reading, writing
+from ostiary.storage.answering import answering
+from ostiary.storage.engine import BUSY_TIMEOUT, reading, writing
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 """The branch of the stores themselves; every database that holds one needs it."""

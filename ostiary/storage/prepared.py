@@ -6,15 +6,15 @@ SQLAlchemy's own steps around a look-up in SQLite take ten times as long as the 
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Engine, Insert, Select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from ostiary.storage.engine import answering, reading
+from ostiary.storage.answering import answering, as_sqlalchemy_has_it
+from ostiary.storage.engine import reading
+from ostiary.storage.shelf import ReadyConnection, Shelf
 
 Values = Mapping[str, object]
 Rows = Sequence[Any]
@@ -32,14 +32,28 @@ class PreparedSelect:
 
     def rows(self, engine: Engine, values: Values) -> Rows:
         """In a transaction of its own that only reads. Raises `Unavailable` when the database does not answer."""
+        shelf = engine.pool
+        if not isinstance(shelf, Shelf):
+            return self._rows_elsewhere(engine, values)
+        connection = shelf.take(engine)
+        try:
+            # The driver's connection is in autocommit: a statement by itself is a transaction.
+            found = _select(self._statement, engine.dialect).rows(connection.driver, values)
+        except BaseException:
+            connection.close()
+            with answering():
+                raise
+        shelf.put_back(connection)
+        return found
+
+    def _rows_elsewhere(self, engine: Engine, values: Values) -> Rows:
         if engine.dialect.name != "sqlite":
             with reading(engine) as connection:
                 return connection.execute(self._statement, values).all()
         with answering():
             pooled = engine.raw_connection()
             try:
-                # The driver's connection is in autocommit: a statement by itself is a transaction.
-                return _fetch(pooled.driver_connection, _select(self._statement, engine.dialect), values)
+                return _select(self._statement, engine.dialect).rows(pooled.driver_connection, values)
             finally:
                 pooled.close()
 
@@ -55,7 +69,7 @@ class PreparedSelect:
         """In the transaction of ``connection``."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self._statement, values).all()
-        return _fetch(_driver(connection), _select(self._statement, connection.dialect), values)
+        return _select(self._statement, connection.dialect).rows(_driver(connection), values)
 
 
 class PreparedInsert:
@@ -68,7 +82,7 @@ class PreparedInsert:
         """In the transaction of ``connection``; how many rows it wrote."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self._statement, values).rowcount
-        return _run(_driver(connection), _insert(self._statement, connection.dialect, tuple(values)), values).rowcount
+        return _insert(self._statement, connection.dialect, tuple(values)).run(_driver(connection), values).rowcount
 
     def serial(self, connection: Connection, values: Values) -> int:
         """The same, for a table whose primary key the database counts up: its value."""
@@ -77,28 +91,67 @@ class PreparedInsert:
             found = key[0] if key is not None else None
         else:
             prepared = _insert(self._statement, connection.dialect, tuple(values))
-            found = _run(_driver(connection), prepared, values).lastrowid
+            found = prepared.run(_driver(connection), values).lastrowid
         if found is None:
             raise RuntimeError("the database told no serial number")
         return int(found)
 
+    def serial_if_any(self, connection: Connection, values: Values) -> int | None:
+        """The same for an insert from a select, which may have found no row: None."""
+        if connection.dialect.name != "sqlite":
+            (key,) = self._statement.table.primary_key
+            return connection.execute(self._statement.returning(key), values).scalar_one_or_none()
+        cursor = _insert(self._statement, connection.dialect, tuple(values)).run(_driver(connection), values)
+        # The driver tells the last row that was ever written, too.
+        return cursor.lastrowid if cursor.rowcount == 1 else None
 
-@dataclass(frozen=True, slots=True)
+
 class _Prepared:
     """``parameters`` in the order of the question marks: name, whether a caller gives it, what it is otherwise, how the driver takes it.
     ``columns``: how each comes back, None as it is; ``row`` makes a row of them."""
 
-    text: str
-    parameters: tuple[tuple[str, bool, object, _Convert | None], ...]
-    columns: tuple[_Convert | None, ...] = ()
-    row: Callable[[Iterable[Any]], tuple[Any, ...]] = tuple
+    __slots__ = ("_columns", "_constants", "_converts", "_names", "_row", "_text")
 
-    def values(self, given: Values) -> list[object]:
-        found: list[object] = []
-        for name, is_given, otherwise, convert in self.parameters:
-            value = given[name] if is_given else otherwise
-            found.append(convert(value) if convert is not None else value)
-        return found
+    def __init__(
+        self,
+        text: str,
+        parameters: Sequence[tuple[str, bool, object, _Convert | None]],
+        columns: Sequence[_Convert | None],
+        row: Callable[[Iterable[Any]], tuple[Any, ...]],
+    ) -> None:
+        self._text = text
+        self._row = row
+        # With their places; nearly all values are given, and taken as they are.
+        self._names = [name for name, is_given, _, _ in parameters if is_given]
+        self._constants = [(at, value) for at, (_, is_given, value, _) in enumerate(parameters) if not is_given]
+        self._converts = [(at, convert) for at, (*_, convert) in enumerate(parameters) if convert is not None]
+        self._columns = [(at, convert) for at, convert in enumerate(columns) if convert is not None]
+
+    def run(self, driver: Any, given: Values) -> sqlite3.Cursor:
+        """Carried out. Raises the errors of SQLAlchemy."""
+        values: list[Any] = [given[name] for name in self._names]
+        for at, value in self._constants:
+            values.insert(at, value)
+        for at, convert in self._converts:
+            values[at] = convert(values[at])
+        try:
+            cursor: sqlite3.Cursor = driver.execute(self._text, values)
+        except sqlite3.Error as error:
+            raise as_sqlalchemy_has_it(self._text, error) from error
+        return cursor
+
+    def rows(self, driver: Any, given: Values) -> Rows:
+        """What it finds, as SQLAlchemy has it."""
+        make, columns = self._row, self._columns
+        rows = []
+        for found in self.run(driver, given).fetchall():
+            values: Any = found
+            if columns:
+                values = list(found)
+                for at, convert in columns:
+                    values[at] = convert(values[at])
+            rows.append(make(values))
+        return rows
 
 
 # By the identity of the statement, and of the engine's dialect. What is kept follows from the two alone.
@@ -107,7 +160,8 @@ def _select(statement: "Select[Any]", dialect: Dialect) -> _Prepared:
     columns = statement.selected_columns
     converts = tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
     row = namedtuple("Row", columns.keys())  # type: ignore[misc]
-    return replace(_prepared(statement.compile(dialect=dialect), dialect), columns=converts, row=row._make)
+    # As the type's own ``_make``, without its frame.
+    return _prepared(statement.compile(dialect=dialect), dialect, converts, partial(tuple.__new__, row))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -116,7 +170,12 @@ def _insert(statement: Insert, dialect: Dialect, given: tuple[str, ...]) -> _Pre
     return _prepared(statement.compile(dialect=dialect, column_keys=None if from_select else given), dialect)
 
 
-def _prepared(compiled: object, dialect: Dialect) -> _Prepared:
+def _prepared(
+    compiled: object,
+    dialect: Dialect,
+    columns: Sequence[_Convert | None] = (),
+    row: Callable[[Iterable[Any]], tuple[Any, ...]] = tuple,
+) -> _Prepared:
     if not isinstance(compiled, SQLCompiler) or compiled.positiontup is None:
         raise RuntimeError("a statement whose parameters have no order")
     parameters = []
@@ -126,7 +185,7 @@ def _prepared(compiled: object, dialect: Dialect) -> _Prepared:
             raise RuntimeError(f"the parameter {name} stands for a list")
         convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
         parameters.append((name, bind.required, bind.effective_value, convert))
-    return _Prepared(str(compiled), tuple(parameters))
+    return _Prepared(str(compiled), parameters, columns, row)
 
 
 def _only(rows: Rows) -> Any:
@@ -136,25 +195,8 @@ def _only(rows: Rows) -> Any:
 
 
 def _driver(connection: Connection) -> Any:
+    if isinstance(connection, ReadyConnection):
+        return connection.driver
     if not connection.in_transaction():
         connection.begin()
     return connection.connection.driver_connection
-
-
-def _fetch(driver: Any, prepared: _Prepared, values: Values) -> Rows:
-    rows, columns, make = _run(driver, prepared, values).fetchall(), prepared.columns, prepared.row
-    if not any(columns):
-        return [make(row) for row in rows]
-    return [
-        make([value if convert is None else convert(value) for convert, value in zip(columns, row, strict=True)])
-        for row in rows
-    ]
-
-
-def _run(driver: Any, prepared: _Prepared, values: Values) -> sqlite3.Cursor:
-    try:
-        cursor: sqlite3.Cursor = driver.execute(prepared.text, prepared.values(values))
-    except sqlite3.Error as error:
-        # As SQLAlchemy has it, without the values.
-        raise DBAPIError.instance(prepared.text, None, error, sqlite3.Error, hide_parameters=True) from error
-    return cursor

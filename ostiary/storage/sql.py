@@ -12,15 +12,20 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary.errors import Unavailable
 from ostiary.storage.engine import reading, writing
-from ostiary.storage.prepared import PreparedInsert
+from ostiary.storage.prepared import PreparedInsert, PreparedSelect
 from ostiary.storage.stores import MAXIMUM_MEMBERS, stored_key
 from ostiary.storage.sweeping import Sweeper
 from ostiary.storage.tables import counter, group_member, replay_entry, session_entry
 
 # A row may come and go between two steps; that it does so this often is not chance.
 _ATTEMPTS = 10
-# Made once: each message that may come once goes through it.
+# Made once: each message that may come once, and each request with a session.
 _REPLAY = PreparedInsert(insert(replay_entry))
+_VALUE = PreparedSelect(
+    select(session_entry.c.value).where(
+        session_entry.c.key == bindparam("name"), session_entry.c.expires > bindparam("now")
+    )
+)
 _ALIVE = select(session_entry.c.key, session_entry.c.value).where(
     session_entry.c.key.in_(bindparam("names", expanding=True)), session_entry.c.expires > bindparam("now")
 )
@@ -57,10 +62,8 @@ class SqlSessionStore:
         raise _contended()
 
     def get(self, key: str, now: datetime) -> bytes | None:
-        name = stored_key(self._namespace, key)
-        alive = select(session_entry.c.value).where(session_entry.c.key == name, session_entry.c.expires > now)
-        with reading(self._engine) as connection:
-            return connection.execute(alive).scalar_one_or_none()
+        found = _VALUE.one(self._engine, {"name": stored_key(self._namespace, key), "now": now})
+        return found.value if found is not None else None
 
     def get_many(self, keys: Sequence[str], now: datetime) -> list[bytes | None]:
         names = [stored_key(self._namespace, key) for key in keys]

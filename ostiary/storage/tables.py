@@ -29,6 +29,8 @@ replay_entry = Table(
     metadata,
     Column("key", exact_text(64), primary_key=True),
     Column("expires", UtcDateTime, nullable=False, index=True),
+    # One tree of pages less for each message that may come once.
+    sqlite_with_rowid=False,
 )
 
 counter = Table(

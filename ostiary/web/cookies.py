@@ -56,9 +56,9 @@ def read_cookie(header: str | None, name: str) -> str | None:
     None when it is absent, longer than we ever set, holds what we never set, or stands there twice: a second cookie of the
     same name may have been planted by another host of this domain, and nothing tells which one is ours.
     """
-    if header is None or len(header) > MAX_HEADER:
+    if header is None or len(header) > MAX_HEADER or name not in header:
         return None
-    pairs = (part.strip().partition("=") for part in header.split(";"))
+    pairs = [part.strip().partition("=") for part in header.split(";") if name in part]
     found = [value.strip() for key, separator, value in pairs if separator and key.strip() == name]
     if len(found) != 1 or len(found[0]) > MAX_VALUE or not _VALUE.fullmatch(found[0]):
         return None

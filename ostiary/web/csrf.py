@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from ostiary.errors import Denied
 from ostiary.web import incoming
+from ostiary.web.at_hand import kept
 from ostiary.web.cookies import cookie_name, read_cookie, set_cookie
 from ostiary.web.forms import FORM_TYPE, optional
 
@@ -83,8 +84,9 @@ def protect(app: Flask, *, secrets_now: Callable[[], Sequence[bytes]], own_origi
         return token_for(g.csrf_cookie, secrets_now()[0])
 
     def keep(response: Response) -> Response:
-        if "csrf_cookie" in g and g.csrf_cookie != cookie():
-            response.headers.add("Set-Cookie", set_cookie(name, g.csrf_cookie, https=https))
+        given = kept().get("csrf_cookie")
+        if given is not None and given != cookie():
+            response.headers.add("Set-Cookie", set_cookie(name, given, https=https))
         return response
 
     app.before_request(check)

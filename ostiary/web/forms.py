@@ -14,6 +14,8 @@ from ostiary.errors import Refusal, TooLarge
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 
 _BROKEN_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# Broken, NUL, or an octet that is not ASCII once it is decoded.
+_NEEDS_A_LOOK: Final = re.compile(rb"%(?:(?![0-7][0-9A-Fa-f])|00)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,25 @@ class FormLimits:
     fields: int = 64
 
 
-@dataclass(frozen=True, slots=True)
 class Field:
     """One ``name=value``; ``raw`` is the value's octets as received, still percent-encoded."""
 
-    name: str
-    value: str
-    raw: bytes
+    __slots__ = ("_value", "name", "raw")
+
+    def __init__(self, name: str, raw: bytes, value: str | None) -> None:
+        """``value``: left out where nothing can go wrong when it is decoded. A signed message is read from its octets, and its value is
+        never asked for."""
+        self.name = name
+        self.raw = raw
+        self._value = value
+
+    @property
+    def value(self) -> str:
+        """What the octets say."""
+        value = self._value
+        if value is None:
+            value = self._value = _decoded(self.raw)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ class Fields:
         return iter(self.fields)
 
     def __contains__(self, name: object) -> bool:
-        return any(field.name == name for field in self.fields)
+        return name in [field.name for field in self.fields]
 
     def names(self) -> frozenset[str]:
         """The names that occur."""
@@ -62,7 +76,8 @@ def parse_query(raw: bytes, limits: FormLimits = FormLimits()) -> Fields:
     parts = [part for part in raw.split(b"&", limits.fields + 1) if part]
     if len(parts) > limits.fields:
         raise Refusal("http.too_many_parameters", expected=f"at most {limits.fields} parameters", found="more")
-    return Fields(tuple(_field(part) for part in parts), raw)
+    sound = raw.isascii() and b"\0" not in raw and _NEEDS_A_LOOK.search(raw) is None
+    return Fields(tuple([_field(part, sound) for part in parts]), raw)
 
 
 def parse_form(content_type: str | None, body: bytes, limits: FormLimits = FormLimits()) -> Fields:
@@ -118,12 +133,15 @@ def _listed(fields: Fields) -> str:
     return ", ".join(sorted(fields.names())[:10]) or "no parameters"
 
 
-def _field(part: bytes) -> Field:
+def _field(part: bytes, sound: bool) -> Field:
+    """``sound``: it was looked through already, and `_decoded` will find nothing to refuse."""
     name, _, value = part.partition(b"=")
-    return Field(_decoded(name), _decoded(value), value)
+    return Field(_decoded(name), value, None if sound else _decoded(value))
 
 
 def _decoded(octets: bytes) -> str:
+    if octets.isalnum():
+        return octets.decode()
     if _BROKEN_PERCENT.search(octets) is not None:
         found = "a percent sign without two hexadecimal digits"
         raise Refusal("http.encoding", expected="percent-encoded UTF-8", found=found)

@@ -1,5 +1,6 @@
 """The security headers of every page (DESIGN.md rules 13 and 14). Knows no page and no cookie."""
 
+from functools import cache
 from typing import Final
 
 Headers = list[tuple[str, str]]
@@ -44,13 +45,24 @@ def auto_post_headers(nonce: str, *, https: bool) -> Headers:
 
     No ``form-action``: the receiver redirects, and browsers would check each hop. Never stored, no referrer.
     """
-    return [
-        ("Content-Security-Policy", _policy(nonce=nonce, own_scripts=False, form_action=False)),
-        ("Referrer-Policy", "no-referrer"),
-        ("Cache-Control", "no-store"),
-        ("Pragma", "no-cache"),
-        *_everywhere(https),
-    ]
+    before, after, others = _auto_post(https)
+    return [("Content-Security-Policy", f"{before}{nonce}{after}"), *others]
+
+
+@cache
+def _auto_post(https: bool) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """The policy before and after the nonce, and the others: these pages go out at every sign-on."""
+    before, _, after = _policy(nonce="\0", own_scripts=False, form_action=False).partition("\0")
+    return (
+        before,
+        after,
+        (
+            ("Referrer-Policy", "no-referrer"),
+            ("Cache-Control", "no-store"),
+            ("Pragma", "no-cache"),
+            *_everywhere(https),
+        ),
+    )
 
 
 def asset_headers(*, https: bool, fingerprint: str, forever: bool, image: bool = False) -> Headers:

@@ -5,6 +5,7 @@ from typing import Final
 from flask import g, request
 
 from ostiary.errors import TooLarge
+from ostiary.web.at_hand import current_request, kept
 from ostiary.web.forms import Fields, FormLimits, parse_form, parse_query
 from ostiary.web.texts import Catalogue
 
@@ -14,9 +15,10 @@ _QUERY_LIMITS: Final = FormLimits()
 
 def query() -> Fields:
     """The query string, strictly parsed once per request. Raises as `ostiary.web.forms.parse_query`."""
-    if "query_fields" not in g:
-        g.query_fields = parse_query(request.query_string, _QUERY_LIMITS)
-    fields: Fields = g.query_fields
+    known = kept()
+    fields: Fields | None = known.get("query_fields")
+    if fields is None:
+        fields = known.query_fields = parse_query(current_request().query_string, _QUERY_LIMITS)
     return fields
 
 
@@ -37,25 +39,36 @@ def form() -> Fields:
 
     Raises as `ostiary.web.forms.parse_form`.
     """
-    if "form_fields" not in g:
+    fields: Fields | None = g.get("form_fields")
+    if fields is None:
         limits = FormLimits(total=request.max_content_length or _QUERY_LIMITS.total)
-        g.form_fields = parse_form(request.content_type, body(), limits)
-    fields: Fields = g.form_fields
+        fields = g.form_fields = parse_form(request.content_type, body(), limits)
     return fields
 
 
 def language(catalogue: Catalogue) -> str:
     """The language of the answer: ``ui_locales`` in the query, else the one that is remembered, else ``Accept-Language``, else English."""
-    wanted = " ".join(filter(None, (_wanted_languages(), g.get("remembered_language"))))
-    return catalogue.choose(wanted=wanted or None, accept=request.headers.get("Accept-Language"))
+    known = kept()
+    before: tuple[Catalogue, str] | None = known.get("language")
+    if before is not None and before[0] is catalogue:
+        return before[1]
+    wanted, remembered = _wanted_languages(known.get("query_fields")), known.get("remembered_language")
+    if remembered:
+        wanted = f"{wanted} {remembered}" if wanted else remembered
+    chosen = catalogue.choose(wanted=wanted or None, accept=current_request().environ.get("HTTP_ACCEPT_LANGUAGE"))
+    known.language = (catalogue, chosen)
+    return chosen
 
 
 def remember_language(tag: str | None) -> None:
     """For this request: a language (BCP 47) that the person chose earlier; any text will do, since only languages that there are count."""
     g.remembered_language = tag
+    g.pop("language", None)
 
 
-def _wanted_languages() -> str | None:
+def _wanted_languages(parsed: Fields | None) -> str | None:
+    if parsed is not None and LANGUAGE_PARAMETER not in parsed:
+        return None
     # Werkzeug decodes a whole query, a signed message too; most speak of no language.
     names = [part.partition(b"=")[0] for part in request.query_string.split(b"&")]
     if any(name == LANGUAGE_PARAMETER.encode() or b"%" in name for name in names):

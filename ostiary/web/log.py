@@ -4,22 +4,19 @@ import json
 import re
 import secrets
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring
 from types import TracebackType
 from typing import Final, Literal, TextIO, cast
-
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from ostiary.clock import Clock
 from ostiary.errors import OstiaryError
 from ostiary.web.one_line import MAX_TEXT, one_line
 
 __all__ = ["HIDDEN", "MAX_TEXT", "Log", "is_secret", "make_log", "one_line", "reference"]
-
-Log = FilteringBoundLogger
 
 HIDDEN: Final = "(hidden)"
 
@@ -43,6 +40,75 @@ _SECRET_WORDS: Final = frozenset(
 )
 _WORD: Final = re.compile(r"[A-Za-z0-9]+")
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# They stand before the facts, or come from elsewhere.
+_RESERVED: Final = frozenset({"at", "level", "service", "event", "exc_info", "traceback"})
+_MOST_CHILDREN: Final = 100
+# Tuples: `int | float` would be worked out at each call.
+_NUMBERS: Final = (bool, int, float)
+_COLLECTIONS: Final = (list, tuple, set, frozenset)
+
+_Facts = dict[str, object]
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Log:
+    """Call it as ``log.info("event_name", key=value)``; ``log.exception`` adds the traceback."""
+
+    def __init__(
+        self, clock: Clock, service: str, *, least: int, line: Callable[[_Facts], str] | None, stream: TextIO
+    ) -> None:
+        """``line`` writes an event in full; left out, it is written as JSON."""
+        self._clock = clock
+        self._service = service
+        self._least = least
+        self._line = line
+        self._stream = stream
+        self._writing = threading.Lock()
+
+    def debug(self, event: str, **facts: object) -> None:
+        """What helps to find a defect."""
+        self._note("debug", event, facts)
+
+    def info(self, event: str, **facts: object) -> None:
+        """What happens every day."""
+        self._note("info", event, facts)
+
+    def warning(self, event: str, **facts: object) -> None:
+        """What somebody should look at, some time."""
+        self._note("warning", event, facts)
+
+    def error(self, event: str, **facts: object) -> None:
+        """What is broken."""
+        self._note("error", event, facts)
+
+    def exception(self, event: str, **facts: object) -> None:
+        """The same, with what is being handled."""
+        self._note("error", event, {"exc_info": True, **facts})
+
+    def _note(self, level: str, event: str, facts: _Facts) -> None:
+        if _LEVELS[level] < self._least:
+            return
+        at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = self._plain_json(at, level, event, facts) if self._line is None else None
+        if line is None:
+            facts = {"at": at, "level": level, "service": self._service, "event": event, **_without_level(facts)}
+            line = (self._line or _as_json)(_without_secrets(_with_traceback(facts)))
+        with self._writing:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    def _plain_json(self, at: str, level: str, event: str, facts: _Facts) -> str | None:
+        """What `_as_json` would write, where no name among the facts is unusual; None where one is.
+
+        Each answer has its line, and putting it together from its pieces costs a third.
+        """
+        line = f'{{"at": "{at}{_head(level, self._service, event)}'
+        for name, value in facts.items():
+            start = _start_of(name)
+            if start is None:
+                return None
+            line += start + _json(value)
+        return line + "}"
 
 
 def reference() -> str:
@@ -59,24 +125,14 @@ def make_log(
     level: Literal["debug", "info", "warning", "error"] = "info",
     stream: TextIO | None = None,
 ) -> Log:
-    """A log that writes to ``stream`` (standard error by default), each line with time, level and ``service``.
-
-    Call it as ``log.info("event_name", key=value)``; ``log.exception`` adds the traceback.
-    """
-    logger = structlog.wrap_logger(
-        structlog.PrintLogger(stream if stream is not None else sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            _Stamp(clock, service),
-            _with_traceback,
-            _without_secrets,
-            _as_json if style == "json" else _for_the_eye,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        context_class=dict,
-        cache_logger_on_first_use=True,
+    """A log that writes to ``stream`` (standard error by default), each line with time, level and ``service``."""
+    return Log(
+        clock,
+        service,
+        least=_LEVELS[level],
+        line=None if style == "json" else _for_the_eye,
+        stream=stream if stream is not None else sys.stderr,
     )
-    return cast("Log", logger)
 
 
 def left_out(log: Log) -> Callable[[str, OstiaryError], None]:
@@ -95,23 +151,44 @@ def is_secret(name: str) -> bool:
     return bool(words) and words[-1].lower() in _SECRET_WORDS
 
 
-class _Stamp:
-    def __init__(self, clock: Clock, service: str) -> None:
-        self._clock = clock
-        self._service = service
-
-    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {
-            "at": at,
-            "level": event.pop("level"),
-            "service": self._service,
-            "event": event.pop("event", ""),
-            **event,
-        }
+@lru_cache(maxsize=1024)
+def _head(level: str, service: str, event: str) -> str:
+    """What stands between the time and the facts."""
+    return f'", "level": "{level}", "service": {_text(service)}, "event": {_text(event)}'
 
 
-def _with_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+@lru_cache(maxsize=1024)
+def _start_of(name: str) -> str | None:
+    """How a fact of this name begins in JSON; None for one that is told elsewhere, hidden, or written otherwise."""
+    if name in _RESERVED or is_secret(name) or one_line(name) != name:
+        return None
+    return f", {encode_basestring(name)}: "
+
+
+def _text(value: str) -> str:
+    return encode_basestring(one_line(value))
+
+
+def _json(value: object) -> str:
+    # Not isinstance: a subclass may be written in another way.
+    if type(value) is str:
+        return _text(value)
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is int:
+        return str(value)
+    if type(value) is list or type(value) is tuple:
+        texts = [_text(child) for child in value if type(child) is str]
+        if len(texts) == len(value) <= _MOST_CHILDREN:
+            return f"[{', '.join(texts)}]"
+    return _encode(_plain(value, 0))
+
+
+def _without_level(facts: _Facts) -> _Facts:
+    return {name: value for name, value in facts.items() if name != "level"} if "level" in facts else facts
+
+
+def _with_traceback(event: _Facts) -> _Facts:
     info = event.pop("exc_info", None)
     if info is True:
         info = sys.exc_info()
@@ -123,31 +200,31 @@ def _with_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     return event
 
 
-def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _without_secrets(event: _Facts) -> _Facts:
     return {one_line(str(name)): HIDDEN if is_secret(str(name)) else _plain(value, 0) for name, value in event.items()}
 
 
 def _plain(value: object, depth: int) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, _NUMBERS):
         return value
     if isinstance(value, str):
         return one_line(value)
-    if depth < 4 and isinstance(value, list | tuple | set | frozenset):
-        return [_plain(child, depth + 1) for child in list(value)[:100]]
+    if depth < 4 and isinstance(value, _COLLECTIONS):
+        return [_plain(child, depth + 1) for child in list(value)[:_MOST_CHILDREN]]
     if depth < 4 and isinstance(value, Mapping):
         return {
             one_line(str(name)): HIDDEN if is_secret(str(name)) else _plain(child, depth + 1)
-            for name, child in list(value.items())[:100]
+            for name, child in list(value.items())[:_MOST_CHILDREN]
         }
     return one_line(str(value))
 
 
-def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    return json.dumps(event, ensure_ascii=False)
+def _as_json(event: _Facts) -> str:
+    return _encode(event)
 
 
-def _for_the_eye(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    trace = event.pop("traceback", [])
+def _for_the_eye(event: _Facts) -> str:
+    trace = cast("list[str]", event.pop("traceback", []))
     head = [str(event.pop(name)) for name in ("at", "level", "service", "event")]
     pairs = [
         f"{name}={value if isinstance(value, str) and ' ' not in value else repr(value)}"

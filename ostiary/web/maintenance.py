@@ -89,10 +89,8 @@ def add_maintenance(
     open_endpoints = _ALWAYS_OPEN | frozenset(goes_on)
 
     def check() -> Response | None:
-        if request.endpoint in open_endpoints:
-            return None
         found = maintenance()
-        if found is None or is_operator():
+        if found is None or request.endpoint in open_endpoints or is_operator():
             return None
         return _answer(found)
 

@@ -15,18 +15,22 @@ _MAXIMUM_KEPT: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What stays of a page, and between the pieces the numbers of the values that go there."""
+    """What stays of a page, as a form with a ``%s`` for each value that goes there, and the numbers of these values."""
 
-    pieces: tuple[str, ...]
+    form: str
     places: tuple[int, ...]
 
     def filled(self, values: Sequence[str]) -> str:
         """The page with these values."""
-        escaped = [str(escape(value)) for value in values]
-        parts = [self.pieces[0]]
-        for place, piece in zip(self.places, self.pieces[1:], strict=True):
-            parts += (escaped[place], piece)
-        return "".join(parts)
+        escaped = [_escaped(value) for value in values]
+        return self.form % tuple([escaped[place] for place in self.places])
+
+
+def _escaped(value: str) -> str:
+    # A whole message in base64 has none of these, and to look for each of them takes a fiftieth of the time of `escape`.
+    if "&" in value or "<" in value or ">" in value or '"' in value or "'" in value:
+        return str(escape(value))
+    return value
 
 
 def outline_of(render: Callable[[Sequence[str]], str], values: int) -> Outline:
@@ -39,7 +43,8 @@ def outline_of(render: Callable[[Sequence[str]], str], values: int) -> Outline:
     first, *rest = render([f"{mark}{number:04d}" for number in range(values)]).split(mark)
     if any(not part[:4].isdecimal() for part in rest) or mark[8:40] in "".join([first, *rest]).lower():
         raise RuntimeError("a page changes one of its values")
-    return Outline((first, *(part[4:] for part in rest)), tuple(int(part[:4]) for part in rest))
+    pieces = [piece.replace("%", "%%") for piece in (first, *(part[4:] for part in rest))]
+    return Outline("%s".join(pieces), tuple(int(part[:4]) for part in rest))
 
 
 class Outlines:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -72,8 +72,13 @@ class Pages:
 
 def is_web_address(url: object) -> bool:
     """Whether this is an absolute http or https URL, so nothing that a browser would run."""
+    return _is_web_address(str(url))
+
+
+@lru_cache(maxsize=1024)
+def _is_web_address(url: str) -> bool:
     try:
-        parts = urlsplit(str(url))
+        parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False

@@ -7,27 +7,27 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, current_app, jsonify, request, url_for
-from flask.sessions import NullSession, SessionInterface
+from flask import Flask, Response, current_app, jsonify, request, url_for
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import Rule
 
 from ostiary.clock import Clock
 from ostiary.config import WrongSetting, parse_public_url
 from ostiary.errors import ConfigurationError, Missing, OstiaryError, Refusal, TooLarge, TooMany, WrongMethod
 from ostiary.web import csrf, incoming
+from ostiary.web.application import Application
 from ostiary.web.assets import STATIC, Asset, load_asset
+from ostiary.web.at_hand import application
 from ostiary.web.branding import PLAIN, Branding, in_language
+from ostiary.web.finished import Finished
 from ostiary.web.headers import Headers, asset_headers, auto_post_headers, page_headers
 from ostiary.web.log import Log, reference
 from ostiary.web.outlines import Outlines, outline_of
 from ostiary.web.pages import Pages, is_web_address
-from ostiary.web.short_way import RAISED, ShortWay
+from ostiary.web.short_way import RAISED, Document, ShortWay
 from ostiary.web.texts import SOURCE_LANGUAGE
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ MINIMUM_SECRET: Final = 32
 # The endpoint of a start page, for services that have one.
 HOME: Final = "home"
 
+_HTML: Final = "text/html; charset=utf-8"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SHELL: Final = "ostiary"
 _ANY_HOST: Final = "ostiary_any_host"
@@ -47,14 +48,16 @@ ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """What the pages of one service share. ``public_url`` has no trailing slash; ``origin`` is as browsers write it. ``branding`` gives
-    the site's own look of the moment; ``outlines`` are of pages that go out at every sign-on."""
+    """What the pages of one service share. ``public_url`` has no trailing slash; ``origin`` is as browsers write it. With
+    ``https`` cookies are ``Secure`` and ``__Host-``, and HSTS is sent. ``branding`` gives the site's own look of the moment; ``outlines``
+    are of pages that go out at every sign-on."""
 
     plain_pages: Pages
     branding: Callable[[], Branding]
     names: Mapping[str, str]
     public_url: str
     origin: str
+    https: bool
     log: Log
     clock: Clock
     stylesheet: Asset
@@ -70,11 +73,6 @@ class Shell:
     def service_name(self) -> str:
         """What the service is called in the language of the answer."""
         return self.names.get(incoming.language(self.pages.catalogue)) or self.names[SOURCE_LANGUAGE]
-
-    @property
-    def https(self) -> bool:
-        """Whether the public URL is https: then cookies are ``Secure`` and ``__Host-``, and HSTS is sent."""
-        return self.origin.startswith("https:")
 
 
 def make_service(
@@ -112,13 +110,13 @@ def make_service(
         raise ConfigurationError(
             "web.secret", file=import_name, key="secret", expected=f"{MINIMUM_SECRET} bytes", found=shortest
         )
-    app = _Application(import_name, static_folder=None, template_folder=None)
-    app.url_map.merge_slashes = False
+    app = Application(import_name)
+    app.host = urlsplit(origin).netloc
     app.config["MAX_CONTENT_LENGTH"] = max_body
     stylesheet = load_asset(STATIC / "style.css")
-    files = (stylesheet, *assets)
+    files, https = (stylesheet, *assets), origin.startswith("https:")
     names = {SOURCE_LANGUAGE: service_name} if isinstance(service_name, str) else service_name
-    shell = Shell(pages, branding, names, origin + prefix, origin, log, clock, stylesheet, files, Outlines())
+    shell = Shell(pages, branding, names, origin + prefix, origin, https, log, clock, stylesheet, files, Outlines())
     app.extensions[_SHELL] = shell
 
     if not trusted_proxies:
@@ -126,6 +124,7 @@ def make_service(
     app.before_request(_check_host)
     app.before_request(_check_size)
     csrf.protect(app, secrets_now=secrets_now, own_origin=origin, entity_id=entity_id or shell.public_url)
+    app.shell_is_complete()
     app.after_request(_SecurityHeaders(https=shell.https))
     app.register_error_handler(OstiaryError, _refused)
     app.register_error_handler(HTTPException, _refused_by_http)
@@ -154,71 +153,40 @@ def make_service(
     return app
 
 
-class _Rule(Rule):
-    """Makes the function that writes its URLs when it is first asked for one: for each of a hundred routes at the start, that takes longer
-    than all else there."""
-
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        make = cache(partial(super()._compile_builder, append_unknown))
-
-        def build(rule: Rule, /, **values: object) -> tuple[str, str]:
-            return make()(rule, **values)
-
-        return build
-
-
-class _NoSessions(SessionInterface):
-    """None of Flask's own: nothing is opened and nothing saved."""
-
-    _none = NullSession()
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:
-        """One for all: nothing can be put into it."""
-        return self._none
-
-
-class _Application(Flask):
-    """Flask, without asking at each call whether a function is a coroutine: none of ours is; with short ways (`add_short_way`)."""
-
-    session_interface = _NoSessions()
-    url_rule_class = _Rule
-    trusts_proxies = False
-    short_way: ShortWay | None = None
-
-    def wsgi_app(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """The short way for what it takes, Flask's for everything else."""
-        if self.short_way is not None:
-            answer = self.short_way(environ)
-            if answer is not None:
-                start_response(answer.status, list(answer.headers))
-                return [answer.body]
-        return super().wsgi_app(environ, start_response)
-
-    def ensure_sync(self, func: ViewT) -> ViewT:
-        """The function as it is."""
-        return func
-
-
 def add_short_way(
-    app: Flask, path: str, media_type: str, answer: Callable[["WSGIEnvironment", bytes], Response]
+    app: Flask,
+    path: str,
+    media_type: str,
+    answer: Callable[["WSGIEnvironment", bytes], Document],
+    respond: Callable[[Document], Response],
 ) -> None:
     """Lets POSTs of ``media_type`` to ``path`` of an app of `make_service` pass by Flask, where nothing about them is unusual.
 
-    ``answer`` gets the environment and the body, and no request of Flask's; what it answers goes out with the headers of every answer. The
-    route of that path belongs there all the same, begins with `raised_before`, and gets what is unusual, and what ``answer`` raised.
+    ``answer`` gets the environment and the body, and no request of Flask's; what it answers goes out with the headers of every answer, and
+    those that ``respond`` gives it. The route of that path belongs there all the same, begins with `raised_before`, gets what is unusual,
+    and what ``answer`` raised, and answers with ``respond``, too.
     """
-    if not isinstance(app, _Application):
+    if not isinstance(app, Application):
         raise TypeError("an application of make_service")
     shell: Shell = app.extensions[_SHELL]
+    finish = _SecurityHeaders(https=shell.https)
     app.short_way = ShortWay(
         path=path,
         media_type=media_type,
-        host=urlsplit(shell.origin).netloc,
+        host=app.host,
         max_body=app.config["MAX_CONTENT_LENGTH"],
         proxied=app.trusts_proxies,
         answer=answer,
-        finish=_SecurityHeaders(https=shell.https),
+        respond=lambda document: finish(respond(document)),
     )
+
+
+def go_straight(app: Flask, endpoint: str) -> None:
+    """Lets GET requests for a route without parameters, of an app of `make_service`, pass by routing and by the checks of the shell where
+    nothing about them is unusual. The view finds everything as ever."""
+    if not isinstance(app, Application):
+        raise TypeError("an application of make_service")
+    app.let_go_straight(endpoint)
 
 
 def raised_before() -> None:
@@ -236,7 +204,7 @@ def any_host(view: ViewT) -> ViewT:
 
 def shell() -> Shell:
     """The shell of the service that answers the request at hand."""
-    found: Shell = current_app.extensions[_SHELL]
+    found: Shell = application().extensions[_SHELL]
     return found
 
 
@@ -269,13 +237,14 @@ def page(
     return response
 
 
-def auto_post(action: str, fields: Iterable[tuple[str, str]], *, destination: str) -> Response:
+def auto_post(action: str, fields: Iterable[tuple[str, str]], *, destination: str | Callable[[str], str]) -> Response:
     """A page whose form carries ``fields`` to ``action`` (an http or https URL) and submits itself, or by its button.
 
-    ``destination`` is what to call the other side in front of a person.
+    ``destination`` is what to call the other side in front of a person, or gives that for a language.
     """
     around, nonce, carried = shell(), secrets.token_urlsafe(18), [part for field in fields for part in field]
-    lang, goes_on = incoming.language(around.pages.catalogue), is_web_address(action)
+    look = around.branding()
+    lang, goes_on = incoming.language((look.pages or around.plain_pages).catalogue), is_web_address(action)
 
     def render(marks: Sequence[str]) -> str:
         nonce, address, destination, *rest = marks
@@ -284,12 +253,13 @@ def auto_post(action: str, fields: Iterable[tuple[str, str]], *, destination: st
         return _rendered("auto_post.html", lang, nonce=nonce, values=values)
 
     # It goes out with each answer to each SP: rendered once for each way it can look.
-    outline = around.outlines.get(
-        around.branding(), (lang, len(carried), goes_on), lambda: outline_of(render, 3 + len(carried))
+    outline = around.outlines.get(look, (lang, len(carried), goes_on), lambda: outline_of(render, 3 + len(carried)))
+    name = destination if isinstance(destination, str) else destination(lang)
+    return Finished(
+        outline.filled((nonce, action, name, *carried)).encode(),
+        _HTML,
+        (*_language_headers(lang), *auto_post_headers(nonce, https=around.https)),
     )
-    response = _html_response(outline.filled((nonce, action, destination, *carried)), 200, lang)
-    response.headers.extend(auto_post_headers(nonce, https=around.https))
-    return response
 
 
 def public_url_for(endpoint: str, **values: str) -> str:
@@ -329,10 +299,13 @@ def _rendered(template: str, lang: str, *, nonce: str | None, values: Mapping[st
 
 
 def _html_response(html: str, status: int, lang: str) -> Response:
-    response = Response(html, status, content_type="text/html; charset=utf-8")
-    response.headers["Content-Language"] = lang
-    response.headers["Vary"] = "Accept-Language"
+    response = Response(html, status, content_type=_HTML)
+    response.headers.extend(_language_headers(lang))
     return response
+
+
+def _language_headers(lang: str) -> Headers:
+    return [("Content-Language", lang), ("Vary", "Accept-Language")]
 
 
 def _brand(branding: Branding, lang: str) -> dict[str, object]:
@@ -378,12 +351,15 @@ class _SecurityHeaders:
 
     def __init__(self, *, https: bool) -> None:
         self._headers = [(name, name.lower(), value) for name, value in page_headers(https=https)]
+        self._names = {name for name, _, _ in self._headers}
 
     def __call__(self, response: Response) -> Response:
+        if self._names.issubset([name for name, _ in response.headers]):
+            return response
         present = {name.lower() for name, _ in response.headers}
-        for name, lower, value in self._headers:
-            if lower not in present:
-                response.headers.add(name, value)
+        missing = [(name, value) for name, lower, value in self._headers if lower not in present]
+        if missing:
+            response.headers.extend(missing)
         return response
 
 

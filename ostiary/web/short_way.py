@@ -5,7 +5,7 @@ Whatever would be refused, warned of or read in another way on the long way is n
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flask import Response
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 RAISED: Final = "ostiary.raised"
 """Under which key of the environment the long way finds what this one raised. No client can write there."""
+
+
+class Document(NamedTuple):
+    """What is answered, without its headers, which depend on ``status`` alone."""
+
+    body: bytes
+    status: int = 200
 
 
 class Answer(NamedTuple):
@@ -28,15 +35,17 @@ class Answer(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ShortWay:
     """To ``path`` at ``host``, with a body of ``media_type``, at most ``max_body`` bytes. ``proxied``: reverse proxies are expected.
-    ``finish`` gives what ``answer`` answers the headers of every answer."""
+    ``respond`` makes of what ``answer`` answers what the long way sends; it is asked once for each status, for the headers."""
 
     path: str
     media_type: str
     host: str
     max_body: int
     proxied: bool
-    answer: Callable[["WSGIEnvironment", bytes], Response]
-    finish: Callable[[Response], Response]
+    answer: Callable[["WSGIEnvironment", bytes], Document]
+    respond: Callable[[Document], Response]
+    # Two threads may fill it at once; both fill in the same.
+    _heads: dict[int, "_Head"] = field(default_factory=dict)
 
     def __call__(self, environ: "WSGIEnvironment") -> Answer | None:
         """None for what goes the long way, which finds its body unread, and what ``answer`` raised under `RAISED`."""
@@ -48,12 +57,16 @@ class ShortWay:
             environ["wsgi.input"] = io.BytesIO(body)
             if len(body) != length:
                 return None
-            response = self.finish(self.answer(environ, body))
+            document = self.answer(environ, body)
+            head = self._heads.get(document.status)
+            if head is None:
+                head = self._heads[document.status] = _head(self.respond(Document(b"", document.status)))
         except Exception as error:
             # For the pages and the log lines of errors, which are made there.
             environ[RAISED] = error
             return None
-        return Answer(response.status, response.headers.to_wsgi_list(), response.get_data())
+        headers = [*head.before, ("Content-Length", str(len(document.body))), *head.after]
+        return Answer(head.status, headers, document.body)
 
     def _takes(self, environ: "WSGIEnvironment") -> bool:
         length = environ.get("CONTENT_LENGTH", "")
@@ -70,3 +83,17 @@ class ShortWay:
             and length.isdigit()
             and int(length) <= self.max_body
         )
+
+
+class _Head(NamedTuple):
+    """Status and headers, before and after the length."""
+
+    status: str
+    before: list[tuple[str, str]]
+    after: list[tuple[str, str]]
+
+
+def _head(response: Response) -> _Head:
+    headers = response.headers.to_wsgi_list()
+    place = next(place for place, (name, _) in enumerate(headers) if name == "Content-Length")
+    return _Head(response.status, headers[:place], headers[place + 1 :])

@@ -16,6 +16,8 @@ GROUND_FLOOR: Final = Path(__file__).parent / "texts"
 _PLACEHOLDER: Final = re.compile(r"[a-z_]+")
 _TAG: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _MAX_LANGUAGE_RANGES: Final = 20
+_MAX_CHOSEN: Final = 1_000
+_LONG: Final = 200
 
 
 class Catalogue:
@@ -24,6 +26,8 @@ class Catalogue:
     def __init__(self, texts: Mapping[str, Mapping[str, str]]) -> None:
         self._texts = texts
         self._by_lower = {language.lower(): language for language in texts}
+        # By what browsers say, of which there is less than there are people.
+        self._chosen: dict[tuple[str | None, str | None], str] = {}
 
     @classmethod
     def load(cls, *directories: Path) -> "Catalogue":
@@ -112,7 +116,15 @@ class Catalogue:
         ``wanted`` is an explicit choice, a space-separated list of language tags (as ``ui_locales`` of OpenID Connect Core
         3.1.2.1); ``accept`` an ``Accept-Language`` header (RFC 9110 12.5.4). English when neither fits.
         """
-        for tag in (*(wanted or "").split()[:_MAX_LANGUAGE_RANGES], *_accepted(accept or "")):
+        chosen = self._chosen.get((wanted, accept))
+        if chosen is None:
+            chosen = self._choose(wanted or "", accept or "")
+            if len(self._chosen) < _MAX_CHOSEN and len(wanted or "") + len(accept or "") < _LONG:
+                self._chosen[(wanted, accept)] = chosen
+        return chosen
+
+    def _choose(self, wanted: str, accept: str) -> str:
+        for tag in (*wanted.split()[:_MAX_LANGUAGE_RANGES], *_accepted(accept)):
             known = self._known(tag)
             if known is not None:
                 return known

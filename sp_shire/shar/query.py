@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -13,12 +13,12 @@ from ostiary.errors import Denied, Refusal, Unavailable
 from ostiary.federation.model import AaRole
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, NameId
-from ostiary.saml.bindings import decode_soap, encode_soap
 from ostiary.saml.decryption import Decryption
 from ostiary.saml.encrypted_response import verify_response_that_may_be_encrypted
 from ostiary.saml.keys import Signer
 from ostiary.saml.protocol import AttributeQuery, new_id
-from ostiary.saml.signature import sign
+from ostiary.saml.signature import write_signed
+from ostiary.saml.soap import decode_soap, encode_soap_written
 from ostiary.saml.soap_transport import ConnectionDied
 from ostiary.saml.validate import Timing, accept_query_response
 from ostiary.saml.xml import Element
@@ -127,9 +127,8 @@ class Shar:
     def _asked(self, location: str, question: "_Question", seconds: float) -> Assertion | None:
         # A new message each time: an authority that has seen one answers no copy of it.
         query = question.query(self.entity_id, location)
-        element = query.to_xml()
-        sign(element, self.signer)
-        answer = _message(self.transport.post(location, encode_soap(element), within=seconds))
+        envelope = encode_soap_written(write_signed(query.written(), None, self.signer))
+        answer = _message(self.transport.post(location, envelope, within=seconds))
         decryption = Decryption(
             self.entity_id, self.decrypting, allow_cbc_for_this_partner=question.authority in self.allow_cbc_from
         )
@@ -151,8 +150,7 @@ class Shar:
             raise
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(NamedTuple):
     authority: str
     role: AaRole
     name_id: NameId

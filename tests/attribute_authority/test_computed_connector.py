@@ -12,6 +12,7 @@ from attribute_authority.connectors.sources import RequesterSource, Source
 from attribute_authority.resolver.definitions import Definition, depending_on, in_order
 from attribute_authority.resolver.resolver import Resolution, Resolver
 from attribute_authority.resolver.settings import ResolverSettings
+from attribute_authority.resolver.transformations import Condition
 from ostiary.config import write_private_file
 from ostiary.identifiers.computed import pairwise_id, subject_id
 from ostiary.identifiers.salt import Salt
@@ -92,6 +93,17 @@ def test_the_entities_of_a_group_share_their_pairwise_ids() -> None:
     library, archive, lab = (texts(made.resolve("p1", NOW, who))["pairwise-id"] for who in (LIBRARY, ARCHIVE, LAB))
     assert library == archive == (pairwise_id(SALT, "p1", "group:reading", "uni.example"),)
     assert lab == (pairwise_id(SALT, "p1", LAB, "uni.example"),)
+
+
+def test_only_what_a_definition_looks_at_is_computed() -> None:
+    connector = ComputedConnector(SALT, "uni.example", {})
+    everything = connector.attributes_for("p1", LAB, NOW, NAMES)
+    assert set(everything) == NAMES
+    for name in NAMES:
+        assert connector.attributes_for("p1", LAB, NOW, frozenset({name, "mail"})) == {name: everything[name]}
+    assert connector.attributes_for("p1", None, NOW, NAMES) == {"subject-id": everything["subject-id"]}
+    made = resolver(Directory(), Definition("opaque", "mail", when=(Condition("pairwise-id"),)))
+    assert texts(made.resolve("p1", NOW, LAB)) == {}
 
 
 def test_an_attribute_made_of_a_computed_one_depends_on_the_requester_too() -> None:

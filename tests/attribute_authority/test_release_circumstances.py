@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def ask(house: House) -> Ask:
     authority = house.authority()
 
     def names(**changes: object) -> list[str]:
-        answer: Release = authority.release(replace(ASKED, **changes))
+        answer: Release = authority.release(ASKED._replace(**changes))
         return [attribute.name for attribute in answer.attributes]
 
     return names
@@ -162,7 +162,7 @@ def test_what_plays_no_part_in_an_answer_is_told_with_the_reason(house: House) -
         ("not banned", "person"),
     )
     house.answers = False
-    assert authority.not_applied(replace(ASKED, network="198.51.100.1", authn_context="urn:mfa")) == (
+    assert authority.not_applied(ASKED._replace(network="198.51.100.1", authn_context="urn:mfa")) == (
         ("inside", "network"),
     )
 

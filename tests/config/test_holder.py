@@ -216,3 +216,22 @@ def test_a_look_that_is_asked_for_does_not_wait_for_its_turn(tmp_path: Path) -> 
     holder.look_now()
     holder.poll(now)
     assert holder.value == "newer"
+
+
+def test_what_is_watched_is_looked_at_when_it_is_due_and_each_problem_is_told_once(file: Path) -> None:
+    now, told = [0.0], []
+    holder = make(file)
+    current = holder.watched(lambda: seconds(now[0]), lambda problem: told.append(problem.code))
+    assert current().port == 1
+    file.write_text("port: 22\n")
+    now[0] = 4.9
+    assert current().port == 1
+    now[0] = 5
+    assert current().port == 22
+    file.write_text("prot: 3\n")
+    now[0] = 10
+    assert [current().port, current().port, len(told)] == [22, 22, 1]
+    file.write_text("port: 333\n")
+    assert current().port == 22
+    holder.look_now()
+    assert [current().port, len(told)] == [333, 1]

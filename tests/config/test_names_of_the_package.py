@@ -26,4 +26,4 @@ def test_the_proxy_commands_import_nothing_of_the_services() -> None:
         [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
     ).stdout.split()
     assert "voms.proxy.commands" in loaded
-    assert {"pydantic", "structlog", "rich", "sqlalchemy", "flask", "yaml", "jinja2", "xmlsec"}.isdisjoint(loaded)
+    assert {"pydantic", "rich", "sqlalchemy", "flask", "yaml", "jinja2", "xmlsec"}.isdisjoint(loaded)

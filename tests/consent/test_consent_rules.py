@@ -138,11 +138,11 @@ def test_within_one_sign_on_nobody_is_asked_twice(mode: Mode) -> None:
     more = (*MAIL_AND_NAME, *offered(sn=["Lovelace"]))
     assert must_ask(stored, more, PURPOSE, NOW, always=True, visit="v1") is None
     assert must_ask(stored, more, PURPOSE, NOW, always=True, visit="v2") is not None
-    assert must_ask(replace(stored, visit=""), more, PURPOSE, NOW, always=True, visit="") is not None
+    assert must_ask(stored._replace(visit=""), more, PURPOSE, NOW, always=True, visit="") is not None
 
 
 def test_what_was_taken_back_is_asked_again_even_within_the_same_sign_on() -> None:
-    taken_back = replace(choice(visit="v1"), revoked_at=NOW)
+    taken_back = choice(visit="v1")._replace(revoked_at=NOW)
     assert must_ask(taken_back, MAIL_AND_NAME, PURPOSE, LATER, visit="v1") == Reason(Why.REVOKED)
 
 
@@ -196,7 +196,7 @@ def test_what_she_withheld_stays_and_what_she_was_not_asked_about_stays() -> Non
 def test_without_an_answer_nothing_goes() -> None:
     mail = make_attribute("mail", ["ada@example.org"])
     assert kept(None, mail) == {}
-    assert kept(replace(choice(), revoked_at=NOW), mail) == {}
+    assert kept(choice()._replace(revoked_at=NOW), mail) == {}
     assert wish_of(None, NOW)("mail", Value("ada@example.org")) == "not_asked"
 
 
@@ -236,7 +236,7 @@ def test_what_she_said_on_another_page_of_the_resource_still_holds() -> None:
 
 
 def test_after_she_took_her_word_back_only_the_new_answer_counts() -> None:
-    first = replace(choice(), revoked_at=NOW)
+    first = choice()._replace(revoked_at=NOW)
     second = answered(first, answer(offered(sn=["Lovelace"])), salt=b"t" * 32, now=LATER)
     assert second.names(allowed=True) == ("sn",)
     assert second.salt == b"t" * 32

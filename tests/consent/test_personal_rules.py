@@ -22,6 +22,7 @@ from ostiary.consent.personal import (
 )
 from ostiary.policy.release import (
     HER_OWN,
+    PersonalWish,
     ReleaseDecision,
     RequestedAttribute,
     Requester,
@@ -87,7 +88,7 @@ def test_what_she_set_comes_before_the_general_rule_which_fills_the_rest() -> No
 
 
 def test_taken_back_nothing_goes_whatever_the_general_rule_says() -> None:
-    back = replace(choice(switch("cn", "a", "a", "a")), revoked_at=NOW)
+    back = choice(switch("cn", "a", "a", "a"))._replace(revoked_at=NOW)
     for rule in (None, "recommended", "minimal", "ask"):
         assert says(Personal(back, rule), "cn", "a") == "not_asked"
 
@@ -97,7 +98,7 @@ def test_where_consent_is_required_an_answer_is_needed_whatever_her_rule_says() 
     given_ = Personal(choice(switch("cn", "a", "a", "a")), "minimal")
     assert says(given_, "cn", "a", required=True) is None
     assert says(given_, "mail", "m", required=True) == "not_asked"
-    old = Personal(replace(given_.choice, given_at=NOW - timedelta(days=2)))
+    old = Personal(given_.choice._replace(given_at=NOW - timedelta(days=2)))
     assert says(old, "cn", "a", required=True, lifetime=timedelta(days=1)) == "not_asked"
     assert says(old, "cn", "a", lifetime=timedelta(days=1)) is None
 
@@ -109,8 +110,8 @@ def test_where_consent_is_required_an_answer_is_needed_whatever_her_rule_says() 
         (Personal(None, "minimal"), False),
         (Personal(None, "ask"), True),
         (Personal(choice(switch("cn", "a", "a", "a"))), False),
-        (Personal(replace(choice(switch("cn", "a", "a", "a")), revoked_at=NOW)), True),
-        (Personal(replace(choice(switch("cn", "a", "a", "a")), mode=Mode.ASK_ALWAYS)), True),
+        (Personal(choice(switch("cn", "a", "a", "a"))._replace(revoked_at=NOW)), True),
+        (Personal(choice(switch("cn", "a", "a", "a"))._replace(mode=Mode.ASK_ALWAYS)), True),
     ],
 )
 def test_who_wants_to_be_asked_is_asked(said, asked) -> None:
@@ -286,6 +287,14 @@ def test_whatever_she_says_stays_within_the_bounds(decided, said, rule, preceden
     after = decision
     if wish is not None:
         after = as_she_wishes(decision, wish, attributes, requester=requester, precedence=precedence)
+
+        def asked_about_everything(name: str, value: Value) -> PersonalWish | None:
+            return wish(name, value)
+
+        # A wish that says of itself that it never adds anything is right about that.
+        assert after == as_she_wishes(
+            decision, asked_about_everything, attributes, requester=requester, precedence=precedence
+        )
     for before, now in zip(decision.verdicts, after.verdicts, strict=True):
         if before.bound or before.reason == "expired":
             assert now == before

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from ostiary import audit
 from ostiary.attributes import Attribute, Value
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
-from ostiary.consent.choices import AttributeChoice, ReadPurpose
+from ostiary.consent.choices import AttributeChoice, ByChoice, Offered, Purpose, ReadPurpose, askable, must_ask
 from ostiary.consent.general_rule import GeneralRules, SaidRule
 from ostiary.consent.personal import Personal, Setting, Switch
 from ostiary.consent.settings import ConsentSettings
@@ -206,6 +206,38 @@ def test_the_settings_say_where_nobodys_own_choice_counts(choices: Choices) -> N
     wish = EnforcedChoices(choices, ConsentSettings()).wish("p1", SP, NOW)
     assert wish is not None
     assert wish("mail", Value("a")) == "not_asked"
+
+
+def test_a_choice_by_which_was_just_decided_is_not_looked_up_again(choices: Choices, engine: Engine) -> None:
+    mail = Attribute("mail", (Value("a"), Value("b")))
+    choices.decide(setting(Switch(mail, frozenset(mail.values), frozenset({Value("a")}))), at=NOW, by="p1")
+    stored = choices.latest("p1", SP.entity_id)
+    assert stored is not None
+    for settings in (ConsentSettings(), ConsentSettings(mode="required")):
+        wish = EnforcedChoices(choices, settings).wish("p1", SP, NOW)
+        assert isinstance(wish, ByChoice)
+        assert wish.stored == stored
+        said = [wish("mail", value) for value in mail.values]
+        # Through another object on the same database, too; whoever it is about, and where it is kept, has to be the same.
+        found, digests = Choices(engine, writer="idp").latest_after(wish, "p1", SP.entity_id)
+        assert found is wish.stored
+        assert digests is wish.digests
+        assert choices.latest_after(wish, "p1", "https://other.example/shar") == (None, None)
+        assert choices.latest_after(wish, "p2", SP.entity_id) == (None, None)
+        elsewhere = EnforcedChoices(choices, settings).wish("p1", SP, NOW)
+        assert isinstance(elsewhere, ByChoice)
+        elsewhere.place = object()
+        assert choices.latest_after(elsewhere, "p1", SP.entity_id) == (stored, None)
+        # With the digests worked out before, and without them.
+        offered = (Offered(mail),)
+        assert askable(found, offered, digests) == askable(stored, offered) == (Offered(mail.keeping([Value("a")])),)
+        for value in ("a", "c"):
+            shown = (Offered(Attribute("mail", (Value(value),))),)
+            told = must_ask(found, shown, Purpose(), NOW, digests=digests)
+            assert told == must_ask(stored, shown, Purpose(), NOW)
+            assert (told is not None) is (value == "c")
+        assert said == [None, "withheld"]
+    assert choices.latest_after(None, "p1", SP.entity_id) == (stored, None)
 
 
 def test_no_value_of_hers_is_written_anywhere(tmp_path: Path) -> None:

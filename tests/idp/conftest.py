@@ -88,6 +88,7 @@ class KnownAttributes:
         self.asked: list[ReleaseRequest] = []
         self.out_of_order = False
         self.choices: PersonalChoices | None = None
+        self.tells_wish = True
 
     def release(self, request: ReleaseRequest) -> Release:
         self.asked.append(request)
@@ -101,7 +102,7 @@ class KnownAttributes:
             wish = self.choices.wish(request.principal, Requester(request.requester), request.at)
         if wish is not None:
             decision = as_she_wishes(decision, wish)
-        return Release(decision.attributes, decision)
+        return Release(decision.attributes, decision, wish=wish if self.tells_wish else None)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.consent.offer import offered_by
+from idp.consent.offer import offered_by, required_by
 from ostiary.attributes import Value
 from ostiary.federation.model import AttributeConsumingService, Endpoint, Entity, RequestedAttribute, SpRole
 from ostiary.policy.release import ReleaseDecision, Verdict
@@ -19,5 +19,5 @@ def test_an_attribute_is_required_by_the_uri_that_it_has_on_the_wire(asked: str,
     sp = Entity("https://sp.example", sp=SpRole(assertion_consumers=(acs,), attribute_consuming=(service,)))
     verdict = Verdict("shoeSize", Value("37"), False, "", "no rule", "withheld")
     release = Release((), ReleaseDecision((), (verdict,)), wire_names={SHOES: "shoeSize"})
-    (offered,) = offered_by(release, sp, None)
+    (offered,) = offered_by(release, required_by(sp).at(None))
     assert (offered.attribute.name, offered.required) == ("shoeSize", required)

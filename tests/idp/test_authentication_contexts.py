@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.login.contexts import Achieved, Assurance, achievable, achieved, choose, counted
+from idp.login.contexts import PRIMARY, Achieved, Assurance, achievable, achieved, choose, counted
 from idp.sessions.session import LoginProof, SsoSession
 from ostiary.saml import names
 from ostiary.saml.protocol import RequestedAuthnContext
@@ -48,6 +48,13 @@ def test_single_factor_assurance_is_stated_only_where_the_organisation_does_so()
     assert classes("password", assurance=WITH_SFA) == [names.PASSWORD_PROTECTED_TRANSPORT, names.REFEDS_SFA]
     assert classes("passkey", assurance=WITH_SFA) == [names.REFEDS_MFA, names.REFEDS_SFA]
     assert classes("totp", assurance=WITH_SFA) == []
+
+
+@pytest.mark.parametrize("method", sorted(PRIMARY))
+@pytest.mark.parametrize("assurance", [PLAIN, WITH_SFA], ids=["plain", "sfa"])
+def test_a_first_factor_amounts_to_a_class_at_the_latest_with_a_second(method: str, assurance: Assurance) -> None:
+    # The login page goes by that: who asks for no class in particular needs nothing but a first factor from it.
+    assert choose(None, achieved(by(method, "totp"), assurance)) is not None
 
 
 def test_two_factors_are_as_old_as_the_older_one() -> None:

@@ -1,6 +1,5 @@
 """Who wants to be asked is asked at a sign-on though the organisation does not ask; whoever never set anything costs it nothing."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -37,7 +36,7 @@ class Quiet(KnownAttributes):
     def release(self, request):
         answer = super().release(request)
         said = self.choices.wish(request.principal, Requester(request.requester), request.at) if self.choices else None
-        return replace(answer, has_her_say=said is not None)
+        return answer._replace(has_her_say=said is not None)
 
 
 @pytest.fixture

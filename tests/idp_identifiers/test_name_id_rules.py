@@ -5,7 +5,7 @@ import pytest
 from idp.identifiers.rules import INVALID_POLICY, NameIdPolicy, choose_name_id, may_create, read_name_id_policy
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
-from ostiary.saml.xml import parse_xml
+from ostiary.saml.xml import Children, parse_xml
 
 SP = "https://library.example/shar"
 ALL = frozenset({names.TRANSIENT, names.PERSISTENT, names.EMAIL_ADDRESS})
@@ -76,7 +76,7 @@ def test_a_lasting_identifier_is_made_where_the_request_allows_it_or_says_nothin
 
 def request(policy: str) -> NameIdPolicy | None:
     text = f'<samlp:AuthnRequest xmlns:samlp="{names.SAMLP}">{policy}</samlp:AuthnRequest>'
-    return read_name_id_policy(parse_xml(text.encode()))
+    return read_name_id_policy(Children(parse_xml(text.encode())))
 
 
 def test_the_policy_of_a_request_is_read() -> None:

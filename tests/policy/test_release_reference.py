@@ -1,5 +1,6 @@
 """The indexed evaluation against a naive one that reads the rules one by one, straight from what they mean."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -413,6 +414,19 @@ def agree(pick: Random) -> None:
     assert [(a.name, v) for a in wished.attributes for v in a.values] == hers, (case, wishes, precedence)
     assert [(v.attribute, v.value) for v in wished.verdicts if v.released] == hers
     assert {v.policy for v in wished.verdicts if v.reason == "chosen"} <= {HER_OWN}
+
+    # What was worked out about the requester serves what it asks after that.
+    later, more, elsewhere = an_instant(pick), attributes(pick), pick.choice([None, *TARGETS])
+    again = release(index, requester, more, target=elsewhere, at=later, wanted=None, circumstances=around)
+    assert again == release(
+        index_policies(policies),
+        replace(requester),
+        more,
+        target=elsewhere,
+        at=later,
+        wanted=None,
+        circumstances=around,
+    )
 
     unused = policies_not_applied(index, requester, target=target, at=at, circumstances=around)
     some_play_no_part = any(

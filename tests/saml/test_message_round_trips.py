@@ -88,7 +88,7 @@ assertions = st.builds(
     attributes=attributes(),
 ).map(
     # Who asserts an attribute is who issued the assertion.
-    lambda made: replace(made, attributes=tuple(replace(one, issuer=made.issuer) for one in made.attributes))
+    lambda made: replace(made, attributes=tuple(one._replace(issuer=made.issuer) for one in made.attributes))
 )
 
 
@@ -144,7 +144,7 @@ def test_an_authentication_request_arrives_as_it_was_written(request: AuthnReque
         name_id=name_ids,
         destination=maybe() | urls,
         attributes=maybe()
-        | attributes(1).map(lambda wanted: tuple(replace(attribute, issuer=None) for attribute in wanted)),
+        | attributes(1).map(lambda wanted: tuple(attribute._replace(issuer=None) for attribute in wanted)),
         target=maybe() | urls,
     )
 )

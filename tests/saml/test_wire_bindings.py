@@ -1,9 +1,10 @@
 """Redirect, POST and SOAP: what is signed are the octets as received, and nothing is decoded beyond its bounds."""
 
 import base64
+import re
 import zlib
 from collections.abc import Callable
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import pytest
 from hypothesis import given, settings
@@ -56,6 +57,14 @@ def verified(text: str, by: Signer | None = None) -> str:
 def decoded(text: str | bytes) -> str:
     octets = text if isinstance(text, bytes) else text.encode("ascii")
     return refusal_code(lambda: decode_redirect(octets, "SAMLRequest"))
+
+
+@given(st.text("AQz9+/==- \n", max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_base64_has_whole_groups_and_at_most_two_signs_at_its_end(text: str) -> None:
+    compact = "".join(text.split())
+    is_base64 = len(compact) % 4 == 0 and re.fullmatch("[A-Za-z0-9+/]*={0,2}", compact) is not None
+    assert (decoded("SAMLRequest=" + quote_plus(text)) == "binding.base64") is not is_base64
 
 
 @pytest.mark.parametrize("relay_state", [None, "", "token", STATE])
@@ -175,6 +184,20 @@ def test_a_deflate_bomb_is_too_large_and_costs_no_memory() -> None:
     with pytest.raises(TooLarge) as raised:
         decode_redirect(bomb.encode(), "SAMLRequest")
     assert (raised.value.status, raised.value.expected) == (413, "at most 262144 bytes inflated")
+
+
+@given(
+    st.lists(st.sampled_from(["%", "2", "B", "F", "3", "D", "b", "+", "a", "%2B", "%2f", "%253D", "ü"]), max_size=12)
+)
+@settings(max_examples=200, deadline=None)
+def test_a_relay_state_is_decoded_once(parts: list[str]) -> None:
+    raw = quote("".join(parts), safe="%+").encode()
+    url = query(relay_state="x").encode().replace(b"RelayState=x", b"RelayState=" + raw)
+    expected = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "replace")
+    try:
+        assert decode_redirect(url, "SAMLRequest").relay_state == expected
+    except Refusal:
+        assert "\ufffd" in expected
 
 
 @given(st.binary(max_size=300))

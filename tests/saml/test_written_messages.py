@@ -1,6 +1,5 @@
-"""Messages are copies of a form with values filled in, and a nested signature is made without a second canonical form: neither shows."""
+"""Messages are a form with values filled in, as a tree or straight as canonical text, and signatures go in between: none of it shows."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,11 +12,12 @@ from ostiary.attributes import make_attribute
 from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, NameId
-from ostiary.saml.outline import Outline, row
+from ostiary.saml.message import SUCCEEDED
+from ostiary.saml.outline import Outline, Written, row
 from ostiary.saml.protocol import Response, Status
 from ostiary.saml.schema import check_schema
-from ostiary.saml.signature import sign, verify_elements, write_nested
-from ostiary.saml.xml import Element, make, parse_xml, qname, to_bytes
+from ostiary.saml.signature import sign, verify_element, verify_elements, write_signed
+from ostiary.saml.xml import Element, parse_xml, qname, to_bytes
 from tests.saml.world import ASSERTION, NOW, RESPONSE, signer
 
 # Everything that canonical XML writes in another way than plain XML does, and what only looks like markup or a declaration.
@@ -31,8 +31,16 @@ def canonical(element: Element) -> bytes:
     return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
 
 
-def nested(assertion: Element, response: Element) -> bytes:
-    return write_nested(response, assertion, signer())
+def written(message: Assertion | Response) -> Written:
+    """The message as text, which is what lxml makes of its tree."""
+    made = message.written()
+    assert made.octets == canonical(message.to_xml())
+    assert made.id == message.id
+    return made
+
+
+def assertion_with(issuer: str, handle: str, name: str, values: list[str]) -> Assertion:
+    return replace(ASSERTION, issuer=issuer, name_id=NameId(handle), attributes=(make_attribute(name, values),))
 
 
 @settings(max_examples=60, deadline=None)
@@ -43,15 +51,15 @@ def nested(assertion: Element, response: Element) -> bytes:
     name=st.sampled_from(["mail", "urn:x:1", "a & b <c>"]),
     status=TEXT,
 )
-def test_a_nested_signature_is_that_of_two_single_signatures(
+def test_a_written_message_is_that_of_two_single_signatures(
     issuer: str, handle: str, values: list[str], name: str, status: str
 ) -> None:
-    assertion = replace(ASSERTION, issuer=issuer, name_id=NameId(handle), attributes=(make_attribute(name, values),))
+    assertion = assertion_with(issuer, handle, name, values)
     response = Response("_r", issuer, NOW, Status(message=status), destination=issuer)
     one_by_one = response.to_xml(inner := assertion.to_xml())
     sign(inner, signer())
     sign(one_by_one, signer())
-    together = nested(assertion.to_xml(), response.to_xml())
+    together = write_signed(written(response), written(assertion), signer())
     received = parse_xml(together)
     # PKCS#1 v1.5 signatures of the same octets are the same.
     assert canonical(received) == canonical(one_by_one)
@@ -62,68 +70,67 @@ def test_a_nested_signature_is_that_of_two_single_signatures(
     assert len(verify_elements([received, received[-1]], [signer().public])) == 2
 
 
-def test_a_nested_signature_follows_the_schema() -> None:
-    received = parse_xml(nested(ASSERTION.to_xml(), replace(RESPONSE, assertions=()).to_xml()))
-    check_schema(received, "protocol")
-
-
-def assertion_that_uses_the_namespace_of_the_response() -> Element:
-    element = ASSERTION.to_xml()
-    etree.SubElement(element[-1][0][0], qname(names.SAMLP, "Extensions"), nsmap={"samlp": names.SAMLP})
-    return element
-
-
-def assertion_with_the_prefix_of_the_response_for_something_else() -> Element:
-    element = ASSERTION.to_xml()
-    etree.SubElement(element[-1][0][0], "{urn:other}Extensions", nsmap={"samlp": "urn:other"})
-    return element
-
-
-def assertion_without_issuer() -> Element:
-    element = ASSERTION.to_xml()
-    element.remove(element[0])
-    return element
-
-
-def assertion_whose_issuer_comes_later() -> Element:
-    element = ASSERTION.to_xml()
-    element.append(element[0])
-    return element
-
-
-def assertion_with_an_element_in_its_issuer() -> Element:
-    element = ASSERTION.to_xml()
-    etree.SubElement(element[0], qname(names.SAML, "Issuer")).text = "inside"
-    return element
+@given(text=TEXT, attribute=TEXT, missing=st.sampled_from(["attribute", "text", "both", ""]), depth=st.integers(1, 3))
+def test_whatever_is_written_is_in_the_form_that_lxml_gives_it(
+    text: str, attribute: str, missing: str, depth: int
+) -> None:
+    outline = Outline()
+    outline.add(row(0, names.SAMLP, "Response", "ID", "Zeta", "Alpha"), "_1", attribute, None if missing else text)
+    for level in range(1, depth + 1):
+        fixed = [(qname(names.XSI, "type"), f"xs:{level}"), ("a", '<&>"\t\n\r')]
+        shape = row(level, names.SAML, "Attribute", "Name", fixed=fixed, text=True)
+        given_text, given_name = missing not in ("text", "both"), missing not in ("attribute", "both")
+        outline.add(shape, attribute if given_name else None, text if given_text else None)
+        outline.add(row(level, names.SAMLP, "Status"))
+    made, prefixes = outline.written("samlp", "saml", "xsi", "xs"), ["samlp", "saml", "xsi", "xs"]
+    assert made.octets == canonical(outline.to_xml(*prefixes))
+    document = parse_xml(b"".join(made.in_document()))
+    assert canonical(document) == made.octets
+    assert all(set(element.nsmap) == set(prefixes) for element in document.iter())
 
 
 @pytest.mark.parametrize(
-    "make_inner",
+    "response",
     [
-        ASSERTION.to_xml,
-        assertion_that_uses_the_namespace_of_the_response,
-        assertion_with_the_prefix_of_the_response_for_something_else,
-        assertion_without_issuer,
-        assertion_whose_issuer_comes_later,
-        assertion_with_an_element_in_its_issuer,
+        Response("_r", None, NOW, SUCCEEDED),
+        Response("_r", "https://idp.example", NOW, Status(names.RESPONDER, names.REQUEST_DENIED, "no")),
     ],
-    ids=lambda function: function.__name__,
+    ids=["without an Issuer", "with everything else"],
 )
-@pytest.mark.parametrize("outer", ["Response", "Response with a qualified attribute"])
-def test_both_nested_signatures_verify_whatever_the_two_elements_look_like(
-    make_inner: Callable[[], Element], outer: str
-) -> None:
-    response = replace(RESPONSE, assertions=()).to_xml()
-    if outer != "Response":
-        response.set("{urn:oasis:names:tc:SAML:2.0:assertion}extra", "1")
-    received = parse_xml(nested(make_inner(), response))
-    assert len(verify_elements([received, received[-1]], [signer().public])) == 2
+def test_the_same_messages_come_signed_or_not_and_alone_or_not(response: Response) -> None:
+    for inner in (None, written(ASSERTION)):
+        for signs_outer in (True, False):
+            for signs_inner in (True, False):
+                octets = write_signed(
+                    written(response), inner, signer(), sign_outer=signs_outer, sign_inner=signs_inner
+                )
+                received = parse_xml(octets)
+                expected = response.to_xml(*(() if inner is None else (ASSERTION.to_xml(),)))
+                if inner is not None and signs_inner:
+                    sign(expected[-1], signer())
+                    verify_element(received[-1], [signer().public])
+                if signs_outer:
+                    sign(expected, signer())
+                    verify_element(received, [signer().public])
+                assert canonical(received) == canonical(expected)
 
 
-def test_an_outer_element_without_children_is_signed_too() -> None:
-    outer = make(names.SAMLP, "Response", ID="_outer")
-    received = parse_xml(nested(ASSERTION.to_xml(), outer))
-    assert len(verify_elements([received, received[-1]], [signer().public])) == 2
+def test_a_written_message_follows_the_schema() -> None:
+    response = replace(RESPONSE, assertions=())
+    check_schema(parse_xml(write_signed(written(response), written(ASSERTION), signer())), "protocol")
+
+
+def test_what_would_read_otherwise_inside_than_alone_is_a_defect_and_not_a_message() -> None:
+    response = written(replace(RESPONSE, assertions=()))
+    with pytest.raises(RuntimeError, match="namespace"):
+        write_signed(response, response, signer())
+
+
+@pytest.mark.parametrize("identifier", ["", "1", "a b", '"'])
+def test_what_cannot_be_referred_to_is_not_signed(identifier: str) -> None:
+    response = written(replace(RESPONSE, id=identifier, assertions=()))
+    with pytest.raises(ValueError, match="NCName"):
+        write_signed(response, None, signer())
 
 
 def test_nothing_of_one_message_is_left_in_the_next_of_the_same_shape() -> None:
@@ -158,14 +165,34 @@ def test_what_xml_cannot_hold_is_refused_as_text_and_as_attribute(text: str) -> 
     for values in ((text, "fine"), ("fine", text)):
         outline = Outline()
         outline.add(shape, *values)
+        found = []
+        for write in (outline.to_xml, outline.written):
+            with pytest.raises(Refusal, match=r"xml\.unwritable") as refused:
+                write("saml")
+            found.append(refused.value.found)
+        assert found[0] == found[1]
+    assertion = replace(ASSERTION, attributes=(make_attribute("mail", [text]),))
+    for make in (assertion.to_xml, assertion.written):
         with pytest.raises(Refusal, match=r"xml\.unwritable"):
-            outline.to_xml("saml")
-    with pytest.raises(Refusal, match=r"xml\.unwritable"):
-        replace(ASSERTION, attributes=(make_attribute("mail", [text]),)).to_xml()
+            make()
+
+
+@given(st.characters())
+def test_text_that_a_tree_can_hold_can_be_written_and_no_other(character: str) -> None:
+    outline = Outline()
+    outline.add(row(0, names.SAML, "Assertion", "ID", text=True), character, character)
+    try:
+        expected = canonical(outline.to_xml("saml"))
+    except Refusal:
+        with pytest.raises(Refusal, match=r"xml\.unwritable"):
+            outline.written("saml")
+    else:
+        assert outline.written("saml").octets == expected
 
 
 def test_values_that_do_not_fit_the_shape_are_a_defect_and_not_a_message() -> None:
     outline = Outline()
     outline.add(row(0, names.SAML, "Assertion", "ID"))
-    with pytest.raises(RuntimeError, match="0 values for 1 places"):
-        outline.to_xml("saml")
+    for write in (outline.to_xml, outline.written):
+        with pytest.raises(RuntimeError, match="0 values for 1 places"):
+            write("saml")

@@ -135,7 +135,14 @@ def test_a_document_type_in_another_case_is_no_xml() -> None:
     assert code_of(b"<!doctype r><r/>") == "xml.not_well_formed"
 
 
-@pytest.mark.parametrize("data", [b"<?x y?><r/>", b"<r/><?x y?>", b"<r><?x y?></r>", b"<r><a>v<?x y?>w</a></r>"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"<?x y?><r/>", b"<r/><?x y?>", b"<r><?x y?></r>", b"<r><a>v<?x y?>w</a></r>"),
+        *(b"<?xml version='1.0'?><?x y?><r/>", b"<?xml\tversion='1.0'?><r/><?x?>", b"<?xml-stylesheet href='x'?><r/>"),
+        b"\xef\xbb\xbf<?x y?><r/>",
+    ],
+)
 def test_a_processing_instruction_is_refused_in_a_message_and_kept_in_metadata(data: bytes) -> None:
     assert code_of(data) == "xml.processing_instruction"
     assert parse_xml(data, METADATA).tag == "r"
@@ -270,6 +277,59 @@ def test_any_text_survives_writing_and_parsing(text: str) -> None:
     element = make(names.SAML, "Issuer")
     element.text = text
     assert (parse_xml(to_bytes(element)).text or "") == text
+
+
+ELEMENTS = ["<a>", "</a>", "<a/>", "<a b='' c='' d=''/>", "<a b='' c='' d='' e=''>"]
+OTHERS = [
+    "<?x y?>",
+    "<!-- <?x?> </ == -->",
+    "<![CDATA[<?x?><a></a><!== ]]>",
+    "&lt;",
+    "&#38;",
+    "&x;",
+    "= = = =",
+    "x='<'",
+]
+PIECES = st.sampled_from([*ELEMENTS, *OTHERS, "<!DOCTYPE a>"])
+
+
+def what_the_tree_says(data: bytes) -> str:
+    """The limits of `SMALL`, each counted in the tree of ``data``, in the order in which they are looked at."""
+    root = etree.fromstring(data, etree.XMLParser(remove_comments=True, resolve_entities=False, encoding="utf-8"))
+    elements = list(root.iter(etree.Element))
+    beside = [*root.itersiblings(), *root.itersiblings(preceding=True), *root.iter(etree.PI)]
+    found = {
+        "xml.processing_instruction": any(isinstance(node, etree._ProcessingInstruction) for node in beside),
+        "xml.doctype": next(root.iter(etree.Entity), None) is not None,
+        "xml.too_deep": max(len(list(one.iterancestors())) + 1 for one in elements) > SMALL.max_depth,
+        "xml.too_many_elements": len(elements) > SMALL.max_elements,
+        "xml.too_many_attributes": max(len(one.attrib) for one in elements) > SMALL.max_attributes,
+    }
+    return next((code for code, exceeded in found.items() if exceeded), "accepted")
+
+
+@given(
+    st.lists(PIECES, max_size=14), st.sampled_from(["", "<?xml version='1.0'?>", "<?x?>", "\ufeff"]), st.integers(0, 5)
+)
+@settings(max_examples=500, deadline=None)
+def test_no_limit_is_missed_by_what_the_octets_tell(pieces: list[str], start: str, depth: int) -> None:
+    data = f"{start}{'<a>' * depth}<r>{''.join(pieces)}</r>{'</a>' * depth}".encode()
+    try:
+        expected = what_the_tree_says(data)
+    except etree.XMLSyntaxError:
+        expected = "xml.not_well_formed"
+    if b"<!DOCTYPE" in data:
+        expected = "xml.doctype"
+    assert code_of(data) == expected
+
+
+def test_one_message_leaves_nothing_to_the_next() -> None:
+    for _ in range(3):
+        assert code_of(b"<r><x></r>") == "xml.not_well_formed"
+        assert text_of(parse_xml("<r xml:id='a'>é</r>".encode())) == "é"
+        assert code_of(b"<r>\xff</r>") == "xml.not_well_formed"
+        assert parse_xml(b"<p:r xmlns:p='urn:p'/>").nsmap == {"p": "urn:p"}
+        assert code_of(b"<p:r/>") == "xml.not_well_formed"
 
 
 @given(st.binary(max_size=400))

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from attribute_authority.settings import AttributeAuthoritySettings, LdapPeopleSettings
+from ostiary.clock import SystemClock
 from ostiary.command.certificate_subjects import certificate_subjects
 from ostiary.command.named_people import external_names, principal_names
 from ostiary.config import load_settings
 from ostiary.errors import ConfigurationError
 from ostiary.storage.engine import open_engine
+from ostiary.web.log import make_log
 from sp_shire.applications import domains_of
 from sp_shire.settings import ShireSettings
 from sp_shire.shar.settings import DownSettings
@@ -91,7 +92,7 @@ def test_queries_name_what_is_requested_only_where_they_are_told_to(load: Load) 
     ("key", "named_by"),
     [
         ("principal_names", principal_names),
-        ("external_names", lambda *given: external_names(*given, structlog.get_logger())),
+        ("external_names", lambda *given: external_names(*given, make_log(SystemClock(), service="test"))),
         ("certificate_names", certificate_subjects),
     ],
 )

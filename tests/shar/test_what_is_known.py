@@ -27,7 +27,7 @@ def said(authority: str, way: str, *attributes: Attribute, **more: object) -> So
 
 
 def groups(*texts: str, issuer: str = HOME, valid_until: datetime | None = None) -> Attribute:
-    return replace(make_attribute("isMemberOf", texts, issuer=issuer), valid_until=valid_until)
+    return make_attribute("isMemberOf", texts, issuer=issuer)._replace(valid_until=valid_until)
 
 
 def test_values_of_one_issuer_are_united_and_those_of_another_stay_its_own() -> None:

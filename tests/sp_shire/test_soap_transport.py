@@ -14,6 +14,7 @@ import pytest
 
 from ostiary.command.demo.authority import CertificateFiles, DemoAuthority
 from ostiary.errors import Unavailable
+from ostiary.saml.soap_transport import _read_answer, _usual_answer
 from sp_shire.shar.transport import HttpSoapTransport
 from tests.raw_soap import read_envelope
 
@@ -133,6 +134,75 @@ def test_an_answer_that_ends_with_its_connection_is_read() -> None:
 
     with serving(close_after) as server, transport() as made:
         assert made.post(server.url, ENVELOPE) == b"<answer/>"
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def read_at_length(content: bytes) -> tuple[int, bytes | None, bool]:
+    """What http.client makes of it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(content)
+        theirs.shutdown(socket.SHUT_WR)
+        ours.settimeout(5)
+        return _read_answer(ours, b"", time.monotonic() + 5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        answer(b"<answer/>"),
+        answer(b""),
+        answer(b"<fault/>", "500 Internal Server Error", "Server: x", "Set-Cookie: a=b", "X-Empty:"),
+        OK + b"CONTENT-length:\t9 \r\nX: Content-Length: 3\r\n\r\n<answer/>",
+        answer(b"a\r\n\r\nb"),
+    ],
+)
+def test_an_answer_in_one_piece_is_read_as_http_client_reads_it(content: bytes) -> None:
+    assert _usual_answer(content) == read_at_length(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        answer(b"<answer/>")[:-1],
+        answer(b"<answer/>") + b"!",
+        answer(b"x" * 262_145),
+        answer(b"<answer/>", "200"),
+        answer(b"<answer/>", "202 Accepted"),
+        answer(b"<answer/>").replace(b"1.1", b"1.0"),
+        answer(b"<answer/>", "200 OK", "Connection: close"),
+        answer(b"<answer/>", "200 OK", "Transfer-Encoding: chunked"),
+        answer(b"<answer/>", "200 OK", "transfer-encoding : chunked"),
+        answer(b"<answer/>", "200 OK", "Content-Length: 9"),
+        answer(b"<answer/>", "200 OK", "Content-Length: 3"),
+        answer(b"<answer/>", "200 OK", "X: a\nTransfer-Encoding: chunked"),
+        answer(b"<answer/>", "200 OK", "X: a\rTransfer-Encoding: chunked"),
+        answer(b"<answer/>", "200 OK", "X: a\x85Transfer-Encoding: chunked"),
+        answer(b"<answer/>", "200 OK", "X: a", " folded: b"),
+        answer(b"<answer/>", "200 OK", "no header"),
+        OK + b"Content-Length: +9\r\n\r\n<answer/>",
+        OK + b"Content-Length: 9, 9\r\n\r\n<answer/>",
+        OK + b"Content-Length:\r\n\r\n",
+        OK + b"\r\n<answer/>",
+        OK + b"Content-Length: 9\n\n<answer/>",
+    ],
+)
+def test_any_other_answer_is_left_to_http_client(content: bytes) -> None:
+    assert _usual_answer(content) is None
+
+
+def test_an_answer_in_pieces_is_read_to_its_end() -> None:
+    def in_pieces(connection: socket.socket) -> None:
+        for octet in answer(b"<answer/>"):
+            connection.sendall(bytes((octet,)))
+            time.sleep(0.001)
+
+    with serving(in_pieces) as server, transport() as made:
+        assert [made.post(server.url, ENVELOPE) for _ in range(2)] == [b"<answer/>"] * 2
+        assert server.connections == 1
 
 
 def test_a_soap_fault_comes_with_500_and_is_handed_on() -> None:

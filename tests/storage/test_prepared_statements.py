@@ -81,6 +81,15 @@ def test_serial_numbers_and_numbers_of_rows_are_told(engine: Engine) -> None:
         assert BY_NAME.one_in(connection, {"wanted": "Cleo"}).came == AT
 
 
+def test_an_insert_from_a_select_that_finds_nothing_has_no_serial_number(engine: Engine) -> None:
+    with writing(engine) as connection:
+        assert INSERT.serial(connection, {"name": "Bea", "came": AT, "salt": None}) == 2
+        # Though the driver still remembers the one before.
+        assert COPY.serial_if_any(connection, {"other": "Cleo", "known": "nobody"}) is None
+        assert COPY.serial_if_any(connection, {"other": "Cleo", "known": "Ada"}) == 3
+    assert [row.name for row in ALL.rows(engine, {})] == ["Ada", "Bea", "Cleo"]
+
+
 def test_an_exception_rolls_back_what_went_straight_to_the_driver(engine: Engine) -> None:
     def fail() -> None:
         with writing(engine) as connection:

@@ -8,7 +8,7 @@ from ostiary.web.outlines import Outlines, outline_of
 
 def page(values: Sequence[str]) -> str:
     first, second = values
-    return f"<title>{escape(second)}</title><a href='{escape(first)}'>{escape(second)}</a>"
+    return f"<title>100 %s {escape(second)}</title><a href='{escape(first)}'>{escape(second)}</a>%%"
 
 
 def test_an_outline_gives_the_page_that_the_template_would_give() -> None:
@@ -17,6 +17,8 @@ def test_an_outline_gives_the_page_that_the_template_would_give() -> None:
         ("https://sp.example/?a=1&b=2", "Über <i>uns</i>"),
         ("", ""),
         ('"><script>', "https://x.invalid/0001"),
+        ("%s %% %(a)s", "'"),
+        ("+/=" * 4_000, ">"),
     ):
         assert outline.filled(values) == page(values)
 

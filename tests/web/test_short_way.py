@@ -14,6 +14,7 @@ from ostiary.web import csrf, service
 from ostiary.web.log import make_log
 from ostiary.web.pages import Pages
 from ostiary.web.service import add_short_way, make_service, raised_before
+from ostiary.web.short_way import Document
 from ostiary.web.texts import Catalogue
 
 URL = "https://aa.example.org/home"
@@ -39,7 +40,7 @@ class House:
         request_started.connect(self._counting, self.app)
         self.app.add_url_rule("/ask", view_func=self._view(), methods=["POST"])
         if short:
-            add_short_way(self.app, "/ask", "text/xml", self._answer)
+            add_short_way(self.app, "/ask", "text/xml", self._answer, self._respond)
 
     def _made(self, trusted_proxies: int) -> Flask:
         return make_service(
@@ -63,18 +64,21 @@ class House:
             raised_before()
             if request.mimetype != "text/xml":
                 raise Refusal("aa.content_type", expected="text/xml (SOAP 1.1)", found=request.mimetype or "none")
-            return self._answer(request.environ, request.get_data())
+            return self._respond(self._answer(request.environ, request.get_data()))
 
         return ask
 
-    def _answer(self, environ: Any, body: bytes) -> Response:
+    def _answer(self, environ: Any, body: bytes) -> Document:
         self.answered.append((body, environ.get("REMOTE_ADDR", "")))
         if b"refuse" in body:
             raise Refusal("http.bad_request", expected="something else", found="this")
         if b"crash" in body:
             raise RuntimeError("boom-secret")
-        status = 500 if b"fault" in body else 200
-        return Response(body, status, headers={"Pragma": "no-cache"}, content_type="text/xml; charset=utf-8")
+        return Document(body, 500 if b"fault" in body else 200)
+
+    def _respond(self, document: Document) -> Response:
+        headers = {"Pragma": "no-cache", "X-Status": str(document.status)}
+        return Response(document.body, document.status, headers=headers, content_type="text/xml; charset=utf-8")
 
     def ask(self, **options: Any) -> TestResponse:
         given = {"method": "POST", "data": b"<a/>", "content_type": "text/xml; charset=utf-8", "base_url": URL}
@@ -166,4 +170,4 @@ def test_behind_a_trusted_proxy_the_usual_comes_from_the_client_that_it_names() 
 
 def test_only_a_service_has_short_ways() -> None:
     with pytest.raises(TypeError):
-        add_short_way(Flask("other"), "/ask", "text/xml", lambda _environ, _body: Response())
+        add_short_way(Flask("other"), "/ask", "text/xml", lambda _environ, body: Document(body), lambda _: Response())

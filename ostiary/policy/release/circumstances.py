@@ -3,7 +3,7 @@ is neither true nor false. Decides nothing about attributes, and never reads the
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ostiary.attributes import Attributes
 from ostiary.config.network import Network, is_in
@@ -14,8 +14,7 @@ NotMet = Literal["time", "weekday", "date", "network", "authn_context", "person"
 """Which key of a condition is not known to hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What is known about one request beside the requester.
 
     ``network``: the address from which the organisation was asked; ``authn_context``: how the person logged in (class URI); both None

@@ -12,8 +12,9 @@ from ostiary.attributes import Attribute, Attributes, Value
 from ostiary.policy.release.circumstances import NOTHING_KNOWN, Circumstances
 from ostiary.policy.release.index import ReleasePolicies
 from ostiary.policy.release.minimal import only_needed_identifiers
-from ostiary.policy.release.policy import ReleasePolicy, ReleaseRule, Strength
+from ostiary.policy.release.policy import ReleasePolicy
 from ostiary.policy.release.requester import Requester
+from ostiary.policy.release.rules_for import RuleFor
 from ostiary.policy.release.verdict import NO_RULE, ReleaseDecision, ReleaseReason, Verdict
 from ostiary.policy.release.wire_names import in_our_names
 from ostiary.policy.urltree import Location, read_url
@@ -41,31 +42,29 @@ def release(
     subject identifiers that are permitted, those stay that the requester's metadata does not need. Attributes left without a value are
     left out.
     """
+    registered = requester
     wanted, requester = in_our_names(attributes, wanted, requester)
     location = read_url(target) if target is not None else None
     unfit = _unfit_target(target, location, requester)
     asked = _asked_values(wanted)
-    concerning = policies.concerning(requester)
-    denying = _first_those_that_are(
-        "forbidden", [policy for policy in concerning if policy.denies_under(requester, location, at, circumstances)]
-    )
-    permitting = _first_those_that_are(
-        "mandatory",
-        [policy for policy in concerning if policy.permits_under(requester, location, at, circumstances)],
-    )
-    numbers = _numbers(attributes)
+    rules = policies.rules_for(requester, keep=requester is registered)
+    idle_denials, idle_permits = rules.idle(location, at, circumstances)
 
     verdicts: list[Verdict] = []
     released: list[Attribute] = []
     for attribute in attributes:
         name = attribute.name
-        number, complete = numbers[name], circumstances.knows_all_of(name)
-        denials = _rules_about(name, number, denying, permits=False, complete=complete)
-        permits = [
-            (policy, rule, policy.values_asked(requester, name))
-            for policy, rule in _rules_about(name, number, permitting, permits=True, complete=complete)
-        ]
-        refused = unfit or _expired(attribute, at)
+        denials, permits, counting = rules.about(name)
+        if idle_denials:
+            denials = tuple([one for one in denials if one.position not in idle_denials])
+        if idle_permits:
+            permits = tuple([one for one in permits if one.position not in idle_permits])
+        if counting:
+            number, complete = _number(attributes, name), circumstances.knows_all_of(name)
+            denials = tuple([one for one in denials if one.rule.fits(number, complete=complete)])
+            permits = tuple([one for one in permits if one.rule.fits(number, complete=complete)])
+        is_past = attribute.valid_until is not None and at >= attribute.valid_until
+        refused: ReleaseReason | None = unfit or ("expired" if is_past else None)
         kept: list[Value] = []
         for value in attribute.values:
             verdict = _verdict(name, value, refused, asked, denials, permits)
@@ -132,29 +131,9 @@ def _why_not(
             yield f"{key}_unknown"
 
 
-_Rules = list[tuple[ReleasePolicy, ReleaseRule]]
-_LimitedRules = list[tuple[ReleasePolicy, ReleaseRule, frozenset[str] | None]]
-
-
-def _first_those_that_are(strength: Strength, policies: list[ReleasePolicy]) -> list[ReleasePolicy]:
-    return sorted(policies, key=lambda policy: policy.strength != strength)
-
-
-def _numbers(attributes: Attributes) -> dict[str, int]:
-    """How many values are known by name."""
-    numbers: dict[str, int] = {}
-    for attribute in attributes:
-        numbers[attribute.name] = numbers.get(attribute.name, 0) + len(attribute.values)
-    return numbers
-
-
-def _rules_about(name: str, number: int, policies: Iterable[ReleasePolicy], *, permits: bool, complete: bool) -> _Rules:
-    return [
-        (policy, rule)
-        for policy in policies
-        for rule in policy.rules
-        if rule.permits is permits and rule.speaks_of(name, number, complete=complete)
-    ]
+def _number(attributes: Attributes, name: str) -> int:
+    """How many values of that name are known."""
+    return sum(len(attribute.values) for attribute in attributes if attribute.name == name)
 
 
 def _unfit_target(target: str | None, location: Location | None, requester: Requester) -> ReleaseReason | None:
@@ -163,12 +142,6 @@ def _unfit_target(target: str | None, location: Location | None, requester: Requ
     if location is None:
         return "target_unreadable"
     return None if location.origin in requester.origins else "target_foreign"
-
-
-def _expired(attribute: Attribute, at: datetime) -> ReleaseReason | None:
-    if attribute.valid_until is not None and at >= attribute.valid_until:
-        return "expired"
-    return None
 
 
 def _asked_values(wanted: Attributes | None) -> Mapping[str, frozenset[str] | None] | None:
@@ -188,8 +161,8 @@ def _verdict(
     value: Value,
     refused: ReleaseReason | None,
     asked: Mapping[str, frozenset[str] | None] | None,
-    denials: _Rules,
-    permits: _LimitedRules,
+    denials: tuple[RuleFor, ...],
+    permits: tuple[RuleFor, ...],
 ) -> Verdict:
     if refused is not None:
         return Verdict(name, value, False, "", NO_RULE, refused)
@@ -197,10 +170,10 @@ def _verdict(
         texts = asked.get(name, frozenset())
         if texts is not None and str(value) not in texts:
             return Verdict(name, value, False, "", NO_RULE, "not_wanted")
-    for policy, rule in denials:
-        if rule.test.holds(value):
+    for _, policy, rule, _, test in denials:
+        if test is None or test.holds(value):
             return Verdict(name, value, False, policy.id, rule.id, "deny", policy.strength == "forbidden")
-    for policy, rule, only in permits:
-        if (only is None or str(value) in only) and rule.test.holds(value):
+    for _, policy, rule, only, test in permits:
+        if (only is None or str(value) in only) and (test is None or test.holds(value)):
             return Verdict(name, value, True, policy.id, rule.id, "permit", policy.strength == "mandatory")
     return Verdict(name, value, False, "", NO_RULE, "no_rule")

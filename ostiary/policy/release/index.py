@@ -3,16 +3,21 @@
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from ostiary.config.derived import Derived
 from ostiary.policy.pattern_literals import Literals
 from ostiary.policy.patterns import Pattern
 from ostiary.policy.release.policy import Audience, ReleasePolicy
 from ostiary.policy.release.requester import Requester
+from ostiary.policy.release.rules_for import RulesFor
 
 _Key = tuple[str, ...]
 _Positions = tuple[int, ...]
+
+_REMEMBERED: Final = 4096
+"""Requesters of which an index remembers the patterns that match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,17 @@ class ReleasePolicies:
     _by_key: Mapping[_Key, _Positions]
     _by_pattern: Callable[[str], _Positions]
     _for_others: _Positions
+    _rules: Derived[RulesFor] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_rules", Derived(self._rules_for))
+
+    def rules_for(self, requester: Requester, *, keep: bool = False) -> RulesFor:
+        """What they say to the requester. ``keep``: this very object will ask again, so that it is worked out once."""
+        return self._rules(requester) if keep and requester.known else self._rules_for(requester)
+
+    def _rules_for(self, requester: Requester) -> RulesFor:
+        return RulesFor(self.concerning(requester), requester)
 
     def concerning(self, requester: Requester) -> list[ReleasePolicy]:
         """The policies whose audience includes the requester, in their order."""
@@ -59,10 +75,6 @@ def index_policies(policies: Iterable[ReleasePolicy]) -> ReleasePolicies:
         _named_by_pattern(by_pattern),
         tuple(for_others),
     )
-
-
-_REMEMBERED: Final = 4096
-"""Requesters of which an index remembers the patterns that match."""
 
 
 def _named_by_pattern(entries: Sequence[tuple[Pattern, int]]) -> Callable[[str], _Positions]:

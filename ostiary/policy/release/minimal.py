@@ -1,7 +1,5 @@
 """Data minimisation after the policies: a relying party is sent no subject identifier that it does not need. Pure."""
 
-from dataclasses import replace
-
 from ostiary.identifiers.requirement import identifiers_withheld
 from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS
 from ostiary.policy.release.requester import Requester
@@ -20,7 +18,7 @@ def only_needed_identifiers(requester: Requester, decision: ReleaseDecision) -> 
     return ReleaseDecision(
         tuple(attribute for attribute in decision.attributes if attribute.name not in withheld),
         tuple(
-            replace(verdict, released=False, reason="identifier_not_needed", bound=False)
+            verdict._replace(released=False, reason="identifier_not_needed", bound=False)
             if verdict.released and verdict.attribute in withheld
             else verdict
             for verdict in decision.verdicts

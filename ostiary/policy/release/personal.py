@@ -1,7 +1,7 @@
 """What is left of a release decision after the person's own choice, within the bounds that policies and the meta-policy set. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import Final
 
 from ostiary.attributes import Attribute, Attributes, Value
 from ostiary.identifiers.syntax import SUBJECT_IDENTIFIERS
@@ -9,6 +9,8 @@ from ostiary.policy.release.minimal import only_needed_identifiers
 from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE, Precedence
 from ostiary.policy.release.requester import Requester
 from ostiary.policy.release.verdict import HER_OWN, NO_RULE, ReleaseDecision, Verdict, Wish
+
+_HERS_TO_ADD: Final = ("deny", "no_rule")
 
 
 def as_she_wishes(
@@ -24,17 +26,17 @@ def as_she_wishes(
     She keeps back what policies let go, unless a mandatory one does. She lets go what no rule permits, or an ordinary rule denies, unless
     a forbidden one does, and only to a ``requester`` that metadata knows (none given: to nobody). ``attributes`` is what the decision was
     made about, of which such values are taken; left out, nothing can be added. What was withheld for any other reason (not asked for,
-    expired, a foreign target, an identifier that the requester does not need) stays.
+    expired, a foreign target, an identifier that the requester does not need) stays. A wish that knows of itself that it never answers
+    ``chosen`` may say so by a true attribute ``never_adds``: then it isn't asked about what stays anyway.
     """
     considered = attributes or decision.attributes
-    verdicts = tuple(_unless_she_withholds(verdict, wish, precedence) for verdict in decision.verdicts)
-    if attributes and requester is not None and precedence.may_release_to(requester):
-        others = _not_hers_to_add(requester, verdicts) | precedence.never_release
-        verdicts = tuple(
-            verdict if verdict.attribute in others else _if_she_adds(verdict, wish) for verdict in verdicts
-        )
-    if verdicts == decision.verdicts:
+    changes = _withheld(decision.verdicts, wish, precedence)
+    never_adds = getattr(wish, "never_adds", False)
+    if attributes and not never_adds and requester is not None and precedence.may_release_to(requester):
+        changes |= _added(decision.verdicts, changes, wish, requester, precedence)
+    if not changes:
         return decision
+    verdicts = tuple([changes.get(place, verdict) for place, verdict in enumerate(decision.verdicts)])
     # Without `attributes`, those of the decision hold the released values only.
     about = (
         verdicts
@@ -45,29 +47,36 @@ def as_she_wishes(
     return changed if requester is None else only_needed_identifiers(requester, changed)
 
 
-def _unless_she_withholds(verdict: Verdict, wish: Wish, precedence: Precedence) -> Verdict:
-    if verdict.bound or verdict.reason != "permit":
-        return verdict
-    wanted = wish(verdict.attribute, verdict.value)
-    if wanted == "not_asked" or (wanted == "withheld" and precedence.may_withhold()):
-        return replace(verdict, released=False, policy="", rule=NO_RULE, reason=wanted)
-    return verdict
+_Changes = dict[int, Verdict]
+"""The verdicts that a wish puts in place of others, by their places."""
 
 
-def _if_she_adds(verdict: Verdict, wish: Wish) -> Verdict:
-    if verdict.bound or verdict.reason not in ("deny", "no_rule"):
-        return verdict
-    if wish(verdict.attribute, verdict.value) != "chosen":
-        return verdict
-    return replace(verdict, released=True, policy=HER_OWN, rule=NO_RULE, reason="chosen")
+def _withheld(verdicts: tuple[Verdict, ...], wish: Wish, precedence: Precedence) -> _Changes:
+    """Permits of which she wants, or has to be asked for, something else."""
+    changes: _Changes = {}
+    for place, (name, value, _, _, _, reason, bound) in enumerate(verdicts):
+        if reason == "permit" and not bound:
+            wanted = wish(name, value)
+            if wanted == "not_asked" or (wanted == "withheld" and precedence.may_withhold()):
+                changes[place] = Verdict(name, value, False, "", NO_RULE, wanted)
+    return changes
 
 
-def _not_hers_to_add(requester: Requester, verdicts: tuple[Verdict, ...]) -> frozenset[str]:
-    """A requester that says which subject identifier it needs is sent one: hers does not take the place of the policies'."""
-    if requester.identifier is None:
-        return frozenset()
-    sent = {verdict.attribute for verdict in verdicts if verdict.released}
-    return SUBJECT_IDENTIFIERS if sent & SUBJECT_IDENTIFIERS else frozenset()
+def _added(
+    verdicts: tuple[Verdict, ...], withheld: _Changes, wish: Wish, requester: Requester, precedence: Precedence
+) -> _Changes:
+    """What no policy lets go and she does."""
+    others = precedence.never_release
+    if requester.identifier is not None:
+        # A requester that says which subject identifier it needs is sent one: hers does not take the place of the policies'.
+        sent = {one.attribute for place, one in enumerate(verdicts) if one.released and place not in withheld}
+        if sent & SUBJECT_IDENTIFIERS:
+            others |= SUBJECT_IDENTIFIERS
+    changes: _Changes = {}
+    for place, (name, value, _, _, _, reason, bound) in enumerate(verdicts):
+        if reason in _HERS_TO_ADD and not bound and name not in others and wish(name, value) == "chosen":
+            changes[place] = Verdict(name, value, True, HER_OWN, NO_RULE, "chosen")
+    return changes
 
 
 def _released(attributes: Attributes, verdicts: tuple[Verdict, ...]) -> Iterator[Attribute]:

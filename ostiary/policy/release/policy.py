@@ -45,10 +45,12 @@ class ReleaseRule:
     test: ValueTest = EVERY_VALUE
     count: Count | None = None
 
-    def speaks_of(self, name: str, number: int, *, complete: bool) -> bool:
-        """Whether the rule is about an attribute of that name of which ``number`` values are known. What is not known never widens."""
-        if self.attributes is not None and name not in self.attributes:
-            return False
+    def is_about(self, name: str) -> bool:
+        """Whether the rule speaks of attributes of that name."""
+        return self.attributes is None or name in self.attributes
+
+    def fits(self, number: int, *, complete: bool) -> bool:
+        """Whether it is about an attribute of which ``number`` values are known. What is not known never widens."""
         if self.count is None:
             return True
         holds = self.count.holds(number, complete=complete)
@@ -56,7 +58,7 @@ class ReleaseRule:
 
     def matches(self, name: str, value: Value) -> bool:
         """Whether the rule is about this value of this attribute, leaving out how many there are."""
-        return (self.attributes is None or name in self.attributes) and self.test.holds(value)
+        return self.is_about(name) and self.test.holds(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,11 @@ class ReleasePolicy:
     when: Condition = ALWAYS
     description: str = ""
     line: int = 0
+
+    @property
+    def depends_on_request(self) -> bool:
+        """Whether it takes more than the requester to know whether it applies."""
+        return bool(self.targets) or self.when is not ALWAYS
 
     def permits_for(self, requester: Requester) -> bool:
         """Whether the permits of this policy are for such a requester, if its audience includes it."""

@@ -14,7 +14,7 @@ def own_wire_names(attributes: Attributes) -> dict[str, str]:
 
 def requested_in_our_names(requester: Requester, ours: Mapping[str, str]) -> Requester:
     """The requester, what its metadata asks for by one of these wire names under our name."""
-    if not ours:
+    if not any(asked.name in ours for asked in requester.requested):
         return requester
     requested = tuple(replace(asked, name=ours.get(asked.name, asked.name)) for asked in requester.requested)
     return replace(requester, requested=requested)
@@ -28,5 +28,5 @@ def in_our_names(
     if not ours:
         return wanted, requester
     if wanted is not None:
-        wanted = tuple(replace(asked, name=ours.get(asked.name, asked.name)) for asked in wanted)
+        wanted = tuple(asked._replace(name=ours.get(asked.name, asked.name)) for asked in wanted)
     return wanted, requested_in_our_names(requester, ours)
