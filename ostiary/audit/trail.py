@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, literal, select
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +40,8 @@ _SALT = PreparedSelect(select(audit_person.c.salt).where(audit_person.c.lookup =
 _as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\Z")
+# Between two looks another transaction may be the first to know a person, and a third erase her.
+_ATTEMPTS: Final = 5
 _NO_FACTS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -101,12 +103,14 @@ def record(
             "new_reference": reference,
             "whose": person_key(subject),
         }
-        known = _INSERT_ABOUT.serial_if_any(connection, about)
-        if known is None:
-            _get_to_know(connection, subject)
+        known = None
+        for _ in range(_ATTEMPTS):
             known = _INSERT_ABOUT.serial_if_any(connection, about)
+            if known is not None:
+                break
+            _get_to_know(connection, subject)
         if known is None:
-            raise RuntimeError("somebody whom the trail has just got to know is not there")
+            raise RuntimeError("somebody whom the trail gets to know is erased again and again")
         serial = known
     _INSERT_WAITING.run(connection, {"writer": writer, "serial": serial})
     return serial
@@ -202,10 +206,13 @@ def commitment_to(connection: Connection, subject: str, content: object) -> str:
     person is not erased. HMAC-SHA256 with her own salt, 64 hexadecimal digits; without the salt nobody can try out what it may have been.
     """
     whose = {"whose": person_key(subject)}
-    found = _SALT.one_in(connection, whose)
-    if found is None:
-        _get_to_know(connection, subject)
+    for _ in range(_ATTEMPTS):
         found = _SALT.one_in(connection, whose)
+        if found is not None:
+            break
+        _get_to_know(connection, subject)
+    else:
+        raise RuntimeError("somebody whom the trail gets to know is erased again and again")
     return hmac.new(found.salt, b"content\0" + _as_json(content).encode(), hashlib.sha256).hexdigest()
 
 

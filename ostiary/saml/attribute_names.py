@@ -26,6 +26,7 @@ from ostiary.saml.xml import Element, qname
 
 MAXIMUM_VALUES = 2_000
 MAXIMUM_VALUE_LENGTH = 20_000
+MAXIMUM_NAME_LENGTH = 1_024
 
 _ATTRIBUTE: Final = qname(names.SAML, "Attribute")
 _ENCRYPTED_ATTRIBUTE: Final = qname(names.SAML, "EncryptedAttribute")
@@ -166,7 +167,14 @@ def read_attributes(parent: Element, issuer: str | None) -> Attributes:
             raise Refusal("saml.encrypted", expected="attributes in the clear", found="EncryptedAttribute")
         if element.tag != _ATTRIBUTE:
             continue
-        name = friendly_name(element.get("Name", ""), element.get("NameFormat", names.UNSPECIFIED_NAME))
+        named, name_format = element.get("Name", ""), element.get("NameFormat", names.UNSPECIFIED_NAME)
+        if len(named) > MAXIMUM_NAME_LENGTH or len(name_format) > MAXIMUM_NAME_LENGTH:
+            raise Refusal(
+                "saml.attribute_limits",
+                expected=f"names of at most {MAXIMUM_NAME_LENGTH} characters",
+                found=f"more, at {named[:100]}",
+            )
+        name = friendly_name(named, name_format)
         values: list[Value] = []
         for value in element:
             if value.tag != _ATTRIBUTE_VALUE:

@@ -269,7 +269,7 @@ def _from_base64(value: bytes) -> bytes:
     except binascii.Error:
         decoded = None
     # Strict means no other characters, and padding at the end only; of that it lets more pass than there may be.
-    if decoded is None or len(compact) % 4:
+    if decoded is None or len(compact) % 4 or compact.endswith(b"==="):
         raise Refusal("binding.base64", expected="base64", found="other characters or a wrong length")
     return decoded
 

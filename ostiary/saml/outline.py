@@ -23,6 +23,8 @@ from ostiary.saml.xml import Element, qname
 _KEPT_SHAPES: Final = 256
 _KEPT_TEXTS: Final = 512
 _KEPT_TAGS: Final = 4096
+# Of a longer message no second one will have the shape: whoever asks chooses it, and it would take room for nothing.
+_KEPT_ROWS: Final = 400
 _PREFIX_OF: Final = {uri: prefix for prefix, uri in names.PREFIXES.items()}
 _ISSUER: Final = qname(names.SAML, "Issuer")
 _ORDINARY: Final = bytes(octet for octet in range(0x20, 0x7F) if octet not in b'&<>"')
@@ -72,7 +74,8 @@ class Outline:
 
         Text that XML cannot hold is refused (``xml.unwritable``).
         """
-        form = _form(tuple(self.rows), prefixes)
+        make = _form if len(self.rows) <= _KEPT_ROWS else _form.__wrapped__
+        form = make(tuple(self.rows), prefixes)
         self._check_number(len(form.places))
         element = deepcopy(form.blank)
         parts = list(element.iter())
@@ -95,7 +98,8 @@ class Outline:
         """
         values = self.values
         absent = tuple([place for place, value in enumerate(values) if value is None]) if None in values else ()
-        form = _written_form(tuple(self.rows), prefixes, absent)
+        make = _written_form if len(self.rows) <= _KEPT_ROWS else _written_form.__wrapped__
+        form = make(tuple(self.rows), prefixes, absent)
         self._check_number(form.places)
         chosen = form.choose(values)
         # Almost all of what is written needs no other look: one question about all values takes the place of many about each.

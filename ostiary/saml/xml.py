@@ -20,6 +20,9 @@ Element = etree._Element
 
 _DECLARED_ENCODING: Final = re.compile(rb"\sencoding\s*=\s*[\"']([^\"']*)[\"']")
 _MAXIMUM_DECLARATION: Final = 200
+_NAMESPACE_DECLARATION: Final = re.compile(rb"xmlns(?::[^\s=]*)?\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+# Below, not even what is made for it comes near the limit.
+_NEEDS_COUNTING: Final = 16_384
 # With its space: <?xml-stylesheet is an instruction like any other.
 _DECLARATION: Final = b"<?xml "
 _MOST_LOOKED_AT: Final = 10_000
@@ -37,13 +40,15 @@ _HAS_INSTRUCTION: Final = etree.XPath("boolean(//processing-instruction())")
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bytes of the document, nesting depth, number of elements, of one element's attributes and of namespace declarations (counted as the
-    word ``xmlns``); ``huge`` lifts libxml2's own limits (metadata sources only)."""
+    word ``xmlns``), and bytes of declarations that its canonical form may have to write, which says them again at each element that uses
+    them (None: any number); ``huge`` lifts libxml2's own limits (metadata sources only)."""
 
     max_bytes: int
     max_depth: int = 50
     max_elements: int = 5_000
     max_attributes: int = 100
     max_namespaces: int = 200
+    max_declared: int | None = 16_000_000
     huge: bool = False
     processing_instructions: bool = False
 
@@ -56,6 +61,7 @@ METADATA: Final = Limits(
     max_elements=8_000_000,
     max_attributes=5_000,
     max_namespaces=8_000_000,
+    max_declared=None,
     huge=True,
     processing_instructions=True,
 )
@@ -73,6 +79,11 @@ def parse_xml(data: bytes, limits: Limits = MESSAGE) -> Element:
     namespaces = data.count(b"xmlns")
     if namespaces > limits.max_namespaces:
         raise TooLarge("xml.too_many_namespaces", expected=f"at most {limits.max_namespaces}", found=namespaces)
+    if limits.max_declared is not None and namespaces and len(data) > _NEEDS_COUNTING:
+        declared = data.count(b"<") * sum(map(len, set(_NAMESPACE_DECLARATION.findall(data))))
+        if declared > limits.max_declared:
+            found = f"{declared} bytes in its canonical form"
+            raise TooLarge("xml.too_many_namespaces", expected=f"at most {limits.max_declared}", found=found)
     root = _parsed(data, huge=limits.huge)
     try:
         _measure(root, data, limits)

@@ -27,9 +27,10 @@ _PAGES_OF_LOG: Final = 4_000
 changes again and again, and to wait for the disk, is a sixth of what a small transaction costs."""
 
 _READING: Final = "ostiary_reading"
-# Of SQLAlchemy's pool, besides those that lie ready.
+# Of SQLAlchemy's pool, besides those that lie ready. More than a worker has threads: who waits, waits for SQLite's lock, in turn and not
+# for long, never for a connection. Each is opened when it is needed.
 _POOL_SIZE: Final = 5
-_OVERFLOW: Final = 10
+_OVERFLOW: Final = 70
 
 
 def open_database(settings: DatabaseSettings, *, ping: bool = True) -> Engine:

@@ -23,6 +23,27 @@ def test_a_message_with_a_flood_of_namespaces_is_refused_before_it_is_parsed() -
     assert parsed.value.code == "xml.not_well_formed"
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [
+        f'xmlns:p="urn:x:{"a" * 100_000}"',
+        f"xmlns:p='urn:x:{'a' * 100_000}'",
+        " ".join(f'xmlns:p{n or ""} = "urn:x:{"a" * 1_000}"' for n in range(100)),
+    ],
+    ids=["one long name", "in other quotes", "many prefixes of one name"],
+)
+def test_a_message_whose_canonical_form_would_be_gigabytes_is_refused(declared: str) -> None:
+    """Each element that uses a prefix declares it again there: 230 kB become 980 MB."""
+    with pytest.raises(TooLarge) as refused:
+        parse_xml(f"<r {declared}>{'<p:a/>' * 4_000}</r>".encode())
+    assert refused.value.code == "xml.too_many_namespaces"
+
+
+def test_a_large_message_that_declares_what_others_declare_is_read() -> None:
+    value = f'<v xmlns:xsi="{names.XSI}" xmlns:xs="{names.XS}" xsi:type="xs:string">{"text " * 20}</v>'
+    assert len(parse_xml(f'<r xmlns="urn:r">{value * 90}{"<v/>" * 4_000}</r>'.encode())) == 4_090
+
+
 @pytest.mark.parametrize(("prefixes", "outcome"), [(16, "signature.wrong"), (17, "signature.structure")])
 def test_a_long_list_of_prefixes_is_refused_before_the_digest(prefixes: int, outcome: str) -> None:
     root = parse_xml(f'<samlp:Response xmlns:samlp="{names.SAMLP}" ID="_r"/>'.encode())

@@ -200,6 +200,15 @@ def test_values_that_are_no_base64_are_nothing_to_the_short_way(name: str, text:
     assert not plainly(element)
 
 
+@pytest.mark.parametrize("more", ["=", "====", "========"])
+def test_padding_that_there_may_not_be_is_not_believed(more: str) -> None:
+    element = parse_xml(signed("p384"))
+    assert both(element) == (True, True)
+    value = next(element.iter(qname(names.DS, "SignatureValue")))
+    value.text = (value.text or "") + more
+    assert both(element) == (False, False)
+
+
 def test_lines_of_base64_may_end() -> None:
     data = re.sub(rb"(<ds:SignatureValue>)(.{60})", rb"\1\n  \2\r\n\t", signed())
     assert both(parse_xml(data)) == (True, True)
