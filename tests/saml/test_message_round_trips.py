@@ -14,7 +14,7 @@ from ostiary.attributes import Attribute, Value, make_value
 from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.assertion import Assertion, AuthnStatement, Conditions, Confirmation, NameId
-from ostiary.saml.attribute_names import MAXIMUM_VALUE_LENGTH, friendly_name, is_known, wire_name
+from ostiary.saml.attribute_names import MAXIMUM_NAME_LENGTH, MAXIMUM_VALUE_LENGTH, friendly_name, is_known, wire_name
 from ostiary.saml.protocol import (
     AttributeQuery,
     AuthnRequest,
@@ -267,6 +267,10 @@ def value_too_long(element: Element) -> None:
     value.text = "x" * (MAXIMUM_VALUE_LENGTH + 1)
 
 
+def name_too_long(element: Element) -> None:
+    next(element.iter(qname(names.SAML, "Attribute"))).set("Name", "x" * (MAXIMUM_NAME_LENGTH + 1))
+
+
 def name_with_markup(element: Element) -> None:
     name_id = next(element.iter(qname(names.SAML, "NameID")))
     name_id.text = "admin"
@@ -291,6 +295,7 @@ def name_with_markup(element: Element) -> None:
         (local_time, "xml.instant"),
         (another_message, "saml.other_message"),
         (value_too_long, "saml.attribute_limits"),
+        (name_too_long, "saml.attribute_limits"),
         (name_with_markup, "xml.unexpected_element"),
     ],
 )

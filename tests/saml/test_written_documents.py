@@ -3,7 +3,7 @@
 import pytest
 
 from ostiary.attributes import make_attribute
-from ostiary.saml import names
+from ostiary.saml import names, outline
 from ostiary.saml.assertion import Assertion, NameId
 from ostiary.saml.bindings import decode_soap, encode_soap
 from ostiary.saml.protocol import AttributeQuery, Response
@@ -47,6 +47,18 @@ def test_a_thousand_values_declare_no_prefix_a_thousand_times() -> None:
     assert octets.count(b"xmlns:") < 10
     proof = verify_element(decode_soap(encode_soap_written(octets)), [signer().public])
     assert Response.from_proof(proof).assertions[0].attributes[0].texts() == tuple(values)
+
+
+def test_of_a_message_longer_than_others_no_shape_is_kept() -> None:
+    many = [make_attribute(f"urn:x:{number}", ["v"]) for number in range(500)]
+    query = AttributeQuery("_q", SP, NOW, NameId("handle"), attributes=tuple(many))
+    assert b"urn:x:499" in query.written().octets
+    assert to_bytes(query.to_xml()).count(b"urn:x:") == 500
+    # Nobody else in this process writes as many.
+    kept = outline._written_form, outline._form
+    before = [cache.cache_info().misses for cache in kept]
+    assert query.written().octets == canonical(query.to_xml())
+    assert [cache.cache_info().misses for cache in kept] == before
 
 
 @pytest.mark.parametrize("value", [DECLARATION, f"<a{DECLARATION}/>", " xmlns:", f"xmlns{DECLARATION}\t&amp;"])
