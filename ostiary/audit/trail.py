@@ -6,11 +6,11 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, literal, select
 from sqlalchemy.exc import IntegrityError
@@ -42,6 +42,7 @@ _as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fal
 _ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\Z")
 # Between two looks another transaction may be the first to know a person, and a third erase her.
 _ATTEMPTS: Final = 5
+T = TypeVar("T")
 _NO_FACTS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -103,15 +104,7 @@ def record(
             "new_reference": reference,
             "whose": person_key(subject),
         }
-        known = None
-        for _ in range(_ATTEMPTS):
-            known = _INSERT_ABOUT.serial_if_any(connection, about)
-            if known is not None:
-                break
-            _get_to_know(connection, subject)
-        if known is None:
-            raise RuntimeError("somebody whom the trail gets to know is erased again and again")
-        serial = known
+        serial = _once_known(connection, subject, lambda: _INSERT_ABOUT.serial_if_any(connection, about))
     _INSERT_WAITING.run(connection, {"writer": writer, "serial": serial})
     return serial
 
@@ -206,13 +199,7 @@ def commitment_to(connection: Connection, subject: str, content: object) -> str:
     person is not erased. HMAC-SHA256 with her own salt, 64 hexadecimal digits; without the salt nobody can try out what it may have been.
     """
     whose = {"whose": person_key(subject)}
-    for _ in range(_ATTEMPTS):
-        found = _SALT.one_in(connection, whose)
-        if found is not None:
-            break
-        _get_to_know(connection, subject)
-    else:
-        raise RuntimeError("somebody whom the trail gets to know is erased again and again")
+    found = _once_known(connection, subject, lambda: _SALT.one_in(connection, whose))
     return hmac.new(found.salt, b"content\0" + _as_json(content).encode(), hashlib.sha256).hexdigest()
 
 
@@ -228,6 +215,16 @@ def _event(row: Row[Any]) -> Event:
         facts=MappingProxyType(json.loads(row.facts)),
         reference=row.reference,
     )
+
+
+def _once_known(connection: Connection, subject: str, look: Callable[[], T | None]) -> T:
+    """What ``look`` finds of the person, who is made known to the trail where it finds nothing."""
+    for _ in range(_ATTEMPTS):
+        found = look()
+        if found is not None:
+            return found
+        _get_to_know(connection, subject)
+    raise RuntimeError("somebody whom the trail gets to know is erased again and again")
 
 
 def _get_to_know(connection: Connection, subject: str) -> None:

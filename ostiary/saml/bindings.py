@@ -18,6 +18,7 @@ from ostiary.saml.keys import ECDSA_ALGORITHMS, RSA_ALGORITHMS, Signer, TrustedK
 from ostiary.saml.schema import check_schema
 from ostiary.saml.signature import SignedForm, SignedMessage, SignedQuery, verify_element
 from ostiary.saml.soap import decode_soap, encode_soap, soap_fault
+from ostiary.saml.strict_base64 import strict_base64
 from ostiary.saml.xml import MESSAGE, Element, parse_xml, to_bytes
 
 __all__ = [
@@ -263,15 +264,10 @@ def _unquote(raw: str) -> bytes:
 
 
 def _from_base64(value: bytes) -> bytes:
-    compact = b"".join(value.split())
     try:
-        decoded = binascii.a2b_base64(compact, strict_mode=True)
+        return strict_base64(value)
     except binascii.Error:
-        decoded = None
-    # Strict means no other characters, and padding at the end only; of that it lets more pass than there may be.
-    if decoded is None or len(compact) % 4 or compact.endswith(b"==="):
-        raise Refusal("binding.base64", expected="base64", found="other characters or a wrong length")
-    return decoded
+        raise Refusal("binding.base64", expected="base64", found="other characters or a wrong length") from None
 
 
 def _inflate(data: bytes) -> bytes:

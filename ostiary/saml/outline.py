@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from lxml import etree
 
 from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.xml import Element, qname
+
+FormT = TypeVar("FormT")
 
 _KEPT_SHAPES: Final = 256
 _KEPT_TEXTS: Final = 512
@@ -74,8 +76,7 @@ class Outline:
 
         Text that XML cannot hold is refused (``xml.unwritable``).
         """
-        make = _form if len(self.rows) <= _KEPT_ROWS else _form.__wrapped__
-        form = make(tuple(self.rows), prefixes)
+        form = self._kept_unless_long(_form)(tuple(self.rows), prefixes)
         self._check_number(len(form.places))
         element = deepcopy(form.blank)
         parts = list(element.iter())
@@ -98,8 +99,7 @@ class Outline:
         """
         values = self.values
         absent = tuple([place for place, value in enumerate(values) if value is None]) if None in values else ()
-        make = _written_form if len(self.rows) <= _KEPT_ROWS else _written_form.__wrapped__
-        form = make(tuple(self.rows), prefixes, absent)
+        form = self._kept_unless_long(_written_form)(tuple(self.rows), prefixes, absent)
         self._check_number(form.places)
         chosen = form.choose(values)
         # Almost all of what is written needs no other look: one question about all values takes the place of many about each.
@@ -107,6 +107,9 @@ class Outline:
             chosen = tuple(map(_escaped, chosen, form.names))
         identifier = values[form.identifier] if form.identifier is not None else None
         return Written(identifier or "", *_filled(form.canonical, chosen), chosen, form)
+
+    def _kept_unless_long(self, make: "functools._lru_cache_wrapper[FormT]") -> Callable[..., FormT]:
+        return make if len(self.rows) <= _KEPT_ROWS else make.__wrapped__
 
     def _check_number(self, places: int) -> None:
         if places != len(self.values):

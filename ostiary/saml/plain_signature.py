@@ -15,6 +15,7 @@ from lxml import etree
 
 from ostiary.saml import names
 from ostiary.saml.keys import ECDSA_ALGORITHMS, RSA_ALGORITHMS, TrustedKey
+from ostiary.saml.strict_base64 import strict_base64
 from ostiary.saml.xml import Element
 
 _DIGESTS: Final = {names.SHA256: hashlib.sha256, names.SHA384: hashlib.sha384, names.SHA512: hashlib.sha512}
@@ -86,18 +87,9 @@ def plain_signature(element: Element) -> PlainSignature | None:
             return None
         digest = _DIGESTS[found["method"].decode()](found["before"])
         digest.update(memoryview(whole)[found.end() :])
-        if digest.digest() != _from_base64(found["digest"]):
+        if digest.digest() != strict_base64(found["digest"]):
             return None
         signed_info = b'<%sSignedInfo %s%s"%s' % (prefix, declared, names.DS.encode(), found["signed_info"])
-        return PlainSignature(signed_info, _from_base64(found["value"]), found["algorithm"].decode())
+        return PlainSignature(signed_info, strict_base64(found["value"]), found["algorithm"].decode())
     except (etree.C14NError, binascii.Error):
         return None
-
-
-def _from_base64(text: bytes) -> bytes:
-    """Raises `binascii.Error`."""
-    compact = b"".join(text.split())
-    # Of padding the library lets more pass than there may be.
-    if len(compact) % 4 or compact.endswith(b"==="):
-        raise binascii.Error("padding")
-    return binascii.a2b_base64(compact, strict_mode=True)

@@ -17,7 +17,7 @@ from ostiary.config.private_files import read_password
 from ostiary.config.settings import DatabaseSettings
 from ostiary.errors import ConfigurationError
 from ostiary.storage.answering import NO_ANSWER, answering, as_sqlalchemy_has_it, unavailable
-from ostiary.storage.shelf import MOST_READY, ReadyConnection, Shelf, restrict, tell
+from ostiary.storage.shelf import MOST_READY, READING, ReadyConnection, Shelf, restrict, tell
 
 BUSY_TIMEOUT = 10_000
 """Milliseconds that a SQLite writer waits for another one."""
@@ -26,7 +26,6 @@ _PAGES_OF_LOG: Final = 4_000
 """How far SQLite's write-ahead log grows before its pages go into the database: 16 MB, four times SQLite's own choice. To write out what
 changes again and again, and to wait for the disk, is a sixth of what a small transaction costs."""
 
-_READING: Final = "ostiary_reading"
 # Of SQLAlchemy's pool, besides those that lie ready. More than a worker has threads: who waits, waits for SQLite's lock, in turn and not
 # for long, never for a connection. Each is opened when it is needed.
 _POOL_SIZE: Final = 5
@@ -136,7 +135,7 @@ def reading(engine: Engine, *, consistent: bool = False) -> Iterator[Connection]
     Raises `Unavailable` when the database does not answer.
     """
     with answering(), engine.connect() as connection:
-        options: dict[str, Any] = {_READING: True, "postgresql_readonly": True}
+        options: dict[str, Any] = {READING: True, "postgresql_readonly": True}
         if consistent and engine.dialect.name != "sqlite":
             options["isolation_level"] = "REPEATABLE READ"
         yield connection.execution_options(**options)
@@ -220,7 +219,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 def _begin(connection: Connection) -> None:
     if isinstance(connection, ReadyConnection) and connection.driver.in_transaction:
         return
-    only_reads = bool(connection.get_execution_options().get(_READING))
+    only_reads = bool(connection.get_execution_options().get(READING))
     restrict(connection, only_reads=only_reads)
     tell(connection, "BEGIN" if only_reads else "BEGIN IMMEDIATE")
 

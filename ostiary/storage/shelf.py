@@ -15,7 +15,8 @@ from ostiary.storage.answering import answering, as_sqlalchemy_has_it
 MOST_READY: Final = 16
 """Connections of one process that lie ready; those beyond go back to the pool."""
 
-_READING: Final = "ostiary_reading"
+READING: Final = "ostiary_reading"
+"""Among the options of a SQLAlchemy connection, and what is known of a driver's: whether a write is refused."""
 
 
 class ReadyConnection(Connection):
@@ -74,10 +75,10 @@ class Shelf(QueuePool):
 
 def restrict(connection: Connection, *, only_reads: bool) -> None:
     """Whether a write is refused. The setting stays with the driver's connection, which serves one transaction after another."""
-    if connection.info.get(_READING) is not only_reads:
-        connection.info.pop(_READING, None)
+    if connection.info.get(READING) is not only_reads:
+        connection.info.pop(READING, None)
         tell(connection, f"PRAGMA query_only={int(only_reads)}")
-        connection.info[_READING] = only_reads
+        connection.info[READING] = only_reads
 
 
 def tell(connection: Connection, statement: str) -> None:
