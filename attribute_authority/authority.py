@@ -4,12 +4,14 @@ requester.
 Implements `ostiary.ports.AttributeSource`, for the IdP in the same process and for the SOAP endpoint alike.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
+from typing import Final, NamedTuple
 
 from attribute_authority.resolver.resolver import Resolution, Resolver
 from ostiary.attributes import Attributes
 from ostiary.config import Holder
+from ostiary.config.conclusions import Conclusions
 from ostiary.errors import Missing, Unavailable
 from ostiary.policy.release import (
     DEFAULT_PRECEDENCE,
@@ -21,6 +23,7 @@ from ostiary.policy.release import (
     Requester,
     Wish,
     as_she_wishes,
+    is_timeless,
     policies_not_applied,
     release,
 )
@@ -31,7 +34,24 @@ from ostiary.web.log import Log
 FindRequester = Callable[[str, datetime], Requester | None]
 """What metadata says now about the entity with this entityID; None when it has none that is valid."""
 
-_Tell = Callable[[ReleaseRequest, Requester, Resolution, ReleaseDecision], None]
+# A question that names more attributes, or values, is none that a service asks again and again.
+_MOST_WANTED: Final = 50
+_AT: Final = ReleaseRequest._fields.index("at")
+
+
+class _Considered(NamedTuple):
+    """What became of a question, and what that follows from beside the question and what is known about the person: who asks, by the
+    metadata of that moment, the policies, what people may decide, and what she decided. ``by_policies`` is the decision before that,
+    ``facts`` are what the log says of it all. Each of these is replaced as a whole when something in it changes, so they are compared by
+    identity."""
+
+    requester: Requester
+    policies: ReleasePolicies
+    precedence: Precedence
+    by_policies: ReleaseDecision
+    wish: Wish | None
+    release: Release
+    facts: Mapping[str, object]
 
 
 class Authority:
@@ -81,12 +101,14 @@ class Authority:
                 "release_refused", principal=request.principal, requester=request.requester, reason="inactive"
             )
             raise Missing("aa.unknown_principal", expected="an active person", found="none")
-        return self._considered(request, self._note)
+        considered = self._considered(request)
+        self._log.info("attributes_released", **considered.facts)
+        return considered.release
 
     def preview(self, request: ReleaseRequest) -> Release:
         """The same answer for somebody who only wants to know it (`attribute_authority.explained`): no line says that it was released."""
         self._check_active(request)
-        return self._considered(request, lambda *_: None)
+        return self._considered(request).release
 
     def policies(self, at: datetime) -> ReleasePolicies:
         """The release policies in force at the moment."""
@@ -119,16 +141,30 @@ class Authority:
         if not self._people.is_active(request.principal):
             raise Missing("aa.unknown_principal", expected="an active person", found="none")
 
-    def _considered(self, request: ReleaseRequest, tell: _Tell) -> Release:
-        resolution = self._resolve(request)
-        requester = self._who_asks(request)
-        decision = _by_policies(self._current_policies(request.at), request, requester, resolution)
-        wish = self._wish(request, requester, decision)
-        decision = self._as_she_chose(wish, request, requester, decision, resolution.attributes)
-        tell(request, requester, resolution, decision)
+    def _considered(self, request: ReleaseRequest) -> _Considered:
+        """The same as lately, where everything from which it follows is the same: services ask the same about the same person again."""
+        resolution, requester = self._resolve(request), self._who_asks(request)
+        policies, precedence = self._current_policies(request.at), self.precedence(request.at)
+        question = _question(request)
+        before: _Considered | None = resolution.conclusions.get(question) if question is not None else None
+        if before is not None and not (
+            before.requester is requester and before.policies is policies and before.precedence is precedence
+        ):
+            before = None
+        decision = before.by_policies if before is not None else _by_policies(policies, request, requester, resolution)
+        wish = self._wish(request, requester, decision, before.wish if before is not None else None)
+        if before is not None and wish is before.wish:
+            return before
+        released = _as_she_chose(wish, requester, precedence, decision, resolution.attributes)
         notes = tuple([ReleaseNote(note.reason, note.source, note.detail) for note in resolution.notes])
         own_names = own_wire_names(resolution.attributes)
-        return Release(decision.attributes, decision, notes, wish is not None, own_names, wish)
+        release = Release(released.attributes, released, notes, wish is not None, own_names, wish, Conclusions())
+        facts = _facts(request, requester, resolution, released)
+        considered = _Considered(requester, policies, precedence, decision, wish, release, facts)
+        known = resolution.attributes + resolution.internal
+        if question is not None and requester.known and is_timeless(policies, requester, known):
+            resolution.conclusions.keep(question, considered)
+        return considered
 
     def _resolve(self, request: ReleaseRequest) -> Resolution:
         # A name that nobody proved gets nothing that is made for it.
@@ -155,7 +191,7 @@ class Authority:
         def decided(policies: ReleasePolicies) -> ReleaseDecision:
             decision = _by_policies(policies, request, requester, resolution)
             wish = self._wish(present, requester, decision)
-            return self._as_she_chose(wish, present, requester, decision, resolution.attributes)
+            return _as_she_chose(wish, requester, self.precedence(now), decision, resolution.attributes)
 
         return tuple(decided(policies) for policies in candidates)
 
@@ -170,24 +206,13 @@ class Authority:
             raise Unavailable("aa.connector_failed", expected=f"an answer of {failed.source}", found=failed.detail)
         return {attribute.name: attribute.texts() for attribute in resolution.attributes}
 
-    def _wish(self, request: ReleaseRequest, requester: Requester, decision: ReleaseDecision) -> Wish | None:
-        """The person's own choice, where the organisation leaves it to her."""
+    def _wish(
+        self, request: ReleaseRequest, requester: Requester, decision: ReleaseDecision, before: Wish | None = None
+    ) -> Wish | None:
+        """The person's own choice, where the organisation leaves it to her. ``before``: what it was lately."""
         if self._personal_choices is None or not decision.verdicts:
             return None
-        return self._personal_choices.wish(request.principal, requester, request.at)
-
-    def _as_she_chose(
-        self,
-        wish: Wish | None,
-        request: ReleaseRequest,
-        requester: Requester,
-        decision: ReleaseDecision,
-        known: Attributes,
-    ) -> ReleaseDecision:
-        """What becomes of the decision of the organisation's policies by the person's own choice."""
-        if wish is None:
-            return decision
-        return as_she_wishes(decision, wish, known, requester=requester, precedence=self.precedence(request.at))
+        return self._personal_choices.wish(request.principal, requester, request.at, before=before)
 
     def _current_policies(self, at: datetime) -> ReleasePolicies:
         problem = self._policies.poll(at)
@@ -199,22 +224,39 @@ class Authority:
         self._record_changes(at)
         return policies
 
-    def _note(
-        self, request: ReleaseRequest, requester: Requester, resolution: Resolution, decision: ReleaseDecision
-    ) -> None:
-        released = {attribute.name for attribute in decision.attributes}
-        self._log.info(
-            "attributes_released",
-            principal=request.principal,
-            requester=None if request.anonymous else request.requester,
-            requester_known=requester.known,
-            target=request.target,
-            attributes=sorted(released),
-            withheld=sorted({verdict.attribute for verdict in decision.verdicts} - released),
-            reasons=sorted({verdict.reason for verdict in decision.verdicts if not verdict.released}),
-            rules=rules_that_released(decision),
-            notes=[f"{note.reason} {note.source} {note.detail}".strip() for note in resolution.notes],
-        )
+
+def _question(request: ReleaseRequest) -> Hashable | None:
+    """What names a question, its moment left out; None for one that is too long to be kept."""
+    if request.wanted is not None and sum(1 + len(one.values) for one in request.wanted) > _MOST_WANTED:
+        return None
+    return request[:_AT] + request[_AT + 1 :]
+
+
+def _as_she_chose(
+    wish: Wish | None, requester: Requester, precedence: Precedence, decision: ReleaseDecision, known: Attributes
+) -> ReleaseDecision:
+    """What becomes of the decision of the organisation's policies by the person's own choice."""
+    if wish is None:
+        return decision
+    return as_she_wishes(decision, wish, known, requester=requester, precedence=precedence)
+
+
+def _facts(
+    request: ReleaseRequest, requester: Requester, resolution: Resolution, decision: ReleaseDecision
+) -> dict[str, object]:
+    """What the log says of an answer."""
+    released = {attribute.name for attribute in decision.attributes}
+    return {
+        "principal": request.principal,
+        "requester": None if request.anonymous else request.requester,
+        "requester_known": requester.known,
+        "target": request.target,
+        "attributes": sorted(released),
+        "withheld": sorted({verdict.attribute for verdict in decision.verdicts} - released),
+        "reasons": sorted({verdict.reason for verdict in decision.verdicts if not verdict.released}),
+        "rules": rules_that_released(decision),
+        "notes": [f"{note.reason} {note.source} {note.detail}".strip() for note in resolution.notes],
+    }
 
 
 def _by_policies(

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ostiary.attributes import Attribute, Attributes
+from ostiary.config.conclusions import Conclusions
 from ostiary.policy.release import ReleaseDecision, Requester, Wish
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class ReleaseNote:
 class Release(NamedTuple):
     """The answer: what may leave, for each value considered the rule that decided, and what went wrong while the values were sought.
     ``has_her_say`` is False where it is known that nothing the person said bears on it; ``wire_names`` are the names of attributes that
-    have a wire name of their own, by that. ``wish`` is what she said, where that is known here."""
+    have a wire name of their own, by that. ``wish`` is what she said, where that is known here. ``conclusions`` are from this answer, where
+    the same object may be given again."""
 
     attributes: tuple[Attribute, ...]
     decision: ReleaseDecision
@@ -67,13 +69,15 @@ class Release(NamedTuple):
     has_her_say: bool = True
     wire_names: Mapping[str, str] = MappingProxyType({})
     wish: Wish | None = None
+    conclusions: Conclusions | None = None
 
 
 class PersonalChoices(Protocol):
     """What people have said about what may be told about them, each within the bounds that the organisation's policies set."""
 
-    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
-        """Her choice about this requester; None where policies alone decide. Raises `Unavailable` when it can't be found out."""
+    def wish(self, principal: str, requester: Requester, at: datetime, *, before: Wish | None = None) -> Wish | None:
+        """Her choice about this requester; None where policies alone decide. ``before``: what it was lately, given again where it still
+        says the same; a wish always says the same to a value. Raises `Unavailable` when it can't be found out."""
         ...
 
 

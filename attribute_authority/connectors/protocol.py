@@ -74,7 +74,7 @@ class FollowingConnector(Protocol):
 
 
 class RequesterConnector(Protocol):
-    """A source that says another thing to each requester; it is asked anew each time, so it answers without a wire."""
+    """A source that says another thing to each requester; it is asked by many of them, so it answers without a wire."""
 
     def attributes_for(self, principal: str, requester: str | None, at: datetime, names: frozenset[str]) -> Found:
         """What it knows about the person for ``requester`` (entityID), or for nobody in particular; of all ``names`` of its own, and of

@@ -92,7 +92,7 @@ class FollowingSource:
 @dataclass(frozen=True, slots=True)
 class RequesterSource:
     """A connector that answers each requester differently, and the names by which it calls what it finds. Its values come after those of
-    all others, and are never remembered."""
+    all others."""
 
     name: str
     connector: RequesterConnector

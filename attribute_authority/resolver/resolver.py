@@ -24,25 +24,28 @@ from attribute_authority.resolver.definitions import (
     make_attributes,
 )
 from ostiary.attributes import Attributes
+from ostiary.config.conclusions import Conclusions
 from ostiary.errors import Unavailable
 
 
 class Resolution(NamedTuple):
     """What is known about a person at one moment, and what went wrong on the way. ``uncertain`` are the names of definitions that may lack
-    a value, because a connector did not answer; ``internal`` are attributes that never leave, for the conditions of policies."""
+    a value, because a connector did not answer; ``internal`` are attributes that never leave, for the conditions of policies.
+
+    A resolution that is remembered is the same object each time; its ``conclusions`` live as long as it is remembered."""
 
     attributes: Attributes
-    notes: tuple[Note, ...] = ()
-    uncertain: frozenset[str] = frozenset()
-    internal: Attributes = ()
+    notes: tuple[Note, ...]
+    uncertain: frozenset[str]
+    internal: Attributes
+    conclusions: Conclusions
 
 
 class Resolver:
     """Resolves people's attributes; ``issuer`` is the entityID that asserts them.
 
     A complete resolution is remembered for ``cache_age``, but not longer than each of the answers in it may be used, for at most
-    ``cache_size`` people; 0 remembers nothing. What depends on the requester is made anew each time: of it nothing is remembered. Safe for
-    use by several threads.
+    ``cache_size`` people; 0 remembers nothing. With it goes what was made of it for the latest requesters. Safe for use by several threads.
     """
 
     def __init__(
@@ -76,6 +79,9 @@ class Resolver:
         known = self._known(principal, at)
         if not self._requester_definitions:
             return known.alone
+        kept: Resolution | None = known.alone.conclusions.get(requester)
+        if kept is not None:
+            return kept
         found = [self._told_for(source, principal, requester, at) for source in self._requester_sources]
         made = make_attributes(
             self._requester_definitions,
@@ -86,7 +92,9 @@ class Resolver:
             earlier=known.made,
             unanswered=known.unanswered,
         )
-        return known.with_more(made)
+        resolution = known.with_more(made)
+        known.alone.conclusions.keep(requester, resolution)
+        return resolution
 
     def _told_for(self, source: RequesterSource, principal: str, requester: str | None, at: datetime) -> Found:
         try:
@@ -156,7 +164,8 @@ class Resolver:
         with self._lock:
             self._remembered.pop(principal, None)
             self._remembered[principal] = (at, until, known)
-            while len(self._remembered) > self._size:
+            # The oldest come first: of them, nobody is kept whose time is over.
+            while len(self._remembered) > self._size or next(iter(self._remembered.values()))[1] <= at:
                 self._remembered.popitem(last=False)
 
 
@@ -190,16 +199,10 @@ class _Known:
     alone: Resolution = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alone", self._with(NOTHING_MADE))
+        object.__setattr__(self, "alone", self.with_more(NOTHING_MADE))
 
     def with_more(self, more: Made) -> Resolution:
         """The resolution, with what was made for a requester."""
-        if more.notes or more.uncertain or more.internal:
-            return self._with(more)
-        _, notes, uncertain, internal = self.alone
-        return Resolution(self.made.attributes + more.attributes, notes, uncertain, internal)
-
-    def _with(self, more: Made) -> Resolution:
         made = self.made
         notes = dict.fromkeys((*self.notes, *made.notes, *more.notes))
         return Resolution(
@@ -207,4 +210,5 @@ class _Known:
             tuple(notes),
             made.uncertain | more.uncertain,
             made.internal + more.internal,
+            Conclusions(),
         )

@@ -32,6 +32,7 @@ from ostiary.consent.store import Choices
 from ostiary.errors import Refusal
 from ostiary.federation.model import Entity
 from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE
+from ostiary.ports import Release
 from ostiary.saml import names
 from ostiary.saml.protocol import Status
 from ostiary.web import incoming
@@ -67,6 +68,15 @@ def _at(settings: ConsentPageSettings, sp: Entity) -> _Here:
         purpose_of(sp),
         required_by(sp),
     )
+
+
+class _NothingToAsk(NamedTuple):
+    """That there was nothing to ask about an answer of the Attribute Authority, what it follows from beside that answer, and what was
+    ``offered``."""
+
+    here: _Here
+    stored: Choice
+    offered: tuple[Offered, ...]
 
 
 class Question(NamedTuple):
@@ -118,6 +128,9 @@ class ConsentStep:
             return None
         informs = not self.precedence(visit.now).may_withhold() or (self.settings.mode == "inform" and not wants)
         release = visit.release()
+        settled = self._settled(visit, session, release, here, informs=informs)
+        if settled is not None:
+            return Question(session, sp, settled.offered, here.purpose, settled.stored, None, informs)
         offered = offered_by(release, here.required.at(visit.asked.attribute_index))
         if informs:
             # She is told, and leaves nothing out: what is required makes no difference.
@@ -133,10 +146,25 @@ class ConsentStep:
             visit.now,
             lifetime=self.settings.lifetime,
             always=here.always,
-            visit=_visit_id(visit),
+            visit=(visit_id := _visit_id(visit)),
             digests=digests,
         )
+        answered_now = stored is not None and visit_id and visit_id == stored.visit
+        if reason is None and stored is not None and not answered_now and release.conclusions is not None:
+            release.conclusions.keep(_about(visit, informs=informs), _NothingToAsk(here, stored, offered))
         return Question(session, sp, offered, here.purpose, stored, reason, informs)
+
+    def _settled(
+        self, visit: Visit, session: SsoSession, release: Release, here: _Here, *, informs: bool
+    ) -> _NothingToAsk | None:
+        """That there was nothing to ask about this very answer, if that is still so."""
+        kept: _NothingToAsk | None = None
+        if release.conclusions is not None:
+            kept = release.conclusions.get(_about(visit, informs=informs))
+        if kept is None or kept.here is not here or not kept.stored.holds_at(visit.now, self.settings.lifetime):
+            return None
+        stored, _ = self.choices.latest_after(release.wish, session.principal, kept.stored.entity_id)
+        return kept if stored == kept.stored else None
 
     def _wants_to_be_asked(self, visit: Visit, session: SsoSession, sp: Entity) -> bool:
         """Whether she is asked because she wants to be. Costs nothing where what leaves is found out anyway and she never set anything."""
@@ -233,6 +261,11 @@ def _answer(form: Fields) -> bool:
         case "refuse":
             return False
     raise Refusal("consent.answer", expected="accept or refuse", found=given or "nothing")
+
+
+def _about(visit: Visit, *, informs: bool) -> tuple[int | None, bool]:
+    """What makes another question of the same answer: what is required, and whether that counts."""
+    return visit.asked.attribute_index, informs
 
 
 def _visit_id(visit: Visit) -> str:

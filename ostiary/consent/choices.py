@@ -184,12 +184,23 @@ class ByChoice:
     """What a choice in force says to each value: a `Wish`.
 
     ``stored`` is the choice as it is kept in ``place``, and ``digests`` are those under its key: for whoever looks at the same choice
-    after it, in the same request. ``attributes`` is what of it counts; ``rest`` speaks about the attributes that she decided nothing about,
+    after it. ``attributes`` is what of it counts; ``rest`` speaks about the attributes that she decided nothing about,
     ``unseen`` about a value of an allowed one that she was never shown, unless she chose to have the answer remembered. Neither ever says
-    ``chosen``; ``never_adds`` as `ostiary.policy.release.as_she_wishes` looks for it.
+    ``chosen``; ``never_adds`` as `ostiary.policy.release.as_she_wishes` looks for it. ``follows_from``: whatever whoever keeps it compares,
+    to see whether it holds.
     """
 
-    __slots__ = ("_any_value", "_choices", "_rest", "_unseen", "digests", "never_adds", "place", "stored")
+    __slots__ = (
+        "_any_value",
+        "_choices",
+        "_rest",
+        "_unseen",
+        "digests",
+        "follows_from",
+        "never_adds",
+        "place",
+        "stored",
+    )
 
     def __init__(
         self,
@@ -201,6 +212,7 @@ class ByChoice:
     ) -> None:
         self.stored = stored
         self.place = place
+        self.follows_from: object = None
         self.digests = Digests(stored.salt)
         self._choices = {found.name: found for found in attributes}
         self._rest = rest

@@ -279,23 +279,34 @@ class EnforcedChoices:
         self._precedence = precedence
         self._at = Derived(self._what_counts)
 
-    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
-        """None where policies alone decide. Raises `Unavailable` when the database does not answer."""
+    def wish(self, principal: str, requester: Requester, at: datetime, *, before: Wish | None = None) -> Wish | None:
+        """None where policies alone decide. ``before`` is given again where nothing from which it follows has changed. Raises `Unavailable`
+        when the database does not answer."""
         counts, required = self._at(requester) if requester.known else self._what_counts(requester)
         if not counts:
             return None
         precedence = self._precedence(at)
         if not (required or precedence.people_may):
             return None
-        return personal_wish(
-            self._choices.personal(principal, requester.entity_id),
+        personal, lifetime = self._choices.personal(principal, requester.entity_id), self._settings.lifetime
+        choice = personal.choice
+        in_force = choice is not None and choice.holds_at(at, lifetime)
+        # Compared by identity first, all of it: the same row is the same choice.
+        follows_from = (personal, requester, precedence, required, in_force)
+        if isinstance(before, ByChoice) and before.follows_from == follows_from:
+            return before
+        wish = personal_wish(
+            personal,
             requester,
             at,
             precedence=precedence,
             required=required,
-            lifetime=self._settings.lifetime,
+            lifetime=lifetime,
             place=self._choices.place,
         )
+        if isinstance(wish, ByChoice):
+            wish.follows_from = follows_from
+        return wish
 
     def _what_counts(self, requester: Requester) -> tuple[bool, bool]:
         """Whether anybody's own word counts there, and whether nothing may go without it."""

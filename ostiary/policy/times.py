@@ -22,9 +22,14 @@ class Times:
     weekdays: frozenset[int] | None = None
     dates: tuple[date | None, date | None] | None = None
 
+    @property
+    def depends_on_moment(self) -> bool:
+        """Whether anything is given."""
+        return not (self.time is None and self.weekdays is None and self.dates is None)
+
     def of_the_moment(self, at: datetime) -> list[tuple[TimeKey, bool]]:
         """Each key that is given, and whether it holds."""
-        if self.time is None and self.weekdays is None and self.dates is None:
+        if not self.depends_on_moment:
             return []
         local = at.astimezone(self.zone)
         parts: list[tuple[TimeKey, bool]] = []

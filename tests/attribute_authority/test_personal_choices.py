@@ -39,7 +39,7 @@ class Chosen:
     def now(self) -> datetime:
         return NOW
 
-    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
+    def wish(self, principal: str, requester: Requester, at: datetime, *, before: Wish | None = None) -> Wish | None:
         self.asked.append((principal, requester.entity_id, requester.entity_categories, at))
         if self.broken:
             raise Unavailable("storage.unavailable")

@@ -63,7 +63,7 @@ class House:
     def is_active(self, principal: str) -> bool:
         return True
 
-    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
+    def wish(self, principal: str, requester: Requester, at: datetime, *, before: Wish | None = None) -> Wish | None:
         self.wish_asked_for.append(requester)
         return (lambda name, _value: self.wishes.get(name)) if self.wishes else None
 

@@ -482,7 +482,7 @@ def test_an_sp_that_knows_the_owner_may_ask_it_straight(organisation: Organisati
 class NoNames:
     """Somebody who wants her display name kept."""
 
-    def wish(self, principal: str, requester: Requester, at: datetime) -> Wish | None:
+    def wish(self, principal: str, requester: Requester, at: datetime, *, before: Wish | None = None) -> Wish | None:
         def wanted(name: str, value: Value) -> PersonalWish | None:
             return "withheld" if name == "displayName" else None
 

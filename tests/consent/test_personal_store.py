@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -11,15 +12,24 @@ from sqlalchemy import Engine, select
 from ostiary import audit
 from ostiary.attributes import Attribute, Value
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
-from ostiary.consent.choices import AttributeChoice, ByChoice, Offered, Purpose, ReadPurpose, askable, must_ask
+from ostiary.consent.choices import (
+    AttributeChoice,
+    ByChoice,
+    Offered,
+    Purpose,
+    ReadPurpose,
+    askable,
+    must_ask,
+    nothing_was_asked,
+)
 from ostiary.consent.general_rule import GeneralRules, SaidRule
 from ostiary.consent.personal import Personal, Setting, Switch
 from ostiary.consent.settings import ConsentSettings
-from ostiary.consent.store import Choices, EnforcedChoices, choice_key, erase_choices
+from ostiary.consent.store import Choices, EnforcedChoices, _choice, choice_key, erase_choices
 from ostiary.consent.tables import MIGRATIONS, consent_choice, consent_rule
 from ostiary.errors import Denied, Missing
-from ostiary.policy.release import Requester
-from ostiary.policy.release.precedence import Precedence
+from ostiary.policy.release import Requester, Wish
+from ostiary.policy.release.precedence import DEFAULT_PRECEDENCE, Precedence
 from ostiary.storage.engine import reading, writing
 from ostiary.storage.migrate import upgrade
 from tests.databases import DATABASES, emptied, upgraded
@@ -254,3 +264,54 @@ def test_no_value_of_hers_is_written_anywhere(tmp_path: Path) -> None:
     assert choice_key("p1", SP.entity_id).encode() in written
     assert b"ada@" not in written
     assert b"lovelace@" not in written
+
+
+@pytest.fixture
+def said(choices: Choices) -> Choices:
+    choices.decide(setting(MAIL, UID), at=NOW, by="p1")
+    return choices
+
+
+def wish_again(choices: Choices, before: Wish | None, requester: Requester = SP, **given: Any) -> Wish | None:
+    settings = ConsentSettings(mode=given.get("mode", "off"), ask_again_after=timedelta(days=1))
+    precedence = given.get("precedence", DEFAULT_PRECEDENCE)
+    enforced = EnforcedChoices(choices, settings, lambda _at: precedence)
+    return enforced.wish("p1", requester, given.get("at", NOW), before=before)
+
+
+def test_a_wish_is_given_again_while_she_said_nothing_else(said: Choices) -> None:
+    before = wish_again(said, None)
+    assert before is not None
+    assert wish_again(said, before) is before
+    assert wish_again(said, before, at=LATER) is before
+    # Another look at the same row.
+    _choice.cache_clear()
+    assert wish_again(said, before) is before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"requester": LAB},
+        {"requester": Requester(SP.entity_id, entity_categories=("c",))},
+        {"precedence": Precedence(people_may=frozenset({"release"}))},
+        {"mode": "required"},
+        {"at": NOW + timedelta(days=1)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_wish_that_follows_from_something_else_is_another(said: Choices, other: dict[str, Any]) -> None:
+    before = wish_again(said, None)
+    assert wish_again(said, before, **other) is not before
+
+
+def test_a_wish_is_another_after_each_word_of_hers(said: Choices, rules: GeneralRules) -> None:
+    before = wish_again(said, None)
+    rules.say("p1", "ask", at=NOW, by="p1")
+    asking = wish_again(said, before)
+    assert asking is not before
+    said.decide(setting(MAIL), at=LATER, by="p1")
+    changed = wish_again(said, asking)
+    assert changed is not asking
+    said.revoke("p1", SP.entity_id, at=LATER, by="p1")
+    assert wish_again(said, changed) is nothing_was_asked

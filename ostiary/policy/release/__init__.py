@@ -2,7 +2,7 @@
 about what, and every name that others need is found here."""
 
 from ostiary.policy.release.circumstances import NOTHING_KNOWN, Circumstances, Condition
-from ostiary.policy.release.decide import NotApplied, policies_not_applied, release
+from ostiary.policy.release.decide import NotApplied, is_timeless, policies_not_applied, release
 from ostiary.policy.release.index import NO_POLICIES, ReleasePolicies, index_policies
 from ostiary.policy.release.personal import as_she_wishes
 from ostiary.policy.release.policy import Audience, Count, EntityAttributeTest, ReleasePolicy, ReleaseRule, Strength
@@ -37,6 +37,7 @@ __all__ = [
     "Wish",
     "as_she_wishes",
     "index_policies",
+    "is_timeless",
     "policies_not_applied",
     "release",
 ]

@@ -76,6 +76,15 @@ def release(
     return only_needed_identifiers(requester, ReleaseDecision(tuple(released), tuple(verdicts)))
 
 
+def is_timeless(policies: ReleasePolicies, requester: Requester, attributes: Attributes) -> bool:
+    """Whether `release` decides about these attributes in the same way at every moment, if everything else stays as it is. ``attributes``:
+    those in the circumstances, too."""
+    return (
+        all(attribute.valid_until is None for attribute in attributes)
+        and not policies.rules_for(requester, keep=True).depend_on_moment
+    )
+
+
 class NotApplied(NamedTuple):
     """A policy for this requester that does not apply to this request as it stands, and why: ``requester_unknown``, ``target``, or a key of
     its condition, ``_unknown`` after it where nobody knows whether it holds."""

@@ -46,6 +46,11 @@ class RulesFor:
         )
         self._about: dict[str, RulesAbout] = {}
 
+    @property
+    def depend_on_moment(self) -> bool:
+        """Whether what they say to the same request may be something else at another time, whatever the attributes."""
+        return any(policy.when.depends_on_moment for _, policy in self._conditional)
+
     def about(self, name: str) -> RulesAbout:
         """Those about the attribute of that name."""
         found = self._about.get(name)
