@@ -27,6 +27,8 @@ from ostiary.saml.protocol import AuthnRequest, new_id
 from tests.browser import Answer, Browser, HttpTransport, forms_of
 
 GOAL = 2.5
+LOGINS = 25
+"""In each round: short enough to fit between what the machine's host does for others."""
 
 
 def rows(*, quick: bool) -> list[Row]:
@@ -40,9 +42,7 @@ def rows(*, quick: bool) -> list[Row]:
         directory = layout.directory(NORTHGATE.key)
         command = ["idp", "--config", str(directory / "idp.yaml"), "--authority", str(directory / "aa.yaml")]
         with served(command, f"{layout.idp_url(NORTHGATE)}/health") as service:
-            value = _milliseconds(layout, service, rounds=4 if quick else 10, logins=100 if quick else 300)
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    limit = cpu_milliseconds({"two": lambda: _two_signatures(key)}, rounds=20, loops=20)["two"]
+            value, limit = _milliseconds(layout, service, rounds=20 if quick else 160)
     return [Row("single sign-on with a session, one HTTP request", value, "ms CPU", limit, GOAL)]
 
 
@@ -51,8 +51,9 @@ def _two_signatures(key: rsa.RSAPrivateKey) -> None:
         key.sign(b"x" * 400, padding.PKCS1v15(), hashes.SHA256())
 
 
-def _milliseconds(layout: Layout, service: Served, *, rounds: int, logins: int) -> float:
-    """For one sign-on: the best of ``rounds``."""
+def _milliseconds(layout: Layout, service: Served, *, rounds: int) -> tuple[float, float]:
+    """For one sign-on, and for two signatures: the best of ``rounds``, in which they take turns."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     browser = Browser(HttpTransport())
     url = _request(layout)
     answer = browser.get(url)
@@ -67,17 +68,18 @@ def _milliseconds(layout: Layout, service: Served, *, rounds: int, logins: int) 
     site = urlsplit(url).hostname
     cookie = "; ".join(f"{name}={value}" for (host, name), value in browser.cookies.items() if host == site)
     headers = {"Cookie": cookie, "Accept": "text/html", "Accept-Language": "en"}
-    best = float("inf")
+    best = bare = float("inf")
     with PlainClient(url, headers) as client:
         for _ in range(rounds):
-            requests = [client.written(_request(layout)) for _ in range(logins)]
+            requests = [client.written(_request(layout)) for _ in range(LOGINS)]
             before = service.cpu()
             answers = [client.send(request) for request in requests]
-            best = min(best, (service.cpu() - before) / logins * 1000)
+            best = min(best, (service.cpu() - before) / LOGINS * 1000)
             for plain in answers:
                 if b'name="SAMLResponse"' not in plain.body:
                     raise RuntimeError(f"no Response came: {plain.status}")
-    return best
+            bare = min(bare, cpu_milliseconds({"two": lambda: _two_signatures(key)}, rounds=1, loops=10)["two"])
+    return best, bare
 
 
 def _agree(browser: Browser, answer: Answer) -> Answer:

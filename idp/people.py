@@ -61,6 +61,10 @@ class OpenedPeople:
     ambient: tuple[AmbientMethod, ...] = ()
     embedded: EmbeddedPeople | None = None
 
+    def all_embedded_in(self, engine: Engine) -> bool:
+        """Whether all of them are in the embedded directory of this database."""
+        return isinstance(self.people, Directory) and self.people.engine is engine
+
 
 class RegisteredCertificates:
     """`idp.login.certificate.ByCertificate` of the embedded directory."""

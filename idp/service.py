@@ -130,7 +130,7 @@ def make_idp(
     def lifetimes() -> Lifetimes:
         return current().sessions.lifetimes()
 
-    own_sessions = Sessions(engine, opened.people, lifetimes)
+    own_sessions = Sessions(engine, opened.people, lifetimes, embedded=opened.all_embedded_in(engine))
     artifacts = waiting_responses(sessions, settings.entity_id)
     name_ids = NameIds(
         settings.identifiers,

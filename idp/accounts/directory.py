@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, func, select
 
 from idp.accounts import changes
+from idp.accounts.active import active_of
 from idp.accounts.changes import Change
 from idp.accounts.names import external_key
 from idp.accounts.names import login_key as login_key
@@ -28,9 +29,7 @@ ATTRIBUTE_QUERY: Final = (
 )
 MAIL: Final = "mail"
 # Made once: every sign-on asks.
-_ACTIVE: Final = PreparedSelect(
-    select(person.c.active).where(person.c.principal == bindparam("known"), person.c.valid_to.is_(None))
-)
+_ACTIVE: Final = PreparedSelect(active_of(bindparam("known")))
 # So many people may share one mailbox; a letter goes to each. Of an identifier more than one holder are too many.
 _SHARING: Final = 5
 

@@ -67,10 +67,11 @@ def achieved(proofs: Iterable[LoginProof], assurance: Assurance) -> tuple[Achiev
     ]
     if assurance.sfa and (primary := [at for method, at in latest.items() if method in PRIMARY]):
         found.append(Achieved(names.REFEDS_SFA, max(primary)))
-    two_factors = _two_factors(latest)
+    two_factors = None if SECOND.isdisjoint(latest) else _two_factors(latest)
     if two_factors is not None:
         found.append(Achieved(names.REFEDS_MFA, two_factors))
-    found.sort(key=lambda one: -STRENGTH.get(one.context_class, 0))
+    if len(found) > 1:
+        found.sort(key=lambda one: -STRENGTH.get(one.context_class, 0))
     return tuple(found)
 
 

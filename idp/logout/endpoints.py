@@ -144,7 +144,7 @@ def _dump(accepted: AcceptedLogout) -> bytes:
     return json.dumps(
         {
             "asker": asdict(accepted.asker),
-            "name_id": asdict(accepted.name_id),
+            "name_id": accepted.name_id._asdict(),
             "session_indexes": accepted.session_indexes,
             "replay": [accepted.replay_key, accepted.replay_until.isoformat()],
         }

@@ -7,13 +7,14 @@ it and go with it.
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, delete, insert, null, select, update
 
+from idp.accounts.active import active_of
 from idp.sessions.participants import Participant, insert_participant, participants_of
 from idp.sessions.tables import sso_participant, sso_session
 from idp.sessions.whereabouts import NOWHERE, Whereabouts
@@ -29,18 +30,25 @@ _COARSE: Final = 20
 
 MAXIMUM_LISTED: Final = 100
 
-# Made once: the look-up stands in the way of every sign-on.
-_BY_TOKEN: Final = PreparedSelect(
-    select(
-        sso_session.c.id,
-        sso_session.c.principal,
-        sso_session.c.proofs,
-        sso_session.c.ends,
-        sso_session.c.authority,
-        sso_session.c.used,
-        sso_session.c.idle_seconds,
-    ).where(sso_session.c.token_hash == bindparam("hash"), sso_session.c.expires > bindparam("now"))
-)
+
+def _by_token(active: ColumnElement[Any]) -> PreparedSelect:
+    """Made once: the look-up stands in the way of every sign-on. ``active``: whether the person is, as far as this database knows."""
+    return PreparedSelect(
+        select(
+            sso_session.c.id,
+            sso_session.c.principal,
+            sso_session.c.proofs,
+            sso_session.c.ends,
+            sso_session.c.authority,
+            sso_session.c.used,
+            sso_session.c.idle_seconds,
+            active.label("active"),
+        ).where(sso_session.c.token_hash == bindparam("hash"), sso_session.c.expires > bindparam("now"))
+    )
+
+
+_BY_TOKEN: Final = _by_token(null())
+_BY_TOKEN_WITH_PERSON: Final = _by_token(active_of(sso_session.c.principal).scalar_subquery())
 _NOTE_USE: Final = (
     update(sso_session)
     .where(sso_session.c.id == bindparam("known"))
@@ -48,8 +56,8 @@ _NOTE_USE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LoginProof:
+# One of each of the next two is made for every sign-on, and a frozen dataclass takes three times as long to be made.
+class LoginProof(NamedTuple):
     """She proved who she is, or that she still is, by one method (``password``, ``kerberos``, ``certificate``, ``front_end``, ``passkey``,
     ``totp``, ``recovery_code``). ``turn`` names the sign-on during which she did, for requests that force a login."""
 
@@ -58,8 +66,7 @@ class LoginProof:
     turn: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SsoSession:
+class SsoSession(NamedTuple):
     """``id`` stays the same when a proof is added under a new token; ``proofs`` holds the latest of each method; ``ends`` (exclusive):
     when the session ends however much it is used; ``authority``: index of the Attribute Authority that knows her."""
 
@@ -116,8 +123,13 @@ class Sessions:
     """The sessions of one IdP. Each use asks whether the person is still active. Each method raises `Unavailable` while the database does
     not answer."""
 
-    def __init__(self, engine: Engine, people: People, lifetimes: Callable[[], Lifetimes]) -> None:
+    def __init__(
+        self, engine: Engine, people: People, lifetimes: Callable[[], Lifetimes], *, embedded: bool = False
+    ) -> None:
+        """``embedded``: all of the ``people`` are those of the embedded directory in the same database, which then says of a session and
+        of its person at once."""
         self._engine = engine
+        self._by_token = _BY_TOKEN_WITH_PERSON if embedded else _BY_TOKEN
         self._people = people
         self._lifetimes = lifetimes
         self._sweeper = Sweeper(engine, sso_session.c.id, sso_session.c.ends, one_by_one=True)
@@ -169,7 +181,7 @@ class Sessions:
         Raises `NotAuthenticated` (``session.ended``) when it was ended meanwhile, from another browser for instance.
         """
         kept = tuple(known for known in session.proofs if known.method != proof.method)
-        stronger, new = replace(session, proofs=(*kept, proof)), secrets.token_urlsafe(32)
+        stronger, new = session._replace(proofs=(*kept, proof)), secrets.token_urlsafe(32)
         # By its id: of a double click both halves get a token, and the browser keeps the second.
         changed = update(sso_session).where(sso_session.c.id == session.id, sso_session.c.ends > now)
         with writing(self._engine) as connection:
@@ -180,10 +192,10 @@ class Sessions:
 
     def find(self, token: str, now: datetime) -> SsoSession | None:
         """The session of this token while it lives and its person is active. Raises `Unavailable` when that can't be found out."""
-        row = _BY_TOKEN.one(self._engine, {"hash": _hash(token), "now": now})
+        row = self._by_token.one(self._engine, {"hash": _hash(token), "now": now})
         if row is None:
             return None
-        if not self._people.is_active(row.principal):
+        if not (row.active or self._people.is_active(row.principal)):
             self.end_one(row.principal, row.id)
             return None
         idle = timedelta(seconds=row.idle_seconds)
@@ -309,4 +321,4 @@ def _dump(proofs: tuple[LoginProof, ...]) -> str:
 
 
 def _load(proofs: str) -> tuple[LoginProof, ...]:
-    return tuple(LoginProof(method, datetime.fromisoformat(at), turn) for method, at, turn in json.loads(proofs))
+    return tuple([LoginProof(method, datetime.fromisoformat(at), turn) for method, at, turn in json.loads(proofs)])

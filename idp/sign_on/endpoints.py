@@ -4,6 +4,7 @@ An AuthnRequest that another site posts is verified and put under a ticket; cook
 is a same-site GET.
 """
 
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -48,8 +49,9 @@ def _redirect(sign_on: SignOn) -> Response:
     refuse_head()
     if "SAMLRequest" not in incoming.query():
         raise Refusal("sso.no_request", expected="SAMLRequest", found="a request without it")
-    accepted, refused = _accept(sign_on, decode_redirect(current_request().query_string, "SAMLRequest"))
-    return refused or sign_on.begin(waiting(accepted), accepted.sp, sign_on.now())
+    received, now = decode_redirect(current_request().query_string, "SAMLRequest"), sign_on.now()
+    accepted, refused = _accept(sign_on, received, now)
+    return refused or sign_on.begin(waiting(accepted), accepted.sp, now)
 
 
 def _post(sign_on: SignOn) -> Response:
@@ -78,10 +80,10 @@ def _simple_sign(sign_on: SignOn) -> Response:
 
 
 def _posted(sign_on: SignOn, received: ReceivedMessage) -> Response:
-    accepted, refused = _accept(sign_on, received)
+    now = sign_on.now()
+    accepted, refused = _accept(sign_on, received, now)
     if refused is not None:
         return refused
-    now = sign_on.now()
     return see_other("sso_continue", ticket=sign_on.tickets.issue(waiting(accepted), now))
 
 
@@ -116,9 +118,9 @@ def _continue(sign_on: SignOn) -> Response:
     return sign_on.onward(sign_on.visit(incoming.query()))
 
 
-def _accept(sign_on: SignOn, received: ReceivedMessage) -> tuple[AcceptedRequest, Response | None]:
+def _accept(sign_on: SignOn, received: ReceivedMessage, now: datetime) -> tuple[AcceptedRequest, Response | None]:
     """The request, and the answer to one that can't be satisfied whoever logs in."""
-    now, rules = sign_on.now(), sign_on.rules
+    rules = sign_on.rules
     accepted = accept_request(received, sign_on.registry(), rules, now)
     status = obstacle(accepted, rules, now)
     if status is None:

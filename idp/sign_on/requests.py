@@ -15,7 +15,7 @@ from idp.identifiers.rules import NameIdPolicy, choose_name_id, read_name_id_pol
 from idp.login.contexts import DEFAULT_ASSURANCE, Assurance, achievable, choose
 from ostiary.errors import Refusal
 from ostiary.federation.model import Endpoint, Entity, SpRole, default_endpoint
-from ostiary.federation.registry import Registry
+from ostiary.federation.registry import Registry, valid_role
 from ostiary.saml import names
 from ostiary.saml.bindings import ReceivedMessage, verify_form, verify_query
 from ostiary.saml.keys import allow_sha1_from_legacy_partner as allow_sha1
@@ -259,7 +259,8 @@ def _claimed_requester(received: ReceivedMessage) -> str:
 
 def known_sp(entity_id: str, registry: Registry, now: datetime) -> tuple[Entity, SpRole]:
     """The SP that metadata knows now. Raises `Refusal` (``sso.unknown_sp``)."""
-    entity, role = registry.get(entity_id, now), registry.sp(entity_id, now)
+    entity = registry.get(entity_id, now)
+    role = valid_role(entity.sp, now) if entity is not None else None
     if entity is None or role is None:
         raise Refusal("sso.unknown_sp", expected="a resource whose metadata is known and valid", found=entity_id[:300])
     return entity, role

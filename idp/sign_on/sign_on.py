@@ -76,7 +76,7 @@ class SignOn:
 
     def begin(self, asked: WaitingRequest, sp: Entity | None, now: datetime) -> Response:
         """A request that this very browser brought: the answer, or what has to come before it."""
-        return self.onward(self._visit(None, asked, sp, self.session(), now))
+        return self.onward(self._visit(None, asked, sp, self._session(now), now))
 
     def visit(self, fields: Fields, *, submitted: bool = False) -> Visit:
         """The sign-on whose ticket stands in a query or form. ``submitted``: of a form that a person sent; both halves of a double click
@@ -86,7 +86,7 @@ class SignOn:
         """
         ticket, now = one(fields, "ticket", max_length=MAXIMUM_TICKET), self.now()
         asked = self.tickets.look(ticket, now, browser=self.cookies.browser_token(), submitted=submitted)
-        return self._visit(ticket, asked, resume(asked, self.registry(), now), self.session(), now)
+        return self._visit(ticket, asked, resume(asked, self.registry(), now), self._session(now), now)
 
     def onward(self, visit: Visit) -> Response:
         """The first step that is due; the answer, when none is."""
@@ -156,8 +156,7 @@ class SignOn:
 
     def session(self) -> SsoSession | None:
         """The session whose token this browser sent, if it lives. Raises `Unavailable`."""
-        token = self.cookies.session_token()
-        return self.sessions.find(token, self.now()) if token is not None else None
+        return self._session(self.now())
 
     def end_session(self) -> SsoSession | None:
         """Ends the session whose token this browser sent, and its cookie; what it was."""
@@ -175,7 +174,7 @@ class SignOn:
         """
         now = self.now()
         asked = own_login(endpoint, fresh_since=now - fresh if fresh is not None else None)
-        visit = self._visit(None, asked, None, self.session(), now)
+        visit = self._visit(None, asked, None, self._session(now), now)
         if visit.session is not None and not any(step.is_due(visit) for step in self.steps):
             return visit.session
         return self.onward(visit)
@@ -203,6 +202,10 @@ class SignOn:
             )
 
     # --- inside
+
+    def _session(self, now: datetime) -> SsoSession | None:
+        token = self.cookies.session_token()
+        return self.sessions.find(token, now) if token is not None else None
 
     def _visit(
         self, ticket: str | None, asked: WaitingRequest, sp: Entity | None, session: SsoSession | None, now: datetime

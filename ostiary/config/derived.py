@@ -20,18 +20,19 @@ class Derived(Generic[V]):
         # With the objects themselves, so that no other object gets their identity.
         self._known: dict[int | tuple[int, ...], tuple[tuple[Any, ...], V]] = {}
 
-    def __call__(self, *sources: Any) -> V:
+    def __call__(self, source: Any, *others: Any) -> V:
         """What follows from these objects. Raises as ``derive``."""
         # Of one object, as most often, the identity alone: a tuple takes twice as long.
-        key = id(sources[0]) if len(sources) == 1 else tuple(map(id, sources))
-        found = self._known.get(key)
-        if found is not None:
-            return found[1]
-        value = self._derive(*sources)
+        key = (id(source), *map(id, others)) if others else id(source)
+        try:
+            return self._known[key][1]
+        except KeyError:
+            pass
+        value = self._derive(source, *others)
         if len(self._known) >= self._most:
             # Those of older snapshots go with it.
             self._known = {}
-        self._known[key] = (sources, value)
+        self._known[key] = ((source, *others), value)
         return value
 
 

@@ -78,13 +78,15 @@ class Holder(Generic[T]):
         A request asks a dozen times, so between two looks this is all that happens.
         """
 
+        def look() -> None:
+            problem = self.poll(now())
+            if problem is not None:
+                report(problem)
+
         def current() -> T:
             next_look = self._next_look
-            at = now()
-            if next_look is None or at >= next_look:
-                problem = self.poll(at)
-                if problem is not None:
-                    report(problem)
+            if next_look is None or now() >= next_look:
+                look()
             return self._snapshot[1]
 
         return current

@@ -5,6 +5,7 @@ Terms are those of SAML metadata 2.0, MDUI 1.0, MDRPI 1.0 and the Identity Provi
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from ostiary.federation.shown_text import shown_text
@@ -86,11 +87,18 @@ class Display:
         return localized(self.names, *languages)
 
 
+@lru_cache(maxsize=1024)
+def _language(tag: str) -> str:
+    """The language of a tag (BCP 47), without region and script."""
+    return tag.lower().split("-")[0]
+
+
 def localized(texts: tuple[LocalizedText, ...], *languages: str) -> str | None:
     """The text in the first of these languages that has one, then in English, then any."""
     for wanted in (*languages, "en"):
+        language = _language(wanted)
         for text in texts:
-            if text.lang.lower().split("-")[0] == wanted.lower().split("-")[0]:
+            if _language(text.lang) == language:
                 return text.text
     return texts[0].text if texts else None
 

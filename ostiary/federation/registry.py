@@ -120,4 +120,9 @@ class Registry:
     def _role(self, entity_id: str, now: datetime, choose: Callable[[Entity], _RoleT | None]) -> _RoleT | None:
         entity = self.get(entity_id, now)
         role = choose(entity) if entity is not None else None
-        return role if role is not None and not expired(role.valid_until, now) else None
+        return valid_role(role, now)
+
+
+def valid_role(role: _RoleT | None, now: datetime) -> _RoleT | None:
+    """The role, unless its own metadata has expired (``valid_until`` is exclusive)."""
+    return role if role is not None and not expired(role.valid_until, now) else None

@@ -163,9 +163,10 @@ def read_attributes(parent: Element, issuer: str | None) -> Attributes:
     count = 0
     # Most of the time that a Response takes to be read goes by here. Asking lxml for one kind of children takes three times as long.
     for element in parent:
-        if element.tag == _ENCRYPTED_ATTRIBUTE:
-            raise Refusal("saml.encrypted", expected="attributes in the clear", found="EncryptedAttribute")
-        if element.tag != _ATTRIBUTE:
+        tag = element.tag
+        if tag != _ATTRIBUTE:
+            if tag == _ENCRYPTED_ATTRIBUTE:
+                raise Refusal("saml.encrypted", expected="attributes in the clear", found="EncryptedAttribute")
             continue
         named, name_format = element.get("Name", ""), element.get("NameFormat", names.UNSPECIFIED_NAME)
         if len(named) > MAXIMUM_NAME_LENGTH or len(name_format) > MAXIMUM_NAME_LENGTH:
@@ -179,8 +180,11 @@ def read_attributes(parent: Element, issuer: str | None) -> Attributes:
         for value in element:
             if value.tag != _ATTRIBUTE_VALUE:
                 continue
-            held = _read_name_id(value) if len(value) else None
-            text = (value.text or "").strip() if not len(value) else held.value if held is not None else ""
+            if len(value):
+                held = _read_name_id(value)
+                text = held.value if held is not None else ""
+            else:
+                held, text = None, (value.text or "").strip()
             count += 1
             if count > MAXIMUM_VALUES or len(text) > MAXIMUM_VALUE_LENGTH:
                 raise Refusal(

@@ -49,6 +49,8 @@ MAXIMUM_SIGNATURE: Final = 4_096
 MAXIMUM_ALGORITHM: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SIGNATURE_ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
+# As almost everybody encodes them, so that nothing is to be decoded.
+_AS_SENT: Final = {quote_plus(algorithm): algorithm for algorithm in _SIGNATURE_ALGORITHMS}
 
 
 class ReceivedMessage(NamedTuple):
@@ -106,14 +108,15 @@ def decode_redirect(query: bytes, parameter: Parameter) -> ReceivedMessage:
     if "SigAlg" not in raw:
         raise Refusal("http.parameter_missing", expected="SigAlg beside Signature", found="no SigAlg", name="SigAlg")
     # Bindings 3.4.4.1: the octets are those that were received, in this order, whatever else the query holds.
-    signed = "&".join(f"{name}={raw[name]}" for name in (parameter, "RelayState", "SigAlg") if name in raw)
+    state = f"&RelayState={raw['RelayState']}" if "RelayState" in raw else ""
+    signed = f"{parameter}={raw[parameter]}{state}&SigAlg={raw['SigAlg']}"
     return ReceivedMessage(
         element,
         relay_state,
         names.HTTP_REDIRECT,
         signed.encode("ascii"),
         _from_base64(_unquote(raw["Signature"])),
-        _unquote(raw["SigAlg"]).decode("ascii", "replace"),
+        _AS_SENT.get(raw["SigAlg"]) or _unquote(raw["SigAlg"]).decode("ascii", "replace"),
     )
 
 
@@ -246,8 +249,7 @@ def _raw_parameters(query: bytes) -> dict[str, str]:
     if len(pairs) > MAXIMUM_PARAMETERS:
         raise Refusal("http.too_many_parameters", expected=f"at most {MAXIMUM_PARAMETERS} parameters", found="more")
     for pair in pairs:
-        raw_name, _, value = pair.partition("=")
-        name = raw_name
+        name, _, value = pair.partition("=")
         if "%" in name or "+" in name:
             name = _unquote(name).decode("utf-8", "replace")
         if name in found:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -29,8 +29,7 @@ MAXIMUM_PRIVATE_KEYS: Final = 8
 _TAG_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Decryption:
+class Decryption(NamedTuple):
     """What the recipient has: ``recipient``, her entityID, and her private RSA keys (current, next, retired), at most
     `MAXIMUM_PRIVATE_KEYS`.
 

@@ -1,9 +1,8 @@
 """What every protocol message has: ID, version, Issuer, Status, Extensions (SAML core 3.2). Reads form only; checks no rules."""
 
-import secrets
-from dataclasses import dataclass
+import os
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ostiary.errors import Refusal
 from ostiary.saml import names
@@ -38,8 +37,7 @@ class Message(Protocol):
     def destination(self) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """SAML core 3.2.2.1. ``code`` is one of the four top-level codes, ``detail`` the second-level one."""
 
     code: str = names.SUCCESS
@@ -52,7 +50,7 @@ SUCCEEDED: Final = Status()
 
 def new_id() -> str:
     """A message or assertion ID: 160 random bits, an xs:ID (SAML core 1.3.4)."""
-    return f"_{secrets.token_hex(20)}"
+    return f"_{os.urandom(20).hex()}"
 
 
 def begin(outline: Outline, first: Row, message: Message, *values: str | None) -> None:
@@ -98,7 +96,7 @@ def status_of(status: Element) -> Status:
     code, message = parts.one(_STATUS_CODE.tag), parts.one(_STATUS_MESSAGE.tag)
     if code is None:
         raise Refusal("xml.missing_element", expected="StatusCode", found="no StatusCode in Status")
-    detail = child(code, names.SAMLP, "StatusCode")
+    detail = child(code, names.SAMLP, "StatusCode") if len(code) else None
     return Status(
         code.get("Value", ""),
         detail.get("Value") if detail is not None else None,

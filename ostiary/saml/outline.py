@@ -11,16 +11,15 @@ import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any, Final, NamedTuple, TypeVar
+from itertools import repeat
+from operator import is_, itemgetter
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
 from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.xml import Element, qname
-
-FormT = TypeVar("FormT")
 
 _KEPT_SHAPES: Final = 256
 _KEPT_TEXTS: Final = 512
@@ -32,6 +31,8 @@ _ISSUER: Final = qname(names.SAML, "Issuer")
 _ORDINARY: Final = bytes(octet for octet in range(0x20, 0x7F) if octet not in b'&<>"')
 # What XML 1.0 (2.2) has no way to write; lxml refuses the same.
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Stands at the place of a signature while values are filled in. None of them has it: XML cannot hold it.
+_CUT: Final = b"\x00"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +58,8 @@ def row(
 class Outline:
     """An element to be, in document order: its shape (what two messages of a kind have in common) and its values."""
 
+    __slots__ = ("rows", "values")
+
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.values: list[str | None] = []
@@ -76,8 +79,9 @@ class Outline:
 
         Text that XML cannot hold is refused (``xml.unwritable``).
         """
-        form = self._kept_unless_long(_form)(tuple(self.rows), prefixes)
-        self._check_number(len(form.places))
+        rows = tuple(self.rows)
+        make = _form if len(rows) <= _KEPT_ROWS else _form.__wrapped__
+        form = make(rows, prefixes, len(self.values))
         element = deepcopy(form.blank)
         parts = list(element.iter())
         name: str | None = None
@@ -97,74 +101,62 @@ class Outline:
 
         Refuses what `to_xml` refuses. The tests hold it against lxml's canonical form of what that gives.
         """
-        values = self.values
-        absent = tuple([place for place, value in enumerate(values) if value is None]) if None in values else ()
-        form = self._kept_unless_long(_written_form)(tuple(self.rows), prefixes, absent)
-        self._check_number(form.places)
+        rows, values = tuple(self.rows), self.values
+        make = _written_form if len(rows) <= _KEPT_ROWS else _written_form.__wrapped__
+        absent = tuple(map(is_, values, repeat(None))) if None in values else ()
+        form = make(rows, prefixes, len(values), absent)
         chosen = form.choose(values)
         # Almost all of what is written needs no other look: one question about all values takes the place of many about each.
         if _may_need_escapes("".join(chosen)):
             chosen = tuple(map(_escaped, chosen, form.names))
         identifier = values[form.identifier] if form.identifier is not None else None
-        return Written(identifier or "", *_filled(form.canonical, chosen), chosen, form)
-
-    def _kept_unless_long(self, make: "functools._lru_cache_wrapper[FormT]") -> Callable[..., FormT]:
-        return make if len(self.rows) <= _KEPT_ROWS else make.__wrapped__
-
-    def _check_number(self, places: int) -> None:
-        if places != len(self.values):
-            raise RuntimeError(f"{len(self.values)} values for {places} places")
+        return Written(identifier or "", _filled(form.canonical, chosen), chosen, form)
 
 
 class Written(NamedTuple):
-    """An element in exclusive canonical form, and the value of its ID, if any. ``head`` ends where a signature has its place: behind the
-    Issuer that it begins with, or its start tag where it begins with none. A NamedTuple, for one is made for each message."""
+    """An element in exclusive canonical form, and the value of its ID, if any. ``cut`` has a `_CUT` where a signature has its place: behind
+    the Issuer that it begins with, or its start tag where it begins with none. A NamedTuple, for one is made for each message."""
 
     id: str
-    head: bytes
-    tail: bytes
+    cut: bytes
     values: tuple[str, ...]
     form: "WrittenForm"
 
     @property
     def octets(self) -> bytes:
-        """The whole of it."""
-        return self.head + self.tail
+        """The whole of it, without a signature."""
+        return self.cut.replace(_CUT, b"")
 
-    def in_document(self) -> tuple[bytes, bytes]:
-        """``head`` and ``tail`` as a document has them: every prefix is declared once, in the outermost start tag, not at each element that
-        uses it. A thousand values would declare it a thousand times, which readers refuse. Its canonical form is the same."""
-        return _filled(self.form.document, self.values)
+    def with_signature(self, signature: bytes) -> bytes:
+        """The whole of it, with this signature, if any, in its place."""
+        return self.cut.replace(_CUT, signature)
 
-
-class _Blank(NamedTuple):
-    """What stands before and behind the place of a signature, with an empty text wherever a value comes in."""
-
-    head: list[str]
-    tail: list[str]
+    def in_document(self, signature: bytes = b"") -> bytes:
+        """The same as a document has it: every prefix is declared once, in the outermost start tag, not at each element that uses it. A
+        thousand values would declare it a thousand times, which readers refuse. Its canonical form is the same."""
+        return _filled(self.form.document, self.values).replace(_CUT, signature)
 
 
-def _filled(blank: _Blank, values: tuple[str, ...]) -> tuple[bytes, bytes]:
-    head, tail = blank.head.copy(), blank.tail.copy()
-    cut = len(head) // 2
-    head[1::2], tail[1::2] = values[:cut], values[cut:]
-    return "".join(head).encode(), "".join(tail).encode()
+def _filled(blank: list[str], values: tuple[str, ...]) -> bytes:
+    text = blank.copy()
+    text[1::2] = values
+    return "".join(text).encode()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrittenForm:
-    """What stands around the values of a shape, in its canonical form and in a document.
+    """What stands around the values of a shape, in its ``canonical`` form and in a ``document``: with a `_CUT`, and an empty text for each
+    value.
 
-    There are ``places`` for values, ``choose`` takes those that are there, in the order in which they are written, and ``names`` are the
-    attributes of which they are (None: a text). ``identifier`` is the place of the ID, ``end`` the outermost end tag. ``outermost``: the
-    prefixes that the outermost element itself uses, ``used``: those of all elements.
+    ``choose`` takes the values that are there, in the order in which they are written, and ``names`` are the attributes of which they are
+    (None: a text). ``identifier`` is the place of the ID, ``end`` the outermost end tag. ``outermost``: the prefixes that the outermost
+    element itself uses, ``used``: those of all elements.
     """
 
-    places: int
     choose: Callable[[Sequence[Any]], tuple[str, ...]]
     names: tuple[str | None, ...]
-    canonical: _Blank
-    document: _Blank
+    canonical: list[str]
+    document: list[str]
     identifier: int | None
     end: bytes
     outermost: frozenset[str]
@@ -180,7 +172,7 @@ class _Form:
 
 
 @functools.lru_cache(maxsize=_KEPT_SHAPES)
-def _form(rows: tuple[Row, ...], prefixes: tuple[str, ...]) -> _Form:
+def _form(rows: tuple[Row, ...], prefixes: tuple[str, ...], values: int) -> _Form:
     path: list[Element] = []
     places: list[tuple[int, str | None]] = []
     for position, found in enumerate(rows):
@@ -193,30 +185,39 @@ def _form(rows: tuple[Row, ...], prefixes: tuple[str, ...]) -> _Form:
         places += [(position, name) for name in found.attributes]
         if found.has_text:
             places.append((position, None))
+    _check_number(values, len(places))
     return _Form(path[0], tuple(places))
 
 
 @functools.lru_cache(maxsize=_KEPT_TEXTS)
-def _written_form(rows: tuple[Row, ...], prefixes: tuple[str, ...], absent: tuple[int, ...]) -> WrittenForm:
-    """Of a shape of which the values at these places are ``absent``."""
+def _written_form(
+    rows: tuple[Row, ...], prefixes: tuple[str, ...], values: int, absent: tuple[bool, ...]
+) -> WrittenForm:
+    """Of a shape with so many ``values``; ``absent`` says of each whether it is None (nothing: of none)."""
     used = frozenset().union(*map(_visible, rows))
-    canonical, document = _Making(frozenset(absent)), _Making(frozenset(absent), frozenset(prefixes) | used)
+    missing = frozenset(place for place, is_absent in enumerate(absent) if is_absent)
+    canonical, document = _Making(missing), _Making(missing, frozenset(prefixes) | used)
     for making in (canonical, document):
         for found in rows:
             making.begin(found)
         making.end_all(0)
+    _check_number(values, canonical.places)
     first = rows[0]
     return WrittenForm(
-        places=canonical.places,
         choose=_chooser(canonical.order),
         names=tuple(canonical.names),
-        canonical=canonical.cut_in_two(),
-        document=document.cut_in_two(),
+        canonical=canonical.blank(),
+        document=document.blank(),
         identifier=first.attributes.index("ID") if "ID" in first.attributes else None,
         end=f"</{_name(first.tag)}>".encode(),
         outermost=_visible(first),
         used=used,
     )
+
+
+def _check_number(values: int, places: int) -> None:
+    if values != places:
+        raise RuntimeError(f"{values} values for {places} places")
 
 
 class _Making:
@@ -266,11 +267,13 @@ class _Making:
             if self._elements == 2 and len(self._open) == 1 and tag.is_issuer:
                 self._place_of_signature = len(self._pieces) - 1, len(self._pieces[-1])
 
-    def cut_in_two(self) -> _Blank:
-        """All that was written."""
-        pieces, (place, length) = self._pieces, self._place_of_signature
-        before, behind = pieces[place][:length], pieces[place][length:]
-        return _Blank(_with_blanks([*pieces[:place], before]), _with_blanks([behind, *pieces[place + 1 :]]))
+    def blank(self) -> list[str]:
+        """All that was written, with a `_CUT`, and an empty text for each value."""
+        blank, (place, length) = [""] * (2 * len(self._pieces) - 1), self._place_of_signature
+        blank[::2] = self._pieces
+        piece = blank[2 * place]
+        blank[2 * place] = f"{piece[:length]}{_CUT.decode()}{piece[length:]}"
+        return blank
 
 
 class _StartTag(NamedTuple):
@@ -307,12 +310,6 @@ def _start_tag(row: Row, declared: frozenset[str], is_outermost: bool, absent: t
     return _StartTag(
         tuple(pieces), tuple(order), tuple(given), f"</{name}>", declared | visible, name == _name(_ISSUER)
     )
-
-
-def _with_blanks(pieces: Sequence[str]) -> list[str]:
-    blank = [""] * (2 * len(pieces) - 1)
-    blank[::2] = pieces
-    return blank
 
 
 def _chooser(order: Sequence[int]) -> Callable[[Sequence[Any]], tuple[str, ...]]:

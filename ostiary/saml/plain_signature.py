@@ -19,6 +19,7 @@ from ostiary.saml.strict_base64 import strict_base64
 from ostiary.saml.xml import Element
 
 _DIGESTS: Final = {names.SHA256: hashlib.sha256, names.SHA384: hashlib.sha384, names.SHA512: hashlib.sha512}
+_DS: Final = names.DS.encode()
 _ALGORITHMS: Final = frozenset(RSA_ALGORITHMS) | frozenset(ECDSA_ALGORITHMS)
 
 
@@ -80,16 +81,21 @@ def plain_signature(element: Element) -> PlainSignature | None:
     try:
         whole = etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
         found = _USUAL.match(whole)
-        if found is None or found["identifier"].decode() != element.get("ID"):
+        if found is None:
             return None
-        prefix, declared = found["ds"], found["declared"]
+        # In the order in which they begin: one question for all.
+        before, prefix, declared, signed_info, algorithm, identifier, method, digested, value = found.groups()
+        if identifier.decode() != element.get("ID"):
+            return None
         if declared != (b'xmlns:%s="' % prefix[:-1] if prefix else b'xmlns="'):
             return None
-        digest = _DIGESTS[found["method"].decode()](found["before"])
+        digest = _DIGESTS[method.decode()](before)
         digest.update(memoryview(whole)[found.end() :])
-        if digest.digest() != strict_base64(found["digest"]):
+        computed = digest.digest()
+        # Almost all write base64 in one way, and then there is nothing to decode.
+        if digested != binascii.b2a_base64(computed, newline=False) and strict_base64(digested) != computed:
             return None
-        signed_info = b'<%sSignedInfo %s%s"%s' % (prefix, declared, names.DS.encode(), found["signed_info"])
-        return PlainSignature(signed_info, strict_base64(found["value"]), found["algorithm"].decode())
+        octets = b'<%sSignedInfo %s%s"%s' % (prefix, declared, _DS, signed_info)
+        return PlainSignature(octets, strict_base64(value), algorithm.decode())
     except (etree.C14NError, binascii.Error):
         return None

@@ -1,8 +1,9 @@
-"""The messages of SAML 2.0 as frozen dataclasses, and their XML both ways (SAML core 3). Reads only from a proof; checks no rules."""
+"""The messages of SAML 2.0 as tuples with names, as `ostiary.saml.assertion` has them, and their XML both ways (SAML core 3). Reads only
+from a proof; checks no rules.
+"""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from ostiary.attributes import Attributes
 from ostiary.errors import Refusal
@@ -13,7 +14,7 @@ from ostiary.saml.assertion import (
     read_assertion,
     read_issuer,
     read_name_id,
-    write_name_id,
+    write_subject,
 )
 from ostiary.saml.attribute_names import read_attributes, write_attributes
 from ostiary.saml.message import (
@@ -73,23 +74,21 @@ _AUTHN_REQUEST: Final = row(
 _ATTRIBUTE_QUERY: Final = row(0, names.SAMLP, "AttributeQuery", *MESSAGE_ATTRIBUTES, fixed=VERSION)
 _RESPONSE: Final = row(0, names.SAMLP, "Response", *MESSAGE_ATTRIBUTES, "InResponseTo", fixed=VERSION)
 _STATUS: Final = qname(names.SAMLP, "Status")
-_SUBJECT: Final = row(1, names.SAML, "Subject")
+_SUBJECT: Final = qname(names.SAML, "Subject")
 _NAME_ID_POLICY: Final = row(1, names.SAMLP, "NameIDPolicy", "Format", fixed=[("AllowCreate", "true")])
 _REQUESTED_AUTHN_CONTEXT: Final = row(1, names.SAMLP, "RequestedAuthnContext", "Comparison")
 _CLASS_REF: Final = row(2, names.SAML, "AuthnContextClassRef", text=True)
 _TARGET: Final = row(2, names.OSTIARY_TARGET, "Target", text=True)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedAuthnContext:
+class RequestedAuthnContext(NamedTuple):
     """SAML core 3.3.2.2.1."""
 
     classes: tuple[str, ...]
     comparison: str = "exact"
 
 
-@dataclass(frozen=True, slots=True)
-class AuthnRequest:
+class AuthnRequest(NamedTuple):
     """SAML core 3.4.1. ``attribute_index`` names one of the requester's AttributeConsumingServices; ``target`` is our own extension: the
     URL that the person wants to reach."""
 
@@ -156,8 +155,7 @@ class AuthnRequest:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeQuery:
+class AttributeQuery(NamedTuple):
     """SAML core 3.3.2.3. ``attributes`` None asks for everything; ``target`` is our own extension."""
 
     id: str
@@ -180,9 +178,9 @@ class AttributeQuery:
         outline = Outline()
         begin(outline, _ATTRIBUTE_QUERY, self)
         _write_target(outline, self.target)
-        outline.add(_SUBJECT)
-        write_name_id(outline, self.name_id)
-        write_attributes(outline, 1, self.attributes or ())
+        write_subject(outline, self.name_id)
+        if self.attributes:
+            write_attributes(outline, 1, self.attributes)
         return outline
 
     def _prefixes(self) -> tuple[str, ...]:
@@ -195,7 +193,7 @@ class AttributeQuery:
         """The query that was proven, or that anybody may have sent. Raises `Refusal` when its subject has no NameID."""
         element = expect(proof.element, "AttributeQuery")
         parts = Children(element)
-        subject, issuer = parts.one(_SUBJECT.tag), parts.one(ISSUER)
+        subject, issuer = parts.one(_SUBJECT), parts.one(ISSUER)
         if subject is None or issuer is None:
             missing = "Subject" if subject is None else "Issuer"
             raise Refusal("xml.missing_element", expected=missing, found=f"no {missing} in AttributeQuery")
@@ -213,8 +211,7 @@ class AttributeQuery:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """SAML core 3.2.2 and 3.3.3."""
 
     id: str
@@ -261,16 +258,20 @@ def unproven_envelope(element: Element) -> Response:
 def sole_assertion(response: Element) -> Element | None:
     """The one assertion of a response, None if there is none. Encrypted ones are refused, and a second one anywhere in the document: only
     what the assertion itself holds (as saml:Advice, never read) is covered by whatever proves it."""
+    everywhere = _all_assertions(response.getroottree().getroot())
+    # What almost every response is: then nothing else can be anywhere.
+    if len(everywhere) == 1 and everywhere[0].tag == ASSERTIONS[0] and everywhere[0].getparent() is response:
+        return everywhere[0]
     _refuse_encrypted(response)
-    found = list(children(response, names.SAML, "Assertion"))
-    everywhere = _count_assertions(response.getroottree().getroot())
-    if len(found) > 1 or (everywhere != len(found) and everywhere != (_count_assertions(found[0]) if found else 0)):
-        raise Refusal("saml.several_assertions", expected="one assertion, in its place", found=everywhere)
+    found = list(response.iterchildren(ASSERTIONS[0]))
+    count = len(everywhere)
+    if len(found) > 1 or (count != len(found) and count != (len(_all_assertions(found[0])) if found else 0)):
+        raise Refusal("saml.several_assertions", expected="one assertion, in its place", found=count)
     return found[0] if found else None
 
 
-def _count_assertions(element: Element) -> int:
-    return len(list(element.iter(*ASSERTIONS)))
+def _all_assertions(element: Element) -> list[Element]:
+    return list(element.iter(*ASSERTIONS))
 
 
 def _refuse_encrypted(response: Element) -> None:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import xmlsec
 from lxml import etree
@@ -54,8 +54,8 @@ _REFERENCE_PARTS: Final = [qname(names.DS, name) for name in ("Transforms", "Dig
 _TRANSFORMS: Final = [qname(names.DS, "Transform")] * 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SignedElement:
+# Tuples with names, for each message makes one: a frozen dataclass takes several times as long to make.
+class SignedElement(NamedTuple):
     """Proof: ``element`` and everything in it was signed by ``key``. It stands where it was verified, in its own document."""
 
     element: Element
@@ -63,8 +63,7 @@ class SignedElement:
     algorithm: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SignedQuery:
+class SignedQuery(NamedTuple):
     """Proof: the octets of a query string that carried ``element`` (and ``relay_state``) were signed by ``key``."""
 
     element: Element
@@ -73,8 +72,7 @@ class SignedQuery:
     relay_state: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SignedForm:
+class SignedForm(NamedTuple):
     """Proof: the fields of a form that carried ``element`` (and ``relay_state``) were signed by ``key`` (HTTP-POST-SimpleSign)."""
 
     element: Element
@@ -83,24 +81,21 @@ class SignedForm:
     relay_state: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TlsPeer:
+class TlsPeer(NamedTuple):
     """Proof: ``element`` came over a connection whose peer holds ``key``."""
 
     element: Element
     key: TrustedKey
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class UnsignedAllowedByMetadata:
+class UnsignedAllowedByMetadata(NamedTuple):
     """Not a signature: the named entity's metadata says that its AuthnRequests come unsigned, and ours doesn't ask for more."""
 
     element: Element
     entity_id: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AnonymousMessage:
+class AnonymousMessage(NamedTuple):
     """Not a proof: nobody vouches for who sent ``element``, and whoever reads it treats the sender as anybody (attribute queries only)."""
 
     element: Element
@@ -135,24 +130,20 @@ def write_signed(
 
     Exclusive c14n says the same of ``inner`` inside and outside, as long as it uses no namespace that ``outer`` itself uses.
     """
-    around, end = outer.tail, outer.form.end
-    start, rest = outer.in_document()
+    of_inner = own = b""
     if inner is None:
-        own = _signature_over(outer.id, outer.head + around, signer) if sign_outer else b""
-        return b"".join((start, own, rest))
+        if sign_outer:
+            own = signature_over(outer.id, hashlib.sha256(outer.octets).digest(), signer)
+        return outer.in_document(own)
     if not inner.form.used.isdisjoint(outer.form.outermost):
         raise RuntimeError("what is inside uses a namespace of what is outside")
-    head, tail = inner.in_document()
-    of_inner = _signature_over(inner.id, inner.head + inner.tail, signer) if sign_inner else b""
-    own = b""
+    if sign_inner:
+        of_inner = signature_over(inner.id, hashlib.sha256(inner.octets).digest(), signer)
+    end = outer.form.end
     if sign_outer:
-        complete = b"".join((outer.head, around[: -len(end)], inner.head, of_inner, inner.tail, end))
-        own = _signature_over(outer.id, complete, signer)
-    return b"".join((start, own, rest[: -len(end)], head, of_inner, tail, end))
-
-
-def _signature_over(identifier: str, octets: bytes, signer: Signer) -> bytes:
-    return signature_over(identifier, hashlib.sha256(octets).digest(), signer)
+        complete = b"".join((outer.octets[: -len(end)], inner.with_signature(of_inner), end))
+        own = signature_over(outer.id, hashlib.sha256(complete).digest(), signer)
+    return b"".join((outer.in_document(own)[: -len(end)], inner.in_document(of_inner), end))
 
 
 def signature_over(identifier: str, digest: bytes, signer: Signer) -> bytes:
@@ -162,7 +153,7 @@ def signature_over(identifier: str, digest: bytes, signer: Signer) -> bytes:
     Raises `ValueError` for an ID that is no NCName.
     """
     form = _signature_form(signer.algorithm, signer.certificate)
-    return _filled(form.octets, _signed_values(identifier, digest, signer, form))
+    return form.octets % _signed_values(identifier, digest, signer, form)
 
 
 def _signed_values(
@@ -171,8 +162,9 @@ def _signed_values(
     """Identifier, digest and value, as they are written, of the signature of an element."""
     if _NCNAME.fullmatch(identifier) is None:
         raise ValueError("an element without ID, or with one that is no NCName, can't be signed")
-    signed = identifier.encode("ascii"), binascii.b2a_base64(digest, newline=False)
-    return *signed, binascii.b2a_base64(signer.sign(_filled(form.signed_info, signed)), newline=False)
+    reference, digested = identifier.encode("ascii"), binascii.b2a_base64(digest, newline=False)
+    value = signer.sign(form.signed_info % (reference, digested))
+    return reference, digested, binascii.b2a_base64(value, newline=False)
 
 
 _BLANKS: Final = ("IDENTIFIER", "DIGEST", "VALUE")
@@ -180,15 +172,15 @@ _BLANKS: Final = ("IDENTIFIER", "DIGEST", "VALUE")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SignatureForm:
-    """A ds:Signature that lacks identifier, digest and value, and its canonical octets and those of its SignedInfo around these.
+    """A ds:Signature that lacks identifier, digest and value, and its canonical octets and those of its SignedInfo, with ``%s`` for these.
 
     The tree and the octets are filled with the same values, of which c14n changes nothing: an NCName and base64. SignedInfo alone
     is what it will be inside the document, because it uses no namespace but its own.
     """
 
     signature: Element
-    octets: tuple[bytes, ...]
-    signed_info: tuple[bytes, ...]
+    octets: bytes
+    signed_info: bytes
 
 
 @functools.lru_cache(maxsize=64)
@@ -208,28 +200,21 @@ def _signature_form(algorithm: str, certificate: bytes) -> _SignatureForm:
     x509_data = add(add(signature, names.DS, "KeyInfo"), names.DS, "X509Data")
     # Filled in last: base64 could spell one of the blanks.
     written = add(x509_data, names.DS, "X509Certificate", "CERTIFICATE")
-    octets = _around(canonical(signature), *_BLANKS, "CERTIFICATE")
+    before, behind = _blank(canonical(signature), *_BLANKS).split(b"CERTIFICATE")
     encoded = base64.b64encode(certificate)
     written.text = encoded.decode("ascii")
     return _SignatureForm(
-        signature, (*octets[:3], octets[3] + encoded + octets[4]), _around(canonical(signed_info), identifier, digest)
+        signature, b"".join((before, encoded, behind)), _blank(canonical(signed_info), identifier, digest)
     )
 
 
-def _around(octets: bytes, *blanks: str) -> tuple[bytes, ...]:
-    """What stands before, between and after the blanks, each of which is there once."""
-    found = []
+def _blank(octets: bytes, *blanks: str) -> bytes:
+    """The octets with ``%s`` for each of the blanks, each of which is there once."""
+    octets = octets.replace(b"%", b"%%")
     for blank in blanks:
-        before, octets = octets.split(f"{blank}".encode("ascii"))
-        found.append(before)
-    return (*found, octets)
-
-
-def _filled(around: Sequence[bytes], values: Sequence[bytes]) -> bytes:
-    """One value between each two of ``around``."""
-    parts = [b""] * (len(around) + len(values))
-    parts[::2], parts[1::2] = around, values
-    return b"".join(parts)
+        before, behind = octets.split(blank.encode("ascii"))
+        octets = b"".join((before, b"%s", behind))
+    return octets
 
 
 def canonical(element: Element) -> bytes:
@@ -412,7 +397,7 @@ def _check_prefix_list(method: Element) -> None:
 
 def _check_ids(root: Element, *, only: str | None = None) -> None:
     """IDs stand once in the whole document: xmlsec would silently take the first of two."""
-    found = [value for read in (_IDS if _OTHER_IDS(root) else _IDS[:1]) for value in read(root)]
+    found = [value for read in _IDS for value in read(root)] if _OTHER_IDS(root) else _IDS[0](root)
     if len(set(found)) == len(found):
         return
     repeated = [value for value, times in Counter(found).items() if times > 1 and only in (None, value)]

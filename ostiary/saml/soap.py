@@ -1,8 +1,7 @@
 """SOAP 1.1 around SAML messages (SAML bindings 3.2): envelopes in and out, header blocks, faults. Proves nothing about what is inside."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ostiary.errors import OstiaryError, Refusal
 from ostiary.saml import names
@@ -17,8 +16,7 @@ _BEGIN: Final = b'<soap11:Envelope xmlns:soap11="%s"><soap11:Body>' % names.SOAP
 _END: Final = b"</soap11:Body></soap11:Envelope>"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Envelope:
+class Envelope(NamedTuple):
     """What came in a SOAP envelope: the ``blocks`` of its header, and its one ``message``, schema-checked, in place."""
 
     blocks: tuple[Element, ...]
@@ -53,15 +51,19 @@ def decode_envelope(data: bytes, understood: Collection[str] = ()) -> Envelope:
     envelope = parse_xml(data)
     if envelope.tag != _ENVELOPE:
         raise Refusal("soap.envelope", expected="a SOAP 1.1 Envelope", found=str(envelope.tag)[:200])
-    parts = [(part.tag, part) for part in envelope]
-    headers = [part for tag, part in parts if tag == _HEADER]
+    headers: list[Element] = []
+    bodies: list[Element] = []
+    for part in envelope:
+        if part.tag == _BODY:
+            bodies.append(part)
+        elif part.tag == _HEADER:
+            headers.append(part)
     if len(headers) > 1:
         raise Refusal("soap.envelope", expected="at most one Header", found=f"{len(headers)} headers")
     blocks = tuple(headers[0]) if headers else ()
     for block in blocks:
         if read_boolean(block.get(MUST_UNDERSTAND)) and block.tag not in understood:
             raise Refusal("soap.envelope", expected="no header that must be understood", found=str(block.tag)[:200])
-    bodies = [part for tag, part in parts if tag == _BODY]
     if len(bodies) != 1 or len(bodies[0]) != 1:
         raise Refusal("soap.envelope", expected="one Body with one message", found=f"{len(bodies)} bodies")
     message = bodies[0][0]

@@ -18,6 +18,8 @@ from ostiary.saml import names
 
 Element = etree._Element
 
+# No mark of an encoding, no declaration: in UTF-8 (XML 1.0, 4.3.3).
+_BEGINS_WITH_A_TAG: Final = re.compile(rb"<[A-Za-z][^\x00]{2}")
 _DECLARED_ENCODING: Final = re.compile(rb"\sencoding\s*=\s*[\"']([^\"']*)[\"']")
 _MAXIMUM_DECLARATION: Final = 200
 _NAMESPACE_DECLARATION: Final = re.compile(rb"xmlns(?::[^\s=]*)?\s*=\s*(?:\"[^\"]*\"|'[^']*')")
@@ -178,6 +180,8 @@ def _parsed(data: bytes, *, huge: bool) -> Element:
 
 
 def _refuse_other_encodings(data: bytes) -> None:
+    if _BEGINS_WITH_A_TAG.match(data) is not None:
+        return
     if b"\x00" in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise Refusal("xml.encoding", expected="UTF-8", found="UTF-16 or UTF-32")
     text = data.removeprefix(b"\xef\xbb\xbf")

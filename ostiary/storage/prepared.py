@@ -7,6 +7,7 @@ import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Engine, Insert, Select
@@ -110,7 +111,7 @@ class _Prepared:
     """``parameters`` in the order of the question marks: name, whether a caller gives it, what it is otherwise, how the driver takes it.
     ``columns``: how each comes back, None as it is; ``row`` makes a row of them."""
 
-    __slots__ = ("_columns", "_constants", "_converts", "_names", "_row", "_text")
+    __slots__ = ("_changes", "_columns", "_constants", "_converts", "_given", "_row", "_text")
 
     def __init__(
         self,
@@ -122,18 +123,21 @@ class _Prepared:
         self._text = text
         self._row = row
         # With their places; nearly all values are given, and taken as they are.
-        self._names = [name for name, is_given, _, _ in parameters if is_given]
+        self._given = _taking([name for name, is_given, _, _ in parameters if is_given])
         self._constants = [(at, value) for at, (_, is_given, value, _) in enumerate(parameters) if not is_given]
         self._converts = [(at, convert) for at, (*_, convert) in enumerate(parameters) if convert is not None]
+        self._changes = bool(self._constants or self._converts)
         self._columns = [(at, convert) for at, convert in enumerate(columns) if convert is not None]
 
     def run(self, driver: Any, given: Values) -> sqlite3.Cursor:
         """Carried out. Raises the errors of SQLAlchemy."""
-        values: list[Any] = [given[name] for name in self._names]
-        for at, value in self._constants:
-            values.insert(at, value)
-        for at, convert in self._converts:
-            values[at] = convert(values[at])
+        values: Any = self._given(given)
+        if self._changes:
+            values = [*values]
+            for at, value in self._constants:
+                values.insert(at, value)
+            for at, convert in self._converts:
+                values[at] = convert(values[at])
         try:
             cursor: sqlite3.Cursor = driver.execute(self._text, values)
         except sqlite3.Error as error:
@@ -142,16 +146,27 @@ class _Prepared:
 
     def rows(self, driver: Any, given: Values) -> Rows:
         """What it finds, as SQLAlchemy has it."""
+        found: Rows = self.run(driver, given).fetchall()
         make, columns = self._row, self._columns
+        if not columns:
+            return [*map(make, found)]
         rows = []
-        for found in self.run(driver, given).fetchall():
-            values: Any = found
-            if columns:
-                values = list(found)
-                for at, convert in columns:
-                    values[at] = convert(values[at])
+        for row in found:
+            values = [*row]
+            for at, convert in columns:
+                values[at] = convert(values[at])
             rows.append(make(values))
         return rows
+
+
+def _taking(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
+    """What takes the values of these names out of a mapping, in their order; that raises `KeyError` for one that is not there."""
+    match names:
+        case []:
+            return lambda given: ()
+        case [name]:
+            return lambda given: (given[name],)
+    return itemgetter(*names)
 
 
 # By the identity of the statement, and of the engine's dialect. What is kept follows from the two alone.

@@ -48,11 +48,14 @@ class _NoSessions(SessionInterface):
 class _AdapterWhenNeeded:
     """What finds routes and writes URLs for one request, made when somebody asks: a sign-on that is answered at once writes none."""
 
-    def __init__(self, make: Callable[[], MapAdapter | None]) -> None:
-        self._make = make
+    __slots__ = ("_app", "_request")
+
+    def __init__(self, app: Flask, request: Request) -> None:
+        self._app = app
+        self._request = request
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._make(), name)
+        return getattr(Flask.create_url_adapter(self._app, self._request), name)
 
 
 class _StraightRequest(RequestContext):
@@ -124,7 +127,7 @@ class Application(Flask):
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """What finds routes and writes URLs."""
         if request is not None and request.url_rule is not None:
-            return _AdapterWhenNeeded(partial(super().create_url_adapter, request))  # type: ignore[return-value]
+            return _AdapterWhenNeeded(self, request)  # type: ignore[return-value]
         return super().create_url_adapter(request)
 
     def _straight_answer(self, context: _StraightRequest, rule: Rule) -> Response:

@@ -1,7 +1,8 @@
 """What Flask knows of the request that is being answered, itself: asking through one of its proxies takes five calls each time."""
 
+from typing import Any
+
 from flask import Flask, Request
-from flask.ctx import _AppCtxGlobals
 from flask.globals import _cv_app, _cv_request
 
 
@@ -15,6 +16,6 @@ def application() -> Flask:
     return _cv_app.get().app
 
 
-def kept() -> _AppCtxGlobals:
-    """What is kept until it is answered. Raises `LookupError` outside an application."""
-    return _cv_app.get().g
+def kept() -> dict[str, Any]:
+    """What is kept until it is answered, by its name. Raises `LookupError` outside an application."""
+    return vars(_cv_app.get().g)

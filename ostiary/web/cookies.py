@@ -58,8 +58,12 @@ def read_cookie(header: str | None, name: str) -> str | None:
     """
     if header is None or len(header) > MAX_HEADER or name not in header:
         return None
-    pairs = [part.strip().partition("=") for part in header.split(";") if name in part]
-    found = [value.strip() for key, separator, value in pairs if separator and key.strip() == name]
+    found = []
+    for part in header.split(";"):
+        if name in part:
+            key, separator, value = part.partition("=")
+            if separator and key.strip() == name:
+                found.append(value.strip())
     if len(found) != 1 or len(found[0]) > MAX_VALUE or not _VALUE.fullmatch(found[0]):
         return None
     return found[0]

@@ -4,8 +4,9 @@ The octets as received stay available: the HTTP-Redirect binding signs them (SAM
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -31,12 +32,12 @@ class Field:
 
     __slots__ = ("_value", "name", "raw")
 
-    def __init__(self, name: str, raw: bytes, value: str | None) -> None:
-        """``value``: left out where nothing can go wrong when it is decoded. A signed message is read from its octets, and its value is
-        never asked for."""
-        self.name = name
-        self.raw = raw
-        self._value = value
+    def __init__(self, octets: bytes, *, sound: bool) -> None:
+        """``sound``: they were looked through already, and nothing in them is refused. The value is then decoded when somebody asks: a
+        signed message is read from its octets. Raises `Refusal` (``http.encoding``)."""
+        name, _, self.raw = octets.partition(b"=")
+        self.name = name.decode() if name.isalnum() else _decoded(name)
+        self._value = None if sound else _decoded(self.raw)
 
     @property
     def value(self) -> str:
@@ -45,6 +46,9 @@ class Field:
         if value is None:
             value = self._value = _decoded(self.raw)
         return value
+
+
+_NAME: Final[Callable[[Field], str]] = attrgetter("name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,12 @@ class Fields:
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
 
-    def __contains__(self, name: object) -> bool:
-        return name in [field.name for field in self.fields]
+    def __contains__(self, name: str) -> bool:
+        return name in map(_NAME, self.fields)
 
     def names(self) -> frozenset[str]:
         """The names that occur."""
-        return frozenset(field.name for field in self.fields)
+        return frozenset(map(_NAME, self.fields))
 
 
 def parse_query(raw: bytes, limits: FormLimits = FormLimits()) -> Fields:
@@ -73,11 +77,11 @@ def parse_query(raw: bytes, limits: FormLimits = FormLimits()) -> Fields:
     """
     if len(raw) > limits.total:
         raise TooLarge("http.too_large", expected=f"at most {limits.total} octets", found=len(raw))
-    parts = [part for part in raw.split(b"&", limits.fields + 1) if part]
+    parts = [*filter(None, raw.split(b"&", limits.fields + 1))]
     if len(parts) > limits.fields:
         raise Refusal("http.too_many_parameters", expected=f"at most {limits.fields} parameters", found="more")
     sound = raw.isascii() and b"\0" not in raw and _NEEDS_A_LOOK.search(raw) is None
-    return Fields(tuple([_field(part, sound) for part in parts]), raw)
+    return Fields(tuple([Field(part, sound=sound) for part in parts]), raw)
 
 
 def parse_form(content_type: str | None, body: bytes, limits: FormLimits = FormLimits()) -> Fields:
@@ -131,12 +135,6 @@ def _single(fields: Fields, name: str) -> Field | None:
 
 def _listed(fields: Fields) -> str:
     return ", ".join(sorted(fields.names())[:10]) or "no parameters"
-
-
-def _field(part: bytes, sound: bool) -> Field:
-    """``sound``: it was looked through already, and `_decoded` will find nothing to refuse."""
-    name, _, value = part.partition(b"=")
-    return Field(_decoded(name), value, None if sound else _decoded(value))
 
 
 def _decoded(octets: bytes) -> str:

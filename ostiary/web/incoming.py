@@ -18,7 +18,7 @@ def query() -> Fields:
     known = kept()
     fields: Fields | None = known.get("query_fields")
     if fields is None:
-        fields = known.query_fields = parse_query(current_request().query_string, _QUERY_LIMITS)
+        fields = known["query_fields"] = parse_query(current_request().query_string, _QUERY_LIMITS)
     return fields
 
 
@@ -56,7 +56,7 @@ def language(catalogue: Catalogue) -> str:
     if remembered:
         wanted = f"{wanted} {remembered}" if wanted else remembered
     chosen = catalogue.choose(wanted=wanted or None, accept=current_request().environ.get("HTTP_ACCEPT_LANGUAGE"))
-    known.language = (catalogue, chosen)
+    known["language"] = (catalogue, chosen)
     return chosen
 
 

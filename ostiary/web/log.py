@@ -98,17 +98,19 @@ class Log:
             self._stream.flush()
 
     def _plain_json(self, at: str, level: str, event: str, facts: _Facts) -> str | None:
-        """What `_as_json` would write, where no name among the facts is unusual; None where one is.
+        """What `_as_json` would write, where no name among the facts is unusual, and no value; None where one is.
 
         Each answer has its line, and putting it together from its pieces costs a third.
         """
         line = f'{{"at": "{at}{_head(level, self._service, event)}'
         for name, value in facts.items():
             start = _start_of(name)
-            if start is None:
+            text = encode_basestring(value) if type(value) is str else _json(value)
+            if start is None or text is None:
                 return None
-            line += start + _json(value)
-        return line + "}"
+            line += start + text
+        # What `one_line` would change has either become an escape or can't be printed.
+        return line + "}" if len(line) < MAX_TEXT and "\\" not in line and line.isprintable() else None
 
 
 def reference() -> str:
@@ -154,7 +156,8 @@ def is_secret(name: str) -> bool:
 @lru_cache(maxsize=1024)
 def _head(level: str, service: str, event: str) -> str:
     """What stands between the time and the facts."""
-    return f'", "level": "{level}", "service": {_text(service)}, "event": {_text(event)}'
+    service, event = encode_basestring(one_line(service)), encode_basestring(one_line(event))
+    return f'", "level": "{level}", "service": {service}, "event": {event}'
 
 
 @lru_cache(maxsize=1024)
@@ -165,23 +168,19 @@ def _start_of(name: str) -> str | None:
     return f", {encode_basestring(name)}: "
 
 
-def _text(value: str) -> str:
-    return encode_basestring(one_line(value))
-
-
-def _json(value: object) -> str:
+def _json(value: object) -> str | None:
+    """A usual value in JSON, every text in it as it is; None for one that has to be looked at."""
     # Not isinstance: a subclass may be written in another way.
-    if type(value) is str:
-        return _text(value)
     if type(value) is bool:
         return "true" if value else "false"
     if type(value) is int:
         return str(value)
-    if type(value) is list or type(value) is tuple:
-        texts = [_text(child) for child in value if type(child) is str]
-        if len(texts) == len(value) <= _MOST_CHILDREN:
-            return f"[{', '.join(texts)}]"
-    return _encode(_plain(value, 0))
+    if (type(value) is list or type(value) is tuple) and len(value) <= _MOST_CHILDREN:
+        try:
+            return f"[{', '.join(map(encode_basestring, value))}]"
+        except TypeError:
+            return None
+    return None
 
 
 def _without_level(facts: _Facts) -> _Facts:

@@ -23,7 +23,7 @@ class Outline:
     def filled(self, values: Sequence[str]) -> str:
         """The page with these values."""
         escaped = [_escaped(value) for value in values]
-        return self.form % tuple([escaped[place] for place in self.places])
+        return self.form % tuple(map(escaped.__getitem__, self.places))
 
 
 def _escaped(value: str) -> str:

@@ -7,6 +7,8 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -42,6 +44,8 @@ _HTML: Final = "text/html; charset=utf-8"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SHELL: Final = "ostiary"
 _ANY_HOST: Final = "ostiary_any_host"
+# Of a header.
+_NAME: Final[Callable[[tuple[str, str]], str]] = itemgetter(0)
 
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 
@@ -242,7 +246,7 @@ def auto_post(action: str, fields: Iterable[tuple[str, str]], *, destination: st
 
     ``destination`` is what to call the other side in front of a person, or gives that for a language.
     """
-    around, nonce, carried = shell(), secrets.token_urlsafe(18), [part for field in fields for part in field]
+    around, nonce, carried = shell(), secrets.token_urlsafe(18), [*chain.from_iterable(fields)]
     look = around.branding()
     lang, goes_on = incoming.language((look.pages or around.plain_pages).catalogue), is_web_address(action)
 
@@ -354,7 +358,7 @@ class _SecurityHeaders:
         self._names = {name for name, _, _ in self._headers}
 
     def __call__(self, response: Response) -> Response:
-        if self._names.issubset([name for name, _ in response.headers]):
+        if self._names.issubset(map(_NAME, response.headers)):
             return response
         present = {name.lower() for name, _ in response.headers}
         missing = [(name, value) for name, lower, value in self._headers if lower not in present]

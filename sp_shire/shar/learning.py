@@ -149,7 +149,7 @@ class Learning:
         if role is not None:
             wanted, url = self._settings.queried_names, (self._origin + target) if target else None
             answer = around.shar.ask(login.issuer, role, login.name_id, around.now, target=url, wanted=wanted)
-        answer = replace(answer, attributes=with_persistent_name(login, answer.attributes))
+        answer = answer._replace(attributes=with_persistent_name(login, answer.attributes))
         return replace(self._answered(login.issuer, "query", answer, around), target=target)
 
     def _from(

@@ -34,8 +34,7 @@ class SoapTransport(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What an authority releases; ``until``: how long it says that this may be used (exclusive), None when it does not say."""
 
     attributes: Attributes
@@ -183,4 +182,4 @@ def _usable_until(assertion: Assertion) -> datetime | None:
     ends = [statement.session_not_on_or_after for statement in assertion.authn_statements]
     if assertion.conditions is not None:
         ends.append(assertion.conditions.not_on_or_after)
-    return min((end for end in ends if end is not None), default=None)
+    return min(filter(None, ends), default=None)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
 
 import pytest
 from lxml import etree
@@ -166,7 +165,7 @@ def test_a_document_type_around_a_query_is_refused() -> None:
 
 
 def redirect(**more: str) -> str:
-    element = replace(REQUEST, **more).to_xml()  # type: ignore[arg-type]
+    element = REQUEST._replace(**more).to_xml()  # type: ignore[arg-type]
     return encode_redirect(SSO, "SAMLRequest", element, relay_state="state", signer=SP_SIGNER).partition("?")[2]
 
 

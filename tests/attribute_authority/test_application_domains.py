@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -182,7 +181,7 @@ def test_a_consumer_of_another_protocol_stands_for_nothing(make_home: MakeHome) 
 def test_what_is_recorded_says_which_query_it_was(make_home: MakeHome) -> None:
     home = make_home(ROOT_CONSUMER)
     posted(home, query(target=MAPS))
-    posted(home, replace(query(), id="_q2"))
+    posted(home, query()._replace(id="_q2"))
     assert [(facts["query"], facts["rules"]) for _, facts in home.recorded()] == [("_q1", ["maps/who"]), ("_q2", [])]
 
 

@@ -32,20 +32,20 @@ class Message:
     signer: Signer
 
     def with_response(self, **changes: Any) -> "Message":
-        return replace(self, response=replace(self.response, **changes))
+        return replace(self, response=self.response._replace(**changes))
 
     def with_assertion(self, **changes: Any) -> "Message":
-        return replace(self, assertion=replace(self.assertion, **changes))
+        return replace(self, assertion=self.assertion._replace(**changes))
 
     def with_conditions(self, **changes: Any) -> "Message":
         conditions = self.assertion.conditions or Conditions()
-        return self.with_assertion(conditions=replace(conditions, **changes))
+        return self.with_assertion(conditions=conditions._replace(**changes))
 
     def with_confirmation(self, **changes: Any) -> "Message":
-        return self.with_assertion(confirmations=(replace(self.assertion.confirmations[0], **changes),))
+        return self.with_assertion(confirmations=(self.assertion.confirmations[0]._replace(**changes),))
 
     def with_statement(self, **changes: Any) -> "Message":
-        return self.with_assertion(authn_statements=(replace(self.assertion.authn_statements[0], **changes),))
+        return self.with_assertion(authn_statements=(self.assertion.authn_statements[0]._replace(**changes),))
 
     def answering(self, request: str | None) -> "Message":
         return self.with_response(in_response_to=request).with_confirmation(in_response_to=request)

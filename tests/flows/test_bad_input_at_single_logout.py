@@ -1,7 +1,6 @@
 """Messages and parameters of single logout that are missing, doubled, over-long, forged or late: nobody is signed out by them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -133,7 +132,7 @@ def test_through_the_browser_a_request_has_to_say_where_it_goes(
 def test_a_name_that_is_not_quite_hers_ends_nothing(
     federation: Simulation, session: Known, side: str, other: dict[str, str]
 ) -> None:
-    changed = replace(session.name_id, **other)
+    changed = session.name_id._replace(**other)
     asking = SIDES[side](federation, session, "soap").changed(name_id=changed)
     assert over_soap(federation, asking).status == 200
     assert lives(federation, session)

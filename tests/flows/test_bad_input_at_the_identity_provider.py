@@ -3,7 +3,7 @@
 import base64
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlsplit
@@ -35,7 +35,7 @@ class Asked:
     def signed(self, part: str | None = "library", **changes: Any) -> str:
         """The request, with other fields or by another key."""
         signer = signer_of(self.simulation, part) if part is not None else None
-        return encode_redirect(SSO, "SAMLRequest", replace(self.request, **changes).to_xml(), signer=signer)
+        return encode_redirect(SSO, "SAMLRequest", self.request._replace(**changes).to_xml(), signer=signer)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
@@ -119,14 +119,14 @@ def test_a_handle_of_one_s_own_tells_what_the_policy_releases(asked: Federation)
 
 
 HANDLES: dict[str, Callable[[Federation], NameId]] = {
-    "of another requester": lambda asked: replace(asked.name_id("instrument", "alice"), sp_name_qualifier=None),
-    "of another requester, as its own": lambda asked: replace(
-        asked.name_id("instrument", "alice"), sp_name_qualifier=LIBRARY
+    "of another requester": lambda asked: asked.name_id("instrument", "alice")._replace(sp_name_qualifier=None),
+    "of another requester, as its own": lambda asked: asked.name_id("instrument", "alice")._replace(
+        sp_name_qualifier=LIBRARY
     ),
     "of another requester, as it came": lambda asked: asked.name_id("instrument", "alice"),
     "expired a second ago": lambda asked: handle(asked.minted(NORTHGATE, expires=START - timedelta(seconds=1))),
     "expires now": lambda asked: handle(asked.minted(NORTHGATE, expires=START)),
-    "of another home": lambda asked: replace(asked.name_id("library", "dora"), name_qualifier=NORTHGATE.entity_id),
+    "of another home": lambda asked: asked.name_id("library", "dora")._replace(name_qualifier=NORTHGATE.entity_id),
     "of another home, as it came": lambda asked: asked.name_id("library", "dora"),
     "of nobody": lambda asked: handle(asked.minted(NORTHGATE, principal="0" * 32)),
     "of somebody of the other home": lambda asked: handle(asked.minted(NORTHGATE, principal=asked.principal("dora"))),
@@ -137,7 +137,7 @@ HANDLES: dict[str, Callable[[Federation], NameId]] = {
     "no handle at all": lambda asked: handle("alice"),
     "empty": lambda asked: handle(" "),
     "a whole book": lambda asked: handle("A" * 5000),
-    "of another format": lambda asked: replace(asked.name_id("library", "alice"), format=names.UNSPECIFIED_NAMEID),
+    "of another format": lambda asked: asked.name_id("library", "alice")._replace(format=names.UNSPECIFIED_NAMEID),
     "cut": lambda asked: handle(asked.name_id("library", "alice").value[:-1]),
     "longer": lambda asked: handle(asked.name_id("library", "alice").value + "A"),
 }
@@ -219,8 +219,8 @@ def test_the_shar_itself_gets_nothing_for_a_bad_handle(asked: Federation, kind: 
 
 def test_two_resources_can_not_find_out_that_they_know_the_same_person(asked: Federation) -> None:
     """Each hands its handle to the other: neither learns whether it is one person."""
-    same = asked.ask(replace(asked.name_id("instrument", "alice"), sp_name_qualifier=None))
-    other = asked.ask(replace(asked.name_id("instrument", "bob"), sp_name_qualifier=None))
+    same = asked.ask(asked.name_id("instrument", "alice")._replace(sp_name_qualifier=None))
+    other = asked.ask(asked.name_id("instrument", "bob")._replace(sp_name_qualifier=None))
     assert left_over(same) == left_over(other)
 
 

@@ -5,7 +5,7 @@ import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -123,7 +123,7 @@ class Resource:
             acs_url=self.acs,
             protocol_binding=names.HTTP_POST,
         )
-        return replace(good, **changes)  # type: ignore[arg-type]
+        return good._replace(**changes)  # type: ignore[arg-type]
 
     def redirect(self, *, signed: bool = False, relay_state: str | None = "state", **changes: object) -> str:
         """Path and query of a request by HTTP-Redirect."""

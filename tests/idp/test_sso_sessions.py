@@ -6,20 +6,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select
 
+from idp.accounts.directory import Directory
 from idp.sessions.participants import Participant, sessions_of_subject
 from idp.sessions.session import Ended, Lifetimes, ListedSession, LoginProof, Sessions
 from idp.sessions.tables import sso_session
 from idp.sessions.whereabouts import Whereabouts
 from idp.tables import MIGRATIONS as IDP_MIGRATIONS
+from idp.tables import person
 from ostiary.audit.tables import MIGRATIONS as AUDIT_MIGRATIONS
 from ostiary.errors import NotAuthenticated, Unavailable
 from ostiary.saml import names
 from ostiary.saml.assertion import NameId
-from ostiary.storage.engine import reading
+from ostiary.storage.engine import reading, writing
 from ostiary.storage.migrate import MIGRATIONS as STORAGE_MIGRATIONS
 from tests.databases import DATABASES, upgraded
+from tests.statements import questions
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -93,6 +96,44 @@ def test_a_session_that_is_used_lives_on_until_its_absolute_end(sessions: Sessio
         at += timedelta(minutes=50)
     assert sessions.find(token, NOW + 8 * HOUR - timedelta(seconds=1)) is not None
     assert sessions.find(token, NOW + 8 * HOUR) is None
+
+
+def add_person(engine: Engine, principal: str, *, active: bool = True, until: datetime | None = None) -> None:
+    row = {"principal": principal, "login_name": principal, "login_key": principal, "active": active}
+    with writing(engine) as connection:
+        connection.execute(insert(person).values(**row, created_serial=1, valid_from=NOW, valid_to=until))
+
+
+def test_a_session_and_its_person_of_the_same_database_are_looked_up_at_once(engine: Engine) -> None:
+    class Elsewhere:
+        def is_active(self, principal: str) -> bool:
+            raise AssertionError(f"{principal} was asked for by herself")
+
+    sessions = Sessions(engine, Elsewhere(), lambda: Lifetimes(idle=HOUR, absolute=8 * HOUR), embedded=True)
+    add_person(engine, "ada")
+    token, started = sessions.start("ada", PASSWORD, now=NOW)
+    with questions(engine) as asked:
+        assert sessions.find(token, NOW + timedelta(minutes=1)) == started
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("state", ["inactive", "deleted", "nobody"])
+def test_the_session_of_somebody_who_is_not_active_in_the_same_database_ends(engine: Engine, state: str) -> None:
+    sessions = Sessions(engine, Directory(engine), Lifetimes, embedded=True)
+    if state != "nobody":
+        add_person(engine, "ada", active=state != "inactive", until=NOW if state == "deleted" else None)
+    add_person(engine, "bea")
+    token, _ = sessions.start("ada", PASSWORD, now=NOW)
+    assert sessions.find(token, NOW) is None
+    assert sessions.id_of(token) is None
+
+
+def test_whoever_is_known_elsewhere_is_asked_for_there(engine: Engine, people: Everybody) -> None:
+    add_person(engine, "ada")
+    people.inactive.add("ada")
+    sessions = Sessions(engine, people, Lifetimes)
+    token, _ = sessions.start("ada", PASSWORD, now=NOW)
+    assert sessions.find(token, NOW) is None
 
 
 def test_an_ended_session_is_gone_and_says_once_what_it_was(sessions: Sessions) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,7 +99,7 @@ def lasso(tmp_path: Path) -> Iterator[LassoProcess]:
 def encrypted_response() -> Element:
     assertion = ASSERTION.to_xml()
     sign(assertion, signer())
-    element = replace(RESPONSE, assertions=()).to_xml(encrypt_assertion(assertion, Recipient(SP, KEY)))
+    element = RESPONSE._replace(assertions=()).to_xml(encrypt_assertion(assertion, Recipient(SP, KEY)))
     sign(element, signer())
     return element
 

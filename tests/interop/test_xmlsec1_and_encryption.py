@@ -57,7 +57,7 @@ def test_pysaml2_and_this_software_open_each_others_assertions(tmp_path: Path) -
 
     holder = make(names.SAML, "EncryptedAssertion")
     holder.append(signed_assertion())
-    statement = to_bytes(replace(RESPONSE, assertions=()).to_xml(holder)).decode()
+    statement = to_bytes(RESPONSE._replace(assertions=()).to_xml(holder)).decode()
     template = sigver.pre_encryption_part(msg_enc=names.AES256_GCM, key_enc=names.RSA_OAEP_MGF1P)
     theirs = backend.encrypt_assertion(statement, str(certificate), str(template), key_type="aes-256")
     assert verify_response_that_may_be_encrypted(parse_xml(theirs.encode()), KEYS, OPEN).assertion == ASSERTION

@@ -53,7 +53,7 @@ def rsa_key(whose: str = "sp") -> rsa.RSAPrivateKey:
 KEYS = [signer().public]
 TO_SP = Recipient(SP, TrustedKey.from_public_key(rsa_key().public_key()))
 OPEN = Decryption(SP, (rsa_key(),))
-WITH_CBC = replace(OPEN, allow_cbc_for_this_partner=True)
+WITH_CBC = OPEN._replace(allow_cbc_for_this_partner=True)
 GCM = (names.AES128_GCM, names.AES192_GCM, names.AES256_GCM)
 CBC = (names.AES128_CBC, names.AES192_CBC, names.AES256_CBC)
 MGF1P = [(names.RSA_OAEP_MGF1P, digest, names.MGF1_SHA1) for digest in (names.SHA1, names.SHA256, names.SHA512)]
@@ -77,7 +77,7 @@ def sent(encrypted: Element) -> Element:
 
 
 def response_with(encrypted: Element, *, signed: bool = True) -> Element:
-    element = replace(RESPONSE, assertions=()).to_xml(encrypted)
+    element = RESPONSE._replace(assertions=()).to_xml(encrypted)
     if signed:
         sign(element, signer())
     return sent(element)
@@ -113,7 +113,7 @@ def test_a_logout_request_may_hide_whom_it_is_about() -> None:
     proof = prove(received, KEYS)
     opened = LogoutRequest.from_proof(proof, partial(decrypt_name_id, decryption=OPEN, outer=proof))
     assert opened == request
-    stranger = partial(decrypt_name_id, decryption=replace(OPEN, keys=(rsa_key("stranger"),)), outer=proof)
+    stranger = partial(decrypt_name_id, decryption=OPEN._replace(keys=(rsa_key("stranger"),)), outer=proof)
     assert refusal_code(lambda: LogoutRequest.from_proof(proof, stranger)) == "encryption.failed"
 
 
@@ -159,7 +159,7 @@ def test_a_response_is_accepted_when_inside_or_outside_is_signed(inside: bool, o
     assertion = ASSERTION.to_xml()
     if inside:
         sign(assertion, by)
-    element = replace(RESPONSE, assertions=()).to_xml(encrypt_assertion(assertion, TO_SP))
+    element = RESPONSE._replace(assertions=()).to_xml(encrypt_assertion(assertion, TO_SP))
     if outside:
         sign(element, by)
     proven = verify_response_that_may_be_encrypted(sent(element), [by.public], OPEN)
@@ -179,15 +179,15 @@ def test_encryption_is_no_signature() -> None:
 
 
 def test_an_assertion_in_the_clear_is_taken_as_before() -> None:
-    element = replace(RESPONSE, assertions=()).to_xml(signed_assertion())
+    element = RESPONSE._replace(assertions=()).to_xml(signed_assertion())
     assert verify_response_that_may_be_encrypted(sent(element), KEYS, OPEN).assertion == ASSERTION
 
 
 def test_beside_an_encrypted_assertion_there_is_no_other() -> None:
     encrypted = encrypt_assertion(signed_assertion(), TO_SP)
-    both = replace(RESPONSE, assertions=()).to_xml(encrypted, signed_assertion())
+    both = RESPONSE._replace(assertions=()).to_xml(encrypted, signed_assertion())
     assert outcome(sent(both)) == "saml.several_assertions"
-    twice = replace(RESPONSE, assertions=()).to_xml(
+    twice = RESPONSE._replace(assertions=()).to_xml(
         encrypt_assertion(signed_assertion(), TO_SP), encrypt_assertion(signed_assertion(), TO_SP)
     )
     assert outcome(sent(twice)) == "saml.several_assertions"
@@ -390,7 +390,7 @@ def test_an_xml_declaration_in_front_of_the_assertion_does_no_harm() -> None:
 def test_a_signed_assertion_inside_a_forged_one_proves_nothing() -> None:
     """Signature wrapping where the outer signature can't be seen: behind encryption."""
     for sign_again in (False, True):
-        forged = replace(ASSERTION, id="_evil", name_id=NameId("admin")).to_xml()
+        forged = ASSERTION._replace(id="_evil", name_id=NameId("admin")).to_xml()
         if sign_again:
             sign(forged, signer("rsa", "another"))
         advice = make(names.SAML, "Advice")
@@ -398,7 +398,7 @@ def test_a_signed_assertion_inside_a_forged_one_proves_nothing() -> None:
         required_child(forged, names.SAML, "Conditions").addnext(advice)
         response = response_with(encrypt_assertion(forged, TO_SP), signed=False)
         assert outcome(response) == ("signature.wrong" if sign_again else "signature.missing")
-    borrowed = replace(ASSERTION, name_id=NameId("admin")).to_xml()
+    borrowed = ASSERTION._replace(name_id=NameId("admin")).to_xml()
     borrowed.insert(1, required_child(signed_assertion(), names.DS, "Signature"))
     assert outcome(response_with(encrypt_assertion(borrowed, TO_SP), signed=False)) == "signature.wrong"
 
@@ -406,7 +406,7 @@ def test_a_signed_assertion_inside_a_forged_one_proves_nothing() -> None:
 def signed_with_prefix_list() -> Element:
     """A Response that alone declares xs, with an assertion whose signature covers that declaration by name."""
     response = parse_xml(
-        to_bytes(replace(RESPONSE, assertions=()).to_xml())
+        to_bytes(RESPONSE._replace(assertions=()).to_xml())
         .replace(b"<samlp:Response", f'<samlp:Response xmlns:xs="{names.XS}" xmlns:xsi="{names.XSI}"'.encode(), 1)
         .replace(b"</samlp:Response>", _LOOSE.replace(b"_loose", ASSERTION.id.encode()) + b"</samlp:Response>")
     )
@@ -460,7 +460,7 @@ def test_what_xmlsec_encrypts_is_opened_here(cipher: object, bits: int, transpor
     assertion = signed_assertion()
     holder = make(names.SAML, "EncryptedAssertion")
     holder.append(assertion)
-    response = replace(RESPONSE, assertions=()).to_xml(holder)
+    response = RESPONSE._replace(assertions=()).to_xml(holder)
     template = xmlsec.template.encrypted_data_create(
         response,
         cipher,  # type: ignore[arg-type]

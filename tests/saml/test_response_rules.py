@@ -1,6 +1,5 @@
 """Each rule of the Web SSO and attribute query profiles beside its valid twin, which differs in that one respect."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -51,7 +50,7 @@ LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 def accept(
     assertion: Assertion | None = ASSERTION, *, now: datetime = NOW, signed: bool = True, **more: Any
 ) -> AcceptedResponse:
-    envelope = replace(RESPONSE, assertions=(), **more)
+    envelope = RESPONSE._replace(assertions=(), **more)
     return accept_response(ProvenResponse(envelope, signed, assertion), issuer=IDP, audience=SP, recipient=ACS, now=now)
 
 
@@ -111,53 +110,53 @@ def test_the_rules_for_the_response(changes: dict[str, Any], code: str) -> None:
         ({"issue_instant": NOW - 8 * MINUTE}, "accepted"),
         ({"issue_instant": NOW - 8 * MINUTE - TICK}, "saml.too_old"),
         ({"conditions": None}, "saml.audience"),
-        ({"conditions": replace(CONDITIONS, audiences=())}, "saml.audience"),
-        ({"conditions": replace(CONDITIONS, audiences=((),))}, "saml.audience"),
-        ({"conditions": replace(CONDITIONS, audiences=(("https://lab.example/sp",),))}, "saml.audience"),
-        ({"conditions": replace(CONDITIONS, audiences=(("https://lab.example/sp", SP),))}, "accepted"),
-        ({"conditions": replace(CONDITIONS, audiences=((SP,), ("https://lab.example/sp",)))}, "saml.audience"),
-        ({"conditions": replace(CONDITIONS, audiences=((SP + "/",),))}, "saml.audience"),
-        ({"conditions": replace(CONDITIONS, not_before=None)}, "accepted"),
-        ({"conditions": replace(CONDITIONS, not_before=NOW + 3 * MINUTE)}, "accepted"),
-        ({"conditions": replace(CONDITIONS, not_before=NOW + 3 * MINUTE + TICK)}, "saml.from_the_future"),
-        ({"conditions": replace(CONDITIONS, not_before=LONG_AGO)}, "accepted"),
-        ({"conditions": replace(CONDITIONS, not_before=FAR)}, "saml.from_the_future"),
-        ({"conditions": replace(CONDITIONS, not_on_or_after=None)}, "saml.no_expiry"),
-        ({"conditions": replace(CONDITIONS, not_on_or_after=NOW - 3 * MINUTE + TICK)}, "accepted"),
-        ({"conditions": replace(CONDITIONS, not_on_or_after=NOW - 3 * MINUTE)}, "saml.expired"),
-        ({"conditions": replace(CONDITIONS, not_on_or_after=FAR)}, "accepted"),
-        ({"conditions": replace(CONDITIONS, not_on_or_after=LONG_AGO)}, "saml.expired"),
+        ({"conditions": CONDITIONS._replace(audiences=())}, "saml.audience"),
+        ({"conditions": CONDITIONS._replace(audiences=((),))}, "saml.audience"),
+        ({"conditions": CONDITIONS._replace(audiences=(("https://lab.example/sp",),))}, "saml.audience"),
+        ({"conditions": CONDITIONS._replace(audiences=(("https://lab.example/sp", SP),))}, "accepted"),
+        ({"conditions": CONDITIONS._replace(audiences=((SP,), ("https://lab.example/sp",)))}, "saml.audience"),
+        ({"conditions": CONDITIONS._replace(audiences=((SP + "/",),))}, "saml.audience"),
+        ({"conditions": CONDITIONS._replace(not_before=None)}, "accepted"),
+        ({"conditions": CONDITIONS._replace(not_before=NOW + 3 * MINUTE)}, "accepted"),
+        ({"conditions": CONDITIONS._replace(not_before=NOW + 3 * MINUTE + TICK)}, "saml.from_the_future"),
+        ({"conditions": CONDITIONS._replace(not_before=LONG_AGO)}, "accepted"),
+        ({"conditions": CONDITIONS._replace(not_before=FAR)}, "saml.from_the_future"),
+        ({"conditions": CONDITIONS._replace(not_on_or_after=None)}, "saml.no_expiry"),
+        ({"conditions": CONDITIONS._replace(not_on_or_after=NOW - 3 * MINUTE + TICK)}, "accepted"),
+        ({"conditions": CONDITIONS._replace(not_on_or_after=NOW - 3 * MINUTE)}, "saml.expired"),
+        ({"conditions": CONDITIONS._replace(not_on_or_after=FAR)}, "accepted"),
+        ({"conditions": CONDITIONS._replace(not_on_or_after=LONG_AGO)}, "saml.expired"),
         ({"confirmations": ()}, "saml.no_bearer"),
-        ({"confirmations": (replace(CONFIRMATION, method=names.SENDER_VOUCHES),)}, "saml.no_bearer"),
-        ({"confirmations": (replace(CONFIRMATION, recipient=None),)}, "saml.recipient"),
-        ({"confirmations": (replace(CONFIRMATION, recipient="https://lab.example/acs"),)}, "saml.recipient"),
-        ({"confirmations": (replace(CONFIRMATION, recipient=ACS.upper()),)}, "saml.recipient"),
-        ({"confirmations": (replace(CONFIRMATION, not_before=NOW),)}, "saml.bearer_not_before"),
-        ({"confirmations": (replace(CONFIRMATION, not_on_or_after=None),)}, "saml.no_expiry"),
-        ({"confirmations": (replace(CONFIRMATION, not_on_or_after=NOW - 3 * MINUTE + TICK),)}, "accepted"),
-        ({"confirmations": (replace(CONFIRMATION, not_on_or_after=NOW - 3 * MINUTE),)}, "saml.expired"),
-        ({"confirmations": (replace(CONFIRMATION, not_on_or_after=FAR),)}, "accepted"),
-        ({"confirmations": (replace(CONFIRMATION, in_response_to="_another"),)}, "saml.in_response_to"),
-        ({"confirmations": (replace(CONFIRMATION, in_response_to=None),)}, "saml.in_response_to"),
-        ({"confirmations": (replace(CONFIRMATION, recipient="https://lab.example/acs"), CONFIRMATION)}, "accepted"),
-        ({"confirmations": (replace(CONFIRMATION, method=names.SENDER_VOUCHES), CONFIRMATION)}, "accepted"),
+        ({"confirmations": (CONFIRMATION._replace(method=names.SENDER_VOUCHES),)}, "saml.no_bearer"),
+        ({"confirmations": (CONFIRMATION._replace(recipient=None),)}, "saml.recipient"),
+        ({"confirmations": (CONFIRMATION._replace(recipient="https://lab.example/acs"),)}, "saml.recipient"),
+        ({"confirmations": (CONFIRMATION._replace(recipient=ACS.upper()),)}, "saml.recipient"),
+        ({"confirmations": (CONFIRMATION._replace(not_before=NOW),)}, "saml.bearer_not_before"),
+        ({"confirmations": (CONFIRMATION._replace(not_on_or_after=None),)}, "saml.no_expiry"),
+        ({"confirmations": (CONFIRMATION._replace(not_on_or_after=NOW - 3 * MINUTE + TICK),)}, "accepted"),
+        ({"confirmations": (CONFIRMATION._replace(not_on_or_after=NOW - 3 * MINUTE),)}, "saml.expired"),
+        ({"confirmations": (CONFIRMATION._replace(not_on_or_after=FAR),)}, "accepted"),
+        ({"confirmations": (CONFIRMATION._replace(in_response_to="_another"),)}, "saml.in_response_to"),
+        ({"confirmations": (CONFIRMATION._replace(in_response_to=None),)}, "saml.in_response_to"),
+        ({"confirmations": (CONFIRMATION._replace(recipient="https://lab.example/acs"), CONFIRMATION)}, "accepted"),
+        ({"confirmations": (CONFIRMATION._replace(method=names.SENDER_VOUCHES), CONFIRMATION)}, "accepted"),
         ({"name_id": None}, "saml.no_name_id"),
         ({"name_id": NameId("")}, "saml.no_name_id"),
         ({"authn_statements": ()}, "saml.no_authn_statement"),
         ({"authn_statements": (AuthnStatement(NOW + 3 * MINUTE),)}, "accepted"),
         ({"authn_statements": (AuthnStatement(NOW + 3 * MINUTE + TICK),)}, "saml.from_the_future"),
-        ({"authn_statements": (replace(STATEMENT, session_not_on_or_after=NOW - 3 * MINUTE + TICK),)}, "accepted"),
-        ({"authn_statements": (replace(STATEMENT, session_not_on_or_after=NOW - 3 * MINUTE),)}, "saml.expired"),
-        ({"authn_statements": (replace(STATEMENT, session_not_on_or_after=LONG_AGO),)}, "saml.expired"),
+        ({"authn_statements": (STATEMENT._replace(session_not_on_or_after=NOW - 3 * MINUTE + TICK),)}, "accepted"),
+        ({"authn_statements": (STATEMENT._replace(session_not_on_or_after=NOW - 3 * MINUTE),)}, "saml.expired"),
+        ({"authn_statements": (STATEMENT._replace(session_not_on_or_after=LONG_AGO),)}, "saml.expired"),
         ({"attributes": ()}, "accepted"),
     ],
 )
 def test_the_rules_for_the_assertion(changes: dict[str, Any], code: str) -> None:
-    assert outcome(replace(ASSERTION, **changes)) == code
+    assert outcome(ASSERTION._replace(**changes)) == code
 
 
 def test_an_unsolicited_response_says_so() -> None:
-    assertion = replace(ASSERTION, confirmations=(replace(CONFIRMATION, in_response_to=None),))
+    assertion = ASSERTION._replace(confirmations=(CONFIRMATION._replace(in_response_to=None),))
     assert accept(assertion, in_response_to=None).in_response_to is None
 
 
@@ -189,10 +188,9 @@ def test_a_clock_complaint_states_both_times() -> None:
 
 
 def test_an_assertion_is_remembered_until_it_would_be_refused_anyway() -> None:
-    endless = replace(
-        ASSERTION,
-        conditions=replace(CONDITIONS, not_on_or_after=FAR),
-        confirmations=(replace(CONFIRMATION, not_on_or_after=FAR),),
+    endless = ASSERTION._replace(
+        conditions=CONDITIONS._replace(not_on_or_after=FAR),
+        confirmations=(CONFIRMATION._replace(not_on_or_after=FAR),),
     )
     until = accept(endless).replay_until
     assert until == NOW + 11 * MINUTE
@@ -245,8 +243,8 @@ def test_an_id_that_stands_twice_is_refused_although_both_signatures_cover_it(id
 
 def test_the_issuer_whose_keys_to_try_is_found_in_the_response_or_its_assertion() -> None:
     assert response_issuer(response_element()) == IDP
-    assert response_issuer(response_element(response=replace(RESPONSE, issuer=None))) == IDP
-    empty = response_element(assertion=None, response=replace(RESPONSE, issuer=None))
+    assert response_issuer(response_element(response=RESPONSE._replace(issuer=None))) == IDP
+    empty = response_element(assertion=None, response=RESPONSE._replace(issuer=None))
     assert refusal_code(lambda: response_issuer(empty)) == "saml.issuer_missing"
 
 
@@ -264,7 +262,7 @@ def test_the_issuer_whose_keys_to_try_is_found_in_the_response_or_its_assertion(
     ],
 )
 def test_the_rules_for_an_authentication_request(changes: dict[str, Any], signed: bool, code: str) -> None:
-    request = replace(AuthnRequest("_a", SP, NOW, destination=f"{IDP}/sso"), **changes)
+    request = AuthnRequest("_a", SP, NOW, destination=f"{IDP}/sso")._replace(**changes)
     assert refusal_code(lambda: check_authn_request(request, location=f"{IDP}/sso", signed=signed, now=NOW)) == code
 
 
@@ -282,7 +280,7 @@ QUERY = AttributeQuery("_q", SP, NOW, NameId(HANDLE, names.TRANSIENT, IDP, SP), 
     ],
 )
 def test_the_rules_for_an_attribute_query(changes: dict[str, Any], code: str) -> None:
-    assert refusal_code(lambda: check_query(replace(QUERY, **changes), location=f"{IDP}/aa", now=NOW)) == code
+    assert refusal_code(lambda: check_query(QUERY._replace(**changes), location=f"{IDP}/aa", now=NOW)) == code
 
 
 ANSWER = Response("_r", IDP, NOW, in_response_to="_q")
@@ -290,7 +288,7 @@ TOLD = Assertion("_t", IDP, NOW, name_id=NameId(HANDLE, names.TRANSIENT), condit
 
 
 def answer(assertion: Assertion | None = TOLD, signed: bool = True, **changes: Any) -> Assertion | None:
-    proven = ProvenResponse(replace(ANSWER, **changes), signed, assertion)
+    proven = ProvenResponse(ANSWER._replace(**changes), signed, assertion)
     return accept_query_response(proven, QUERY, authority=IDP, audience=SP, now=NOW)
 
 
@@ -307,15 +305,15 @@ def answer(assertion: Assertion | None = TOLD, signed: bool = True, **changes: A
         ({"in_response_to": None}, "saml.in_response_to"),
         ({"issue_instant": NOW - 8 * MINUTE - TICK}, "saml.too_old"),
         ({"status": Status(names.REQUESTER, names.UNKNOWN_PRINCIPAL)}, "saml.status"),
-        ({"assertion": replace(TOLD, issuer="https://aa.evil.example")}, "saml.issuer"),
-        ({"assertion": replace(TOLD, issue_instant=NOW - 8 * MINUTE - TICK)}, "saml.too_old"),
-        ({"assertion": replace(TOLD, name_id=None)}, "saml.other_subject"),
-        ({"assertion": replace(TOLD, name_id=NameId("another", names.TRANSIENT))}, "saml.other_subject"),
-        ({"assertion": replace(TOLD, name_id=NameId(HANDLE, names.PERSISTENT))}, "saml.other_subject"),
-        ({"assertion": replace(TOLD, conditions=None)}, "saml.audience"),
-        ({"assertion": replace(TOLD, conditions=replace(CONDITIONS, audiences=(("x",),)))}, "saml.audience"),
+        ({"assertion": TOLD._replace(issuer="https://aa.evil.example")}, "saml.issuer"),
+        ({"assertion": TOLD._replace(issue_instant=NOW - 8 * MINUTE - TICK)}, "saml.too_old"),
+        ({"assertion": TOLD._replace(name_id=None)}, "saml.other_subject"),
+        ({"assertion": TOLD._replace(name_id=NameId("another", names.TRANSIENT))}, "saml.other_subject"),
+        ({"assertion": TOLD._replace(name_id=NameId(HANDLE, names.PERSISTENT))}, "saml.other_subject"),
+        ({"assertion": TOLD._replace(conditions=None)}, "saml.audience"),
+        ({"assertion": TOLD._replace(conditions=CONDITIONS._replace(audiences=(("x",),)))}, "saml.audience"),
         (
-            {"assertion": replace(TOLD, conditions=replace(CONDITIONS, not_on_or_after=NOW - 3 * MINUTE))},
+            {"assertion": TOLD._replace(conditions=CONDITIONS._replace(not_on_or_after=NOW - 3 * MINUTE))},
             "saml.expired",
         ),
     ],
@@ -337,4 +335,4 @@ def test_a_confirmation_is_compared_as_a_whole() -> None:
             names.BEARER, recipient="https://lab.example/acs", not_on_or_after=NOW + MINUTE, in_response_to=REQUEST
         ),
     )
-    assert outcome(replace(ASSERTION, confirmations=halves)) == "saml.expired"
+    assert outcome(ASSERTION._replace(confirmations=halves)) == "saml.expired"

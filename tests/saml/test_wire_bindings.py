@@ -4,6 +4,7 @@ import base64
 import re
 import zlib
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import pytest
@@ -186,8 +187,24 @@ def test_a_deflate_bomb_is_too_large_and_costs_no_memory() -> None:
     assert (raised.value.status, raised.value.expected) == (413, "at most 262144 bytes inflated")
 
 
+@pytest.mark.parametrize("algorithm", [names.RSA_SHA256, names.ECDSA_SHA384, names.RSA_SHA1, "", "ü", "a b", "a%2Bb"])
+@pytest.mark.parametrize(
+    "spell", [quote_plus, quote, str.lower, partial(quote, safe=":/%"), lambda name: quote_plus(name).lower()]
+)
+def test_an_algorithm_is_decoded_once_however_it_is_spelled(algorithm: str, spell: Callable[[str], str]) -> None:
+    sent = spell(algorithm).encode("ascii", "replace").replace(b"#", b"%23")
+    url = query(by=signer()).encode().replace(quote_plus(names.RSA_SHA256).encode(), sent)
+    expected = unquote_to_bytes(sent.replace(b"+", b" ")).decode("ascii", "replace")
+    assert decode_redirect(url, "SAMLRequest").signature_algorithm == expected
+
+
 @given(
-    st.lists(st.sampled_from(["%", "2", "B", "F", "3", "D", "b", "+", "a", "%2B", "%2f", "%253D", "ü"]), max_size=12)
+    st.lists(
+        st.sampled_from(
+            ["%", "2", "B", "F", "3", "D", "b", "+", "a", "A", "%2B", "%2f", "%3A", "%23", "%253D", ":", "ü"]
+        ),
+        max_size=12,
+    )
 )
 @settings(max_examples=200, deadline=None)
 def test_a_relay_state_is_decoded_once(parts: list[str]) -> None:

@@ -1,7 +1,9 @@
 """The parser's limits and refusals, each beside a document that passes."""
 
+import re
 import socket
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -110,6 +112,17 @@ def test_what_is_not_well_formed_is_refused(data: bytes) -> None:
 )
 def test_only_utf_8_is_read(data: bytes, code: str) -> None:
     assert code_of(data) == code
+
+
+BEGINNINGS = [b"<", b"a", b"Z", b"?", b"!", b"\x00", b"<?xml version='1.0'", b" encoding='latin-1'", b"?>", b"/>", b" "]
+MARKS = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"<\x00", b"\x00<", b"<r>\xc3\xa9</r>", b"<r/>"]
+
+
+@given(st.lists(st.sampled_from(BEGINNINGS + MARKS), max_size=6).map(b"".join))
+def test_a_document_that_begins_with_a_tag_says_nothing_else_of_its_encoding(data: bytes) -> None:
+    found = code_of(data)
+    with mock.patch("ostiary.saml.xml._BEGINS_WITH_A_TAG", re.compile(b"(?!)")):
+        assert code_of(data) == found
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -121,7 +120,7 @@ def response_element(
     if sign_assertion:
         for element in inner:
             sign(element, by)
-    element = replace(response, assertions=()).to_xml(*inner)
+    element = response._replace(assertions=()).to_xml(*inner)
     if sign_response:
         sign(element, by)
     return element

@@ -2,7 +2,7 @@
 break most of them stand in tests/flows/test_bad_input_at_the_assertion_consumer.py."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -103,8 +103,8 @@ def test_the_assertion_names_its_subject(answer: Answer) -> None:
 
 def test_one_bearer_confirmation_that_holds_is_enough(answer: Answer) -> None:
     ours = answer.message.assertion.confirmations[0]
-    theirs = replace(ours, recipient=ELSEWHERE)
-    other_method = replace(ours, method="urn:oasis:names:tc:SAML:2.0:cm:holder-of-key")
+    theirs = ours._replace(recipient=ELSEWHERE)
+    other_method = ours._replace(method="urn:oasis:names:tc:SAML:2.0:cm:holder-of-key")
     both = answer.message.with_assertion(confirmations=(other_method, theirs, ours))
     assert answer.refusal(answer.message.with_assertion(confirmations=(other_method, theirs))) == "saml.recipient"
     assert answer.logs_in(both)

@@ -72,6 +72,14 @@ def test_a_value_that_is_missing_is_a_defect(engine: Engine) -> None:
         BY_NAME.rows(engine, {"name": "Ada"})
 
 
+def test_constants_stand_among_the_values_that_are_given(engine: Engine) -> None:
+    since = select(guest.c.name).where(guest.c.id > 0, guest.c.name == bindparam("wanted"), guest.c.id < 9)
+    found = PreparedSelect(since.where(guest.c.came >= bindparam("at"), guest.c.salt == b"\x00\xff"))
+    assert found.one(engine, {"wanted": "Ada", "at": AT}).name == "Ada"
+    assert found.one(engine, {"at": AT.replace(year=2999), "wanted": "Ada"}) is None
+    assert PreparedSelect(select(guest.c.name).where(guest.c.id == 1)).one(engine, {}).name == "Ada"
+
+
 def test_serial_numbers_and_numbers_of_rows_are_told(engine: Engine) -> None:
     with writing(engine) as connection:
         assert INSERT.serial(connection, {"name": "Bea", "came": AT, "salt": None}) == 2

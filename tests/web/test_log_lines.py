@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ostiary.web.log import Log, make_log
 
@@ -126,6 +128,26 @@ def test_putting_a_line_together_gives_what_the_encoder_gives(name: str, monkeyp
     together = line_of(FACTS[name], "json", "info")
     monkeypatch.setattr(Log, "_plain_json", lambda *_: None)
     assert line_of(FACTS[name], "json", "info") == together
+
+
+TEXTS = st.text(max_size=40) | st.sampled_from([CONTROLS, "", '"', "\\", "x" * 1000, "y" * 2000, "z" * 2001])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=3) | st.tuples(inner, inner),
+    max_leaves=8,
+)
+
+
+@given(facts=st.dictionaries(st.sampled_from(["a", "b", "c", "password", "na\nme"]), VALUES, max_size=4))
+def test_any_line_that_is_put_together_is_what_the_encoder_gives(facts: dict[str, Any]) -> None:
+    log = make_log(Still(), service="idp", stream=io.StringIO())
+    together = log._plain_json("2026-11-22T03:30:01.250Z", "info", "happened", facts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Log, "_plain_json", lambda *_: None)
+        encoded = (
+            line_of(facts, "json", "info").replace('"i\\"dp"', '"idp"').replace("what\\\\u000ahappened", "happened")
+        )
+    assert together is None or together + "\n" == encoded
 
 
 def test_the_facts_of_the_caller_stay_as_they_are() -> None:
