@@ -170,6 +170,8 @@ def _start_of(name: str) -> str | None:
 
 def _json(value: object) -> str | None:
     """A usual value in JSON, every text in it as it is; None for one that has to be looked at."""
+    if value is None:
+        return "null"
     # Not isinstance: a subclass may be written in another way.
     if type(value) is bool:
         return "true" if value else "false"
