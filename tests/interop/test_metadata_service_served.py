@@ -67,7 +67,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_pysaml2_reads_the_published_document_and_verifies_its_signature(running: str) -> None:
     base, certificate = Path(running, "url").read_text(), f"{running}/keys/current.crt"
     for path, expected in (("/all.xml", {IDP1, "https://idp2.example/saml", SP1, ODD}), ("/role/idp.xml", None)):
-        known = store()
+        known = store("/usr/bin/xmlsec1")
         known.load("remote", url=base + path, cert=certificate)
         found = set(known.keys())
         assert found == expected if expected is not None else found == {IDP1, "https://idp2.example/saml", ODD}
@@ -76,7 +76,7 @@ def test_pysaml2_reads_the_published_document_and_verifies_its_signature(running
 
 def test_pysaml2_asks_for_single_entities(running: str) -> None:
     base, certificate = Path(running, "url").read_text(), f"{running}/keys/current.crt"
-    known = store()
+    known = store("/usr/bin/xmlsec1")
     known.load("mdq", url=base, cert=certificate)
     assert known[IDP1]["entity_id"] == IDP1
     assert known[SP1]["spsso_descriptor"]
