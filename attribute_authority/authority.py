@@ -34,8 +34,10 @@ from ostiary.web.log import Log
 FindRequester = Callable[[str, datetime], Requester | None]
 """What metadata says now about the entity with this entityID; None when it has none that is valid."""
 
-# A question that names more attributes, or values, is none that a service asks again and again.
-_MOST_WANTED: Final = 50
+# A longer question, in characters, is none that a service asks again and again, and would take room.
+_LONGEST_KEPT: Final = 4_000
+# Of an attribute and of a value, beside their texts.
+_WEIGHT: Final = 50
 _AT: Final = ReleaseRequest._fields.index("at")
 
 
@@ -227,9 +229,12 @@ class Authority:
 
 def _question(request: ReleaseRequest) -> Hashable | None:
     """What names a question, its moment left out; None for one that is too long to be kept."""
-    if request.wanted is not None and sum(1 + len(one.values) for one in request.wanted) > _MOST_WANTED:
-        return None
-    return request[:_AT] + request[_AT + 1 :]
+    # The rest is known to be short.
+    length = len(request.target or "") + len(request.authn_context or "")
+    for one in request.wanted or ():
+        length += _WEIGHT + len(one.name) + len(one.wire_name or "")
+        length += sum(_WEIGHT + len(text) for text in one.texts())
+    return request[:_AT] + request[_AT + 1 :] if length <= _LONGEST_KEPT else None
 
 
 def _as_she_chose(

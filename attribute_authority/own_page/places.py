@@ -56,7 +56,7 @@ def joined(answers: Sequence[ExplainedRelease]) -> Joined:
         for key, said in found.items()
         if _rank(said[0][0]) > _GOING >= min(_rank(verdict) for verdict, _ in said)
     }
-    explained = replace(first, release=first.release._replace(attributes=(), decision=decision))
+    explained = replace(first, release=first.release._replace(attributes=(), decision=decision, conclusions=None))
     return Joined(explained, places)
 
 

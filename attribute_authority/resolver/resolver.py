@@ -165,8 +165,12 @@ class Resolver:
             self._remembered.pop(principal, None)
             self._remembered[principal] = (at, until, known)
             # The oldest come first: of them, nobody is kept whose time is over.
-            while len(self._remembered) > self._size or next(iter(self._remembered.values()))[1] <= at:
+            while self._remembered and (len(self._remembered) > self._size or self._oldest_is_over(at)):
                 self._remembered.popitem(last=False)
+
+    def _oldest_is_over(self, at: datetime) -> bool:
+        _, until, _ = next(iter(self._remembered.values()))
+        return until <= at
 
 
 @dataclass(frozen=True, slots=True)

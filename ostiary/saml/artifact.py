@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote_plus
@@ -169,7 +169,7 @@ def carried(proof: Authenticated) -> Authenticated | None:
     """The message in a proven ArtifactResponse, None if it carries none: what proves the whole proves what stands in it (SAML bindings
     3.6.5.2). A signature of its own can be verified in place."""
     found = carried_element(proof.element)
-    return proof._replace(element=found) if found is not None else None
+    return replace(proof, element=found) if found is not None else None
 
 
 def carried_element(answer: Element) -> Element | None:

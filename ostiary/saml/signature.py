@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import xmlsec
 from lxml import etree
@@ -54,8 +54,9 @@ _REFERENCE_PARTS: Final = [qname(names.DS, name) for name in ("Transforms", "Dig
 _TRANSFORMS: Final = [qname(names.DS, "Transform")] * 2
 
 
-# Tuples with names, for each message makes one: a frozen dataclass takes several times as long to make.
-class SignedElement(NamedTuple):
+# A proof is equal to itself only, whatever it holds: none may pass for one of another kind.
+@dataclass(frozen=True, slots=True, eq=False)
+class SignedElement:
     """Proof: ``element`` and everything in it was signed by ``key``. It stands where it was verified, in its own document."""
 
     element: Element
@@ -63,7 +64,8 @@ class SignedElement(NamedTuple):
     algorithm: str
 
 
-class SignedQuery(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class SignedQuery:
     """Proof: the octets of a query string that carried ``element`` (and ``relay_state``) were signed by ``key``."""
 
     element: Element
@@ -72,7 +74,8 @@ class SignedQuery(NamedTuple):
     relay_state: str | None
 
 
-class SignedForm(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class SignedForm:
     """Proof: the fields of a form that carried ``element`` (and ``relay_state``) were signed by ``key`` (HTTP-POST-SimpleSign)."""
 
     element: Element
@@ -81,21 +84,24 @@ class SignedForm(NamedTuple):
     relay_state: str | None
 
 
-class TlsPeer(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class TlsPeer:
     """Proof: ``element`` came over a connection whose peer holds ``key``."""
 
     element: Element
     key: TrustedKey
 
 
-class UnsignedAllowedByMetadata(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class UnsignedAllowedByMetadata:
     """Not a signature: the named entity's metadata says that its AuthnRequests come unsigned, and ours doesn't ask for more."""
 
     element: Element
     entity_id: str
 
 
-class AnonymousMessage(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class AnonymousMessage:
     """Not a proof: nobody vouches for who sent ``element``, and whoever reads it treats the sender as anybody (attribute queries only)."""
 
     element: Element

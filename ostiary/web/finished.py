@@ -14,7 +14,7 @@ class _OurOwn(Headers):
     """Not looked through one by one, as those are that come from elsewhere."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
-        self._list = pairs
+        self._list = [*pairs]
 
     def to_wsgi_list(self) -> list[tuple[str, str]]:
         """As WSGI has them."""

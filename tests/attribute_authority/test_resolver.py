@@ -99,6 +99,11 @@ def test_nothing_is_remembered_without_an_age_or_after_forgetting() -> None:
     assert len(source.asked) == 4
 
 
+def test_nothing_is_remembered_where_nobody_may_be() -> None:
+    made = resolver(Source("a", Counting(mail="a@a")), size=0)
+    assert texts(made) == texts(made) == {"mail": ("a@a",)}
+
+
 def test_threads_share_one_resolver() -> None:
     made = resolver(Source("a", Counting(mail="a@a")), size=3)
     failures: list[BaseException] = []

@@ -374,9 +374,22 @@ def test_a_value_that_is_no_longer_valid_stays(world: World, log: io.StringIO) -
     assert not names(authority.release(ASKED._replace(at=NOW + timedelta(seconds=5))))
 
 
-def test_a_question_that_names_very_much_is_not_kept(authority: Authority) -> None:
-    much = ASKED._replace(wanted=tuple(make_attribute(f"a{number}", ()) for number in range(51)))
-    assert authority.release(much) is not authority.release(much)
+@pytest.mark.parametrize(
+    "much",
+    [
+        {"wanted": tuple(make_attribute(f"a{number}", ()) for number in range(100))},
+        {"wanted": (make_attribute("mail", ["x" * 4_000]),)},
+        {"wanted": (make_attribute("mail", [str(number) for number in range(100)]),)},
+        {"wanted": (make_attribute("x" * 4_000, ()),)},
+        {"wanted": (make_attribute("mail", ())._replace(wire_name="x" * 4_000),)},
+        {"target": "https://h.example/" + "x" * 4_000},
+        {"authn_context": "x" * 4_001},
+    ],
+    ids=["names", "long value", "values", "long name", "wire name", "target", "context"],
+)
+def test_a_long_question_is_not_kept(authority: Authority, much: dict[str, Any]) -> None:
+    asked = ASKED._replace(**much)
+    assert authority.release(asked) is not authority.release(asked)
 
 
 def test_of_many_questions_about_a_person_few_are_kept(authority: Authority) -> None:

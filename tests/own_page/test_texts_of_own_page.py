@@ -10,6 +10,7 @@ from attribute_authority.own_page.releases import CHANGES
 from attribute_authority.own_page.switches import Fixed, sheet_of
 from attribute_authority.pages import TEXTS
 from ostiary.attributes import Value
+from ostiary.config.conclusions import Conclusions
 from ostiary.policy.release import ReleaseDecision, ReleaseReason, Requester, Verdict
 from ostiary.policy.release.precedence import ALL_DEFAULTS, DEFAULT_PRECEDENCE, Precedence
 from ostiary.ports import Release, ReleaseRequest
@@ -50,3 +51,11 @@ def test_every_change_and_every_rule_has_its_words() -> None:
     for rule in ALL_DEFAULTS:
         assert CATALOGUE.has(f"my.rule.{rule}")
         assert CATALOGUE.has(f"my.rule_hint.{rule}")
+
+
+def test_what_was_concluded_from_one_answer_is_not_said_of_several() -> None:
+    request = ReleaseRequest("p1", REQUESTER.entity_id, NOW)
+    one = Release((), ReleaseDecision((), ()), conclusions=Conclusions())
+    explained = ExplainedRelease("", request, REQUESTER, one, {}, {})
+    assert joined([explained]).explained.release.conclusions is one.conclusions
+    assert joined([explained, explained]).explained.release.conclusions is None

@@ -13,7 +13,17 @@ from ostiary.errors import Refusal
 from ostiary.saml import names
 from ostiary.saml.keys import Signer, TrustedKey
 from ostiary.saml.schema import check_schema
-from ostiary.saml.signature import SignedElement, sign, verify_element, verify_elements
+from ostiary.saml.signature import (
+    AnonymousMessage,
+    SignedElement,
+    SignedForm,
+    SignedQuery,
+    TlsPeer,
+    UnsignedAllowedByMetadata,
+    sign,
+    verify_element,
+    verify_elements,
+)
 from ostiary.saml.xml import Element, parse_xml, qname, to_bytes
 from tests.saml.world import ASSERTION, IDP, Kind, private_pem, response_element, signer
 
@@ -482,3 +492,16 @@ def test_verification_and_schema_are_safe_in_several_threads() -> None:
     with ThreadPoolExecutor(6) as pool:
         outcomes = list(pool.map(walk, [good, bad, broken] * 60))
     assert outcomes == [IDP, "signature.wrong", "xml.schema"] * 60
+
+
+def test_no_proof_passes_for_another() -> None:
+    element, key = signed(), signer().public
+    proofs: list[Any] = [
+        *(kind(element, key, "a") for kind in (SignedElement, SignedElement)),
+        *(kind(element, key, "a", None) for kind in (SignedQuery, SignedForm)),
+        TlsPeer(element, key),
+        UnsignedAllowedByMetadata(element, IDP),
+        AnonymousMessage(element),
+    ]
+    assert len(set(proofs)) == len(proofs)
+    assert not any(isinstance(proof, tuple) for proof in proofs)

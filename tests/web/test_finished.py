@@ -54,3 +54,9 @@ def test_what_comes_after_may_change_it() -> None:
     assert (status, body) == ("503 SERVICE UNAVAILABLE", b"another")
     assert dict(headers) == dict(SENT) | {"Vary": "Cookie", "Set-Cookie": "a=b", "Content-Length": "7"}
     assert sent(finished()) == ("200 OK", SENT, b"octets")
+
+
+def test_a_copy_of_its_headers_is_a_copy() -> None:
+    answer = finished()
+    answer.headers.copy()["Z"] = "1"
+    assert sent(answer) == ("200 OK", SENT, b"octets")
