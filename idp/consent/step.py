@@ -138,7 +138,7 @@ class ConsentStep:
         stored, digests = None, None
         if offered:
             stored, digests = self.choices.latest_after(release.wish, session.principal, sp.entity_id)
-        offered = askable(stored, offered, digests)
+        offered, visit_id = askable(stored, offered, digests), _visit_id(visit)
         reason = must_ask(
             stored,
             offered,
@@ -146,11 +146,16 @@ class ConsentStep:
             visit.now,
             lifetime=self.settings.lifetime,
             always=here.always,
-            visit=(visit_id := _visit_id(visit)),
+            visit=visit_id,
             digests=digests,
         )
-        answered_now = stored is not None and visit_id and visit_id == stored.visit
-        if reason is None and stored is not None and not answered_now and release.conclusions is not None:
+        if (
+            release.conclusions is not None
+            and reason is None
+            and stored is not None
+            # What she said in this very sign-on leaves nothing to ask in it, and maybe something in the next.
+            and (not visit_id or visit_id != stored.visit)
+        ):
             release.conclusions.keep(_about(visit, informs=informs), _NothingToAsk(here, stored, offered))
         return Question(session, sp, offered, here.purpose, stored, reason, informs)
 
